@@ -14,7 +14,7 @@ fn refused(sideman: &Sideman, cause: &str) -> f64 {
 }
 
 #[test]
-fn silent_connections_do_not_hold_up_a_scrape() {
+fn silent_connections_do_not_block_a_scrape() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let connect = |_| TcpStream::connect(sideman.admin()).unwrap();
@@ -28,7 +28,7 @@ fn silent_connections_do_not_hold_up_a_scrape() {
 }
 
 #[test]
-fn slow_request_is_ended_and_counted() {
+fn slow_admin_request_times_out_and_is_counted() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let begin = Instant::now();
@@ -40,7 +40,7 @@ fn slow_request_is_ended_and_counted() {
 }
 
 #[test]
-fn each_connection_has_one_request() {
+fn admin_connection_has_one_request() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = Client::connect(sideman.admin());
@@ -49,7 +49,7 @@ fn each_connection_has_one_request() {
 }
 
 #[test]
-fn reload_that_a_browser_could_be_made_to_send_is_refused() {
+fn cross_site_reload_is_refused() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start().until_ready();
     let ask = |fields: &str| {

@@ -62,7 +62,7 @@ fn requests_wait_while_the_demo_restarts() {
 }
 
 #[test]
-fn events_come_one_by_one() {
+fn events_are_streamed_one_by_one() {
     let temporary = TempDir::new();
     let sideman = start(&temporary).until_ready();
     let mut client = sideman.connect();

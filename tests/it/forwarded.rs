@@ -46,7 +46,7 @@ fn untrusted_peer_headers_are_ignored() {
 }
 
 #[test]
-fn trust_goes_from_right_to_left() {
+fn forwarded_for_is_trusted_from_right_to_left() {
     let (_application, sideman) = start(PROXIES);
     for (fields, client) in [
         ("", "127.0.0.1"),
@@ -85,7 +85,7 @@ fn trust_goes_from_right_to_left() {
 
 /// As many as a head has room for.
 #[test]
-fn a_long_list_is_read_from_its_end() {
+fn long_forwarded_for_is_read_from_its_end() {
     let (_application, sideman) = start(PROXIES);
     let claims = "X-Forwarded-For: 198.51.100.1, unknown, 10.0.0.1\r\n".repeat(80);
     let fields = format!("{claims}X-Forwarded-For: 203.0.113.7\r\n");
@@ -96,7 +96,7 @@ fn a_long_list_is_read_from_its_end() {
 }
 
 #[test]
-fn the_log_has_the_same_client() {
+fn access_log_has_the_forwarded_client() {
     let (_application, sideman) = start(PROXIES);
     arrived(&sideman, "X-Forwarded-For: 198.51.100.1, 203.0.113.7\r\n", "x-forwarded-for");
     assert_eq!(sideman.log_of("/")["client"], "203.0.113.7");
@@ -125,7 +125,7 @@ fn trusted_peer_sets_the_scheme() {
 }
 
 #[test]
-fn the_port_is_the_clients() {
+fn forwarded_port_is_that_of_the_client() {
     for (trusted, host, fields, port) in [
         (PROXIES, "a.test", "X-Forwarded-Port: 8443\r\n", Some(8443)),
         (PROXIES, "a.test:81", "X-Forwarded-Port: 443\r\n", Some(443)),
@@ -157,7 +157,7 @@ fn the_port_is_the_clients() {
 
 /// Nothing else is added, and nothing is said twice.
 #[test]
-fn one_canonical_set_arrives() {
+fn application_gets_one_canonical_set_of_headers() {
     let (_application, sideman) = start(PROXIES);
     let mut client = sideman.connect();
     client.send(
@@ -187,7 +187,7 @@ fn one_canonical_set_arrives() {
 }
 
 #[test]
-fn traces_go_on() {
+fn trace_headers_are_forwarded() {
     let (_application, sideman) = start("none");
     for (name, value) in [
         ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
@@ -200,7 +200,7 @@ fn traces_go_on() {
 }
 
 #[test]
-fn what_is_dropped_is_counted() {
+fn dropped_headers_are_counted() {
     const DROPPED: &str = "sideman_request_headers_dropped_total";
     for (trusted, fields, count) in [
         ("none", "Accept: */*\r\nX-Forwardedness: 1\r\n", 0.0),
@@ -216,7 +216,7 @@ fn what_is_dropped_is_counted() {
 }
 
 #[test]
-fn private_is_a_set_of_networks() {
+fn private_networks_can_be_trusted_by_name() {
     let (_application, sideman) = start("private");
     let fields = "X-Forwarded-For: 203.0.113.7, 192.168.1.1, 172.16.0.1, 10.0.0.1, fd00::1\r\n";
     assert_eq!(arrived(&sideman, fields, "x-forwarded-for"), ["203.0.113.7"]);
@@ -257,7 +257,7 @@ fn forgeable_headers_never_arrive() {
 }
 
 #[test]
-fn a_good_request_id_is_kept() {
+fn valid_request_id_is_kept() {
     let (_application, sideman) = start("none");
     let longest = "a".repeat(128);
     for id in ["a", "0af7651916cd43dd", "Root=1-67891233-abc", "a.b_c:d=e/f+g@h-i", &longest] {
@@ -270,7 +270,7 @@ fn a_good_request_id_is_kept() {
 }
 
 #[test]
-fn a_bad_request_id_is_replaced() {
+fn invalid_request_id_is_replaced() {
     let (_application, sideman) = start("none");
     let too_long = "a".repeat(129);
     let mut seen = std::collections::BTreeSet::new();
@@ -287,7 +287,7 @@ fn a_bad_request_id_is_replaced() {
 }
 
 #[test]
-fn the_applications_own_request_id_wins_on_the_way_back() {
+fn request_id_of_the_application_is_kept_in_the_response() {
     let application = App::start(|_| {
         b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nX-Request-ID: its-own\r\n\
           Content-Length: 0\r\n\r\n"
@@ -300,7 +300,7 @@ fn the_applications_own_request_id_wins_on_the_way_back() {
 
 /// The application's own port is nobody else's.
 #[test]
-fn without_a_host_the_port_is_ours() {
+fn port_without_a_host_is_that_of_the_listener() {
     for (trusted, fields, port) in [
         ("none", "", None),
         ("none", "X-Forwarded-Port: 444\r\nX-Forwarded-Proto: https\r\n", None),
@@ -396,7 +396,7 @@ fn named_headers_arrive_from_trusted_proxies_alone() {
 
 /// uWSGI and gunicorn make `HTTP_REMOTE_USER` of it, which Django may be told to believe.
 #[test]
-fn identity_headers_become_no_variables() {
+fn identity_headers_are_not_sent_as_uwsgi_variables() {
     let shown = |packet: &Packet| {
         let name = packet.get("HTTP_REMOTE_USER").unwrap_or("nobody");
         format!("HTTP/1.1 200 OK\r\n\r\n{name}").into_bytes()

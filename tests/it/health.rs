@@ -9,7 +9,7 @@ fn status(sideman: &Sideman, path: &str) -> u16 {
 }
 
 #[test]
-fn any_host_will_do() {
+fn health_checks_accept_any_host() {
     let application = App::saying("not for the application");
     let sideman = Settings::before(&application.url()).start().until_ready();
     for request in [
@@ -40,7 +40,7 @@ fn any_host_will_do() {
 }
 
 #[test]
-fn starting_lasts_until_the_application_accepts() {
+fn readiness_fails_until_the_application_accepts() {
     let port = ReservedPort::new();
     let sideman = Settings::before(&port.url()).start();
     for path in ["/healthz", "/readyz"] {
@@ -63,7 +63,7 @@ fn starting_lasts_until_the_application_accepts() {
 }
 
 #[test]
-fn an_application_on_a_unix_socket_is_waited_for() {
+fn readiness_waits_for_an_application_on_a_unix_socket() {
     let directory = TempDir::new();
     let socket = directory.join("app.sock");
     let sideman = Settings::before(&format!("http+unix:{}", socket.display())).start();
@@ -73,7 +73,7 @@ fn an_application_on_a_unix_socket_is_waited_for() {
 }
 
 #[test]
-fn a_request_in_the_starting_phase_is_tried() {
+fn request_in_the_starting_phase_is_forwarded() {
     let port = ReservedPort::new();
     let sideman = Settings::before(&port.url()).start();
     assert_eq!(status(&sideman, "/"), 502);
@@ -83,7 +83,7 @@ fn a_request_in_the_starting_phase_is_tried() {
 }
 
 #[test]
-fn waiting_for_the_application_can_be_switched_off() {
+fn readiness_without_the_application_is_a_setting() {
     let port = ReservedPort::new();
     let sideman = Settings::before(&port.url()).set("health.wait_for_application", "false").start();
     assert_eq!(status(&sideman, "/healthz"), 200);
@@ -104,7 +104,7 @@ fn unavailable_application_fails_readiness_only() {
 }
 
 #[test]
-fn the_paths_can_be_set() {
+fn health_check_paths_are_settings() {
     let application = App::saying("from the application");
     let sideman = Settings::before(&application.url())
         .set("health.path", "/alive")
@@ -120,7 +120,7 @@ fn the_paths_can_be_set() {
 }
 
 #[test]
-fn good_checks_are_not_logged() {
+fn successful_health_checks_are_not_logged() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start().until_ready();
     for _ in 0..5 {
@@ -137,7 +137,7 @@ fn good_checks_are_not_logged() {
 }
 
 #[test]
-fn they_can_only_be_read() {
+fn health_checks_allow_only_get_and_head() {
     let application = App::saying("from the application");
     let sideman = Settings::before(&application.url()).start().until_ready();
     for path in ["/healthz", "/readyz"] {

@@ -72,7 +72,7 @@ fn requests_are_counted_by_route_method_and_class() {
 }
 
 #[test]
-fn clients_can_not_make_new_series() {
+fn clients_cannot_create_series() {
     let application = App::saying("hello");
     let (_directory, sideman) = start(&application.url());
     let mut client = sideman.connect();
@@ -161,7 +161,7 @@ fn abandoned_request_is_not_in_flight() {
 }
 
 #[test]
-fn connections_to_the_application_are_counted() {
+fn upstream_connections_are_counted() {
     let application = App::saying("hello");
     let settings = Settings::before(&application.url()).set("server.workers", "1");
     let sideman = settings.set("upstream.idle_timeout", "1m").start();
@@ -181,7 +181,7 @@ fn connections_to_the_application_are_counted() {
 }
 
 #[test]
-fn bytes_are_counted_both_ways() {
+fn bytes_are_counted_in_both_directions() {
     let application = App::start(|_| App::reply(&[b'x'; 100_000]));
     let (_directory, sideman) = start(&application.url());
     let value = |name| sideman.metric(name, &[]);
@@ -216,7 +216,7 @@ fn the_file_store_counts_hits_and_misses() {
 }
 
 #[test]
-fn the_phase_and_the_build_are_shown() {
+fn phase_and_build_are_reported() {
     let application = App::saying("hello");
     let (_directory, sideman) = start(&application.url());
     for (phase, value) in [("starting", 0.0), ("ready", 1.0), ("draining", 0.0), ("stopped", 0.0)] {
@@ -264,7 +264,7 @@ fn the_exposition_is_well_formed() {
 }
 
 #[test]
-fn metrics_are_not_for_the_clients() {
+fn metrics_are_not_served_to_clients() {
     let application = App::saying("from the application");
     let (_directory, sideman) = start(&application.url());
     assert_eq!(sideman.get("/metrics").text(), "from the application");
@@ -272,7 +272,7 @@ fn metrics_are_not_for_the_clients() {
 }
 
 #[test]
-fn they_are_there_before_the_application_is() {
+fn metrics_are_served_before_the_application_starts() {
     let away = ReservedPort::new();
     let sideman = Settings::before(&away.url()).start();
     eventually_is("the phase", &1.0, || sideman.metric("sideman_phase", &[("phase", "starting")]));

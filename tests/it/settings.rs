@@ -163,7 +163,7 @@ fn start_event_names_what_was_set() {
 }
 
 #[test]
-fn settings_that_could_never_act_are_refused_with_a_remedy() {
+fn settings_without_effect_are_refused_with_a_remedy() {
     for (name, value, parts) in [
         ("SIDEMAN_LISTEN_PORT", "8080", &["did you mean SIDEMAN_LISTEN?"][..]),
         ("SIDEMAN_PORT", "8080", &["did you mean SIDEMAN_LISTEN?"]),
@@ -192,7 +192,7 @@ fn settings_that_could_never_act_are_refused_with_a_remedy() {
 }
 
 #[test]
-fn settings_that_mean_more_or_less_than_they_say_are_warned_of() {
+fn misleading_settings_are_warned_about() {
     let directory = TempDir::new();
     directory.write("project/manage.py", "");
     symlink("/etc", directory.join("link")).unwrap();
@@ -388,7 +388,7 @@ fn bad_file_is_reported_by_key() {
 }
 
 #[test]
-fn what_does_not_exist_yet_is_refused_clearly() {
+fn unknown_protocols_are_refused_clearly() {
     for url in ["suwsgi://127.0.0.1:3031", "https://app:8000"] {
         let ended = sideman(&["run", "--upstream", url]).run_to_end();
         assert_eq!(ended.code, Some(2), "{ended:?}");
@@ -397,14 +397,14 @@ fn what_does_not_exist_yet_is_refused_clearly() {
 }
 
 #[test]
-fn the_application_must_be_named() {
+fn upstream_must_be_set() {
     let ended = sideman(&["run"]).run_to_end();
     assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains("upstream.url"), "{ended:?}");
 }
 
 #[test]
-fn a_wrong_command_line_is_wrong_usage() {
+fn wrong_command_line_exits_with_usage_error() {
     for args in [&["run", "--nonsense"][..], &["fly"], &["run", "surplus"]] {
         let ended = sideman(args).run_to_end();
         assert_eq!(ended.code, Some(2), "{ended:?}");
@@ -474,7 +474,7 @@ fn several_addresses_are_all_served() {
 }
 
 #[test]
-fn the_health_command_is_silent_when_all_is_well() {
+fn healthy_healthcheck_command_prints_nothing() {
     let port = ReservedPort::new();
     let running = Settings::before(&port.url()).start();
     let health = format!("http://{}/healthz", running.address());
@@ -535,7 +535,7 @@ fn uploads_below_the_static_directory_are_a_warning() {
 }
 
 #[test]
-fn a_limit_for_bodies_above_all_buffers_is_a_warning() {
+fn max_body_above_all_buffers_is_a_warning() {
     let directory = TempDir::new();
     let volume = directory.path().to_str().unwrap();
     for (settings, warns) in [
@@ -571,7 +571,7 @@ fn a_limit_for_bodies_above_all_buffers_is_a_warning() {
 }
 
 #[test]
-fn a_prefix_is_of_one_kind() {
+fn prefix_cannot_have_two_kinds() {
     let settings = Settings::default()
         .variable("SIDEMAN_UPSTREAM", "http://127.0.0.1:8000")
         .variable("SIDEMAN_STATIC", "/files/=/srv/static, /files/=/srv/previous")
@@ -594,7 +594,7 @@ fn a_prefix_is_of_one_kind() {
 }
 
 #[test]
-fn the_environment_alone_is_enough() {
+fn environment_alone_configures_everything() {
     let application = App::saying("hello");
     let sideman = sideman(&["run"])
         .variable("SIDEMAN_UPSTREAM", &application.url())
@@ -605,7 +605,7 @@ fn the_environment_alone_is_enough() {
 }
 
 #[test]
-fn directory_that_can_not_be_read_is_a_warning() {
+fn unreadable_directory_is_a_warning() {
     let (application, directory) = (App::saying("hello"), TempDir::new());
     directory.write("closed/inner/a.css", "a");
     let closed = directory.join("closed");
@@ -627,7 +627,7 @@ fn directory_that_can_not_be_read_is_a_warning() {
 
 /// The user of an image has no rights but its own.
 #[test]
-fn a_directory_that_can_not_be_written_to_is_a_warning() {
+fn unwritable_directory_is_a_warning() {
     let directory = TempDir::new();
     fs::set_permissions(directory.path(), Permissions::from_mode(0o500)).unwrap();
     let ended = sideman(&["check", "--upstream", "http://127.0.0.1:8000"])

@@ -17,7 +17,7 @@ use crate::support::{
 const OK: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
 
 #[test]
-fn every_signal_to_end_is_obeyed() {
+fn sigterm_sigint_and_sigquit_shut_down() {
     for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
         let application = App::saying("hello");
         let sideman = Settings::before(&application.url()).start();
@@ -32,7 +32,7 @@ fn every_signal_to_end_is_obeyed() {
 }
 
 #[test]
-fn signals_of_other_servers_end_nothing() {
+fn other_signals_do_not_shut_down() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = sideman.connect();
@@ -46,7 +46,7 @@ fn signals_of_other_servers_end_nothing() {
 }
 
 #[test]
-fn a_signal_is_obeyed_from_the_first_moment() {
+fn signal_right_after_the_start_shuts_down() {
     // Whoever can connect can also end it well, even if the application never was there. Several
     // times, because a signal that comes too early is a matter of microseconds.
     let away = crate::support::ReservedPort::new();
@@ -93,7 +93,7 @@ fn serving_continues_during_the_shutdown_delay() {
 }
 
 #[test]
-fn a_failing_health_check_is_logged() {
+fn failing_health_check_during_shutdown_is_logged() {
     let application = App::saying("hello");
     let sideman =
         Settings::before(&application.url()).set("shutdown.delay", "1s").start().until_ready();
@@ -105,7 +105,7 @@ fn a_failing_health_check_is_logged() {
 }
 
 #[test]
-fn the_last_request_is_waited_for() {
+fn shutdown_waits_for_the_last_request() {
     let (asked, answer) = (Gate::new(), Gate::new());
     let origin = Origin::script([expect("GET / "), open(&asked), wait(&answer), send(OK), close()]);
     let mut sideman = Settings::before(&origin.url()).set("shutdown.timeout", "1m").start();
@@ -127,7 +127,7 @@ fn the_last_request_is_waited_for() {
 
 /// An empty line, or a part of HTTP/2's preface, is no request; and a head that has begun is waited for, but not for long.
 #[test]
-fn beginnings_of_requests_do_not_hold_up_the_end() {
+fn incomplete_heads_do_not_delay_the_shutdown() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).set("server.header_timeout", "1m").start();
     let mut clients: Vec<Client> = Vec::new();
@@ -150,7 +150,7 @@ fn beginnings_of_requests_do_not_hold_up_the_end() {
 }
 
 #[test]
-fn a_head_that_has_begun_is_waited_for() {
+fn shutdown_waits_for_a_head_that_is_being_received() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = sideman.connect();
@@ -165,7 +165,7 @@ fn a_head_that_has_begun_is_waited_for() {
 }
 
 #[test]
-fn the_last_stream_is_waited_for() {
+fn shutdown_waits_for_the_last_stream() {
     let answer = Gate::new();
     let origin = Origin::script([
         expect("GET / "),
@@ -187,7 +187,7 @@ fn the_last_stream_is_waited_for() {
 }
 
 #[test]
-fn an_upload_is_waited_for() {
+fn shutdown_waits_for_an_upload() {
     let arrived = Gate::new();
     let origin = Origin::script([
         expect("POST / "),
@@ -229,7 +229,7 @@ fn shutdown_timeout_aborts_requests_and_logs_it() {
 }
 
 #[test]
-fn a_file_that_is_being_hashed_is_not_waited_for() {
+fn shutdown_does_not_wait_for_hashing() {
     let (directory, away) = (TempDir::new(), crate::support::ReservedPort::new());
     // Sparse: it takes no room, and more time to read than a test waits.
     let file = File::create(directory.join("huge.bin")).unwrap();
@@ -243,7 +243,7 @@ fn a_file_that_is_being_hashed_is_not_waited_for() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn second_signal_aborts_in_flight_requests() {
     for second in [Signal::TERM, Signal::INT] {
         let asked = Gate::new();
         let origin = Origin::script([expect("GET / "), open(&asked), until_closed()]);
@@ -264,7 +264,7 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
-fn a_second_signal_with_nothing_to_cut_is_a_clean_end() {
+fn second_signal_without_requests_is_a_clean_shutdown() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url())
         .set("shutdown.delay", "30s")
@@ -278,7 +278,7 @@ fn a_second_signal_with_nothing_to_cut_is_a_clean_end() {
 }
 
 #[test]
-fn under_load_not_one_request_fails() {
+fn shutdown_under_load_fails_no_request() {
     let application = App::start(|request| {
         thread::sleep(Duration::from_millis(2));
         App::reply(request.target().as_bytes())

@@ -12,7 +12,7 @@ fn without_promtool(skip_nothing: Option<&str>) -> Output {
 }
 
 #[test]
-fn a_missing_program_is_named_after_the_results_with_its_package() {
+fn missing_program_is_listed_with_its_package() {
     let output = without_promtool(None);
     assert!(output.status.success(), "{output:?}");
     let printed = String::from_utf8_lossy(&output.stderr);

@@ -83,7 +83,7 @@ fn run(upstream: &str) -> Settings {
 const AGAIN: &str = "press Ctrl-C again to stop at once";
 
 #[test]
-fn at_a_terminal_nothing_is_waited_for_and_a_second_ctrl_c_is_offered() {
+fn shutdown_at_a_terminal_has_no_delay_and_offers_a_second_ctrl_c() {
     let application = App::saying("hello");
     let Some(mut terminal) = Terminal::start(&run(&application.url())) else { return };
     terminal.until(" ready ");
@@ -94,7 +94,7 @@ fn at_a_terminal_nothing_is_waited_for_and_a_second_ctrl_c_is_offered() {
 }
 
 #[test]
-fn a_delay_that_is_set_holds_at_a_terminal_until_the_second_ctrl_c() {
+fn configured_delay_applies_at_a_terminal_until_the_second_ctrl_c() {
     // Without it nobody would come to the origin, which is a failure.
     if Tool::Python.path().is_none() {
         return;
@@ -117,7 +117,7 @@ fn a_delay_that_is_set_holds_at_a_terminal_until_the_second_ctrl_c() {
 }
 
 #[test]
-fn without_a_terminal_the_delay_is_that_of_a_load_balancer() {
+fn shutdown_without_a_terminal_has_the_default_delay() {
     let application = App::saying("hello");
     let sideman = run(&application.url()).start().until_ready();
     sideman.signal(rustix::process::Signal::INT);

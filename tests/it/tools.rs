@@ -23,7 +23,7 @@ fn fails(origin: Origin, client: impl FnOnce(&mut Client)) -> bool {
 }
 
 #[test]
-fn an_origin_is_content_when_its_script_is_kept() {
+fn origin_passes_when_its_script_is_followed() {
     let origin = Origin::script([expect("GET / "), send(HELLO), expect("GET /2 "), send(HELLO)]);
     let failed = fails(origin, |client| {
         assert_eq!(client.get("/").text(), "hello");
@@ -33,7 +33,7 @@ fn an_origin_is_content_when_its_script_is_kept() {
 }
 
 #[test]
-fn an_origin_notices_what_goes_against_its_script() {
+fn origin_fails_when_its_script_is_not_followed() {
     let script = || Origin::script([expect("GET / "), send(HELLO)]);
     assert!(fails(script(), |_| {}), "nobody came");
     for (bytes, what) in
@@ -59,7 +59,7 @@ fn an_origin_notices_what_goes_against_its_script() {
 }
 
 #[test]
-fn servers_treat_connections_as_described() {
+fn server_kinds_treat_connections_as_documented() {
     let Some(django) = Django::prepared() else { return };
     for (server, said, keeps) in [
         (Server::GunicornSync, Some("close"), false),

@@ -35,7 +35,7 @@ impl Local {
 }
 
 #[test]
-fn pages_and_files_come_whole() {
+fn unix_client_gets_whole_pages_and_files() {
     let files = TempDir::new();
     let large = pattern(3_000_000);
     files.write("large.bin", &large);
@@ -75,7 +75,7 @@ fn proxy_on_a_unix_socket_is_trusted() {
 }
 
 #[test]
-fn disconnected_client_is_noticed_and_half_closed_one_answered() {
+fn disconnected_client_is_noticed_and_half_closed_one_gets_its_response() {
     for leaves in [true, false] {
         let (asked, seen) = (Gate::new(), Gate::new());
         let origin = Origin::script([
@@ -107,7 +107,7 @@ fn disconnected_client_is_noticed_and_half_closed_one_answered() {
 }
 
 #[test]
-fn time_is_bounded_there_too() {
+fn timeouts_apply_to_unix_clients() {
     let application = App::saying("hello");
     let local = Local::start(
         Settings::before(&application.url())
@@ -129,7 +129,7 @@ fn time_is_bounded_there_too() {
 }
 
 #[test]
-fn one_that_takes_nothing_is_cut_off() {
+fn unix_client_that_reads_nothing_is_disconnected() {
     const SIZE: usize = 30_000_000;
     let files = TempDir::new();
     files.write("large.bin", vec![b'x'; SIZE]);
@@ -149,7 +149,7 @@ fn one_that_takes_nothing_is_cut_off() {
 }
 
 #[test]
-fn a_tunnel_goes_through() {
+fn tunnel_of_a_unix_client_carries_both_ways() {
     let origin = Origin::script([
         expect("GET /ws "),
         send(ACCEPT),
@@ -166,7 +166,7 @@ fn a_tunnel_goes_through() {
 }
 
 #[test]
-fn its_last_requests_are_answered() {
+fn last_requests_of_unix_clients_complete_during_shutdown() {
     let (asked, ends) = (Gate::new(), Gate::new());
     let origin = Origin::script([
         expect("GET /last "),

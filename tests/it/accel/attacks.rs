@@ -3,7 +3,7 @@
 use super::Site;
 
 #[test]
-fn one_users_file_is_no_form_of_anothers() {
+fn uploaded_gz_is_not_served_as_a_precompressed_file() {
     let report = "month,sum\n".repeat(400);
     let others = ["gz", "br", "zst"].map(|suffix| format!("protected/report.csv.{suffix}"));
     let mut files = vec![("protected/report.csv", report.as_bytes())];

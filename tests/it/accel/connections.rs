@@ -22,7 +22,7 @@ fn alone(application: &str, directory: &TempDir) -> Settings {
 }
 
 #[test]
-fn a_short_body_leaves_the_connection_usable() {
+fn short_body_keeps_the_upstream_connection() {
     let directory = directory();
     for body in [
         "Content-Length: 0\r\n\r\n".to_owned(),
@@ -77,7 +77,7 @@ fn missing_announced_body_is_not_waited_for() {
 }
 
 #[test]
-fn a_long_body_costs_the_connection() {
+fn long_body_closes_the_upstream_connection() {
     let long = String::from_utf8(pattern(100_000).iter().map(|byte| byte % 26 + b'a').collect());
     let long = long.unwrap();
     for body in [
@@ -90,7 +90,7 @@ fn a_long_body_costs_the_connection() {
 }
 
 #[test]
-fn a_body_that_breaks_off_does_no_harm() {
+fn truncated_body_of_the_application_is_ignored() {
     let directory = directory();
     for body in [
         "Content-Length: 1000\r\n\r\nbroken",

@@ -59,7 +59,7 @@ fn headers_about_the_replaced_body_are_dropped() {
 }
 
 #[test]
-fn its_status_does_not_count() {
+fn status_of_the_application_is_ignored() {
     let site = Site::with(&[]);
     for status in ["201 Created", "204 No Content", "302 Found", "403 Forbidden", "500 Oh"] {
         let response = site.get(format!("{status}\r\nX-Accel-Redirect: /protected/a.txt"));
@@ -68,7 +68,7 @@ fn its_status_does_not_count() {
 }
 
 #[test]
-fn a_type_that_nobody_chose_is_the_files() {
+fn default_content_type_is_replaced_by_that_of_the_file() {
     let site = Site::with(&[("protected/a.png", b"png"), ("protected/a.html", b"html")]);
     for (name, said, expected) in [
         ("a.png", "", "image/png"),
@@ -90,7 +90,7 @@ fn a_type_that_nobody_chose_is_the_files() {
 }
 
 #[test]
-fn caching_is_the_applications_affair() {
+fn cache_control_of_the_application_is_kept() {
     let site = Site::with(&[("static/base.0123456789ab.css", b"css"), ("media/m.txt", b"media")]);
     for path in ["/protected/a.txt", "/static/base.0123456789ab.css", "/media/m.txt"] {
         for (said, cache_control, expires) in [
@@ -109,7 +109,7 @@ fn caching_is_the_applications_affair() {
 }
 
 #[test]
-fn media_stays_harmless_unless_the_application_says_otherwise() {
+fn media_keeps_its_security_headers_unless_the_application_sets_them() {
     let site = Site::with(&[("media/a.html", b"<script>")]);
     let response = site.get("X-Accel-Redirect: /media/a.html\r\nContent-Type: text/html");
     assert_eq!(response.header("content-security-policy"), Some("sandbox"));
@@ -126,7 +126,7 @@ fn media_stays_harmless_unless_the_application_says_otherwise() {
 
 /// Uploads often have names that say nothing, and the application knows their type.
 #[test]
-fn the_policy_of_media_is_that_of_the_type_which_is_sent() {
+fn media_security_headers_follow_the_sent_content_type() {
     let site = Site::with(&[("media/0c5d", b"content"), ("media/a.mp4", b"content")]);
     const PLAYER: &str = "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'";
     for (name, said, expected) in [
@@ -170,7 +170,7 @@ fn accel_headers_never_reach_the_client() {
 }
 
 #[test]
-fn the_charset_is_that_of_the_file_or_of_the_page() {
+fn charset_is_that_of_the_file_or_of_the_application() {
     let site = Site::with(&[("protected/a.png", b"png")]);
     for (said, expected) in [
         ("X-Accel-Redirect: /protected/a.txt", "text/plain; charset=koi8-r"),

@@ -13,7 +13,7 @@ fn redirect(path: impl AsRef<[u8]>) -> Vec<u8> {
 }
 
 #[test]
-fn the_decoded_name_comes_first_and_then_the_literal_one() {
+fn decoded_name_is_tried_before_the_literal_one() {
     let site = Site::with(&[
         ("protected/a b.txt", b"space"),
         ("protected/x y.txt", b"decoded"),
@@ -88,7 +88,7 @@ fn the_longest_prefix_decides() {
 }
 
 #[test]
-fn what_lies_below_no_prefix_is_refused() {
+fn path_below_no_prefix_is_refused() {
     let site = Site::with(&[("static/s.txt", b"static")]);
     let cases = [
         &b"/etc/passwd"[..],
@@ -156,7 +156,7 @@ fn refused_name_is_logged_with_advice() {
 }
 
 #[test]
-fn what_is_no_file_to_send_is_missing() {
+fn unservable_file_is_missing() {
     let site = Site::with(&[
         ("protected/.env", b"SECRET"),
         ("protected/.git/config", b"SECRET"),
@@ -203,7 +203,7 @@ fn what_is_no_file_to_send_is_missing() {
 }
 
 #[test]
-fn a_file_that_appears_is_found() {
+fn new_file_is_found() {
     let site = Site::with(&[]);
     let said = redirect("/protected/late.txt");
     assert_eq!(site.get(&said).status, 404);

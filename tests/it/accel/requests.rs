@@ -16,7 +16,7 @@ fn assert_kept(response: &Response) {
 }
 
 #[test]
-fn head_and_other_methods() {
+fn head_gets_no_body_and_other_methods_get_the_file() {
     let site = Site::with(&[]);
     let mut client = site.sideman.connect();
     let target = super::path(SAID);
@@ -47,7 +47,7 @@ fn head_and_other_methods() {
 }
 
 #[test]
-fn ranges() {
+fn ranges_of_the_file_are_served() {
     let site = Site::with(&[]);
     for (range, status, body, content_range) in [
         ("bytes=0-4", 206, "abcde", Some("bytes 0-4/26")),
@@ -75,7 +75,7 @@ fn ranges() {
 }
 
 #[test]
-fn several_ranges() {
+fn several_ranges_are_sent_as_multipart() {
     // Close ones would be sent as one.
     let long = format!("{TEXT}{}{TEXT}", "-".repeat(10_000 - 2 * TEXT.len()));
     let site = Site::with(&[("protected/a.txt", long.as_bytes())]);
@@ -95,7 +95,7 @@ fn several_ranges() {
 }
 
 #[test]
-fn conditions() {
+fn conditional_requests_compare_the_file() {
     let site = Site::with(&[]);
     let whole = site.get(SAID);
     let (etag, modified) = (whole.header("etag").unwrap(), whole.header("last-modified").unwrap());
@@ -133,7 +133,7 @@ fn conditions() {
 }
 
 #[test]
-fn codings() {
+fn precompressed_files_follow_accept_encoding() {
     let site = Site::with(&[("static/b.css", &b"body { color: red }"[..])]);
     site.directory.write("static/b.css.gz", "compressed");
     let said = "X-Accel-Redirect: /static/b.css\r\nContent-Type: text/html; charset=utf-8\r\n\
@@ -155,7 +155,7 @@ fn codings() {
 }
 
 #[test]
-fn uploads_are_never_confused() {
+fn uploads_are_served_without_precompressed_files() {
     let site = Site::with(&[("protected/b.txt", b"theirs"), ("media/b.txt", b"theirs")]);
     for (prefix, coding) in ["protected", "media"].iter().flat_map(|prefix| {
         [("br", "br"), ("zst", "zstd"), ("gz", "gzip")].map(|(suffix, coding)| {
@@ -177,7 +177,7 @@ fn uploads_are_never_confused() {
 }
 
 #[test]
-fn http_1_0() {
+fn http_1_0_client_gets_the_file() {
     let site = Site::with(&[]);
     let mut client = site.sideman.connect();
     client.send(format!("GET {} HTTP/1.0\r\n\r\n", super::path(SAID)));

@@ -35,7 +35,7 @@ fn files_below_any_directory_are_sent() {
 }
 
 #[test]
-fn others_are_not() {
+fn paths_outside_the_directories_are_refused() {
     let site = Site::with(&[
         ("protected-next/a.txt", b"SECRET"),
         ("protected/.env", b"SECRET"),
@@ -72,7 +72,7 @@ fn others_are_not() {
 }
 
 #[test]
-fn directories_of_the_settings_may_be_relative() {
+fn configured_directories_may_be_relative() {
     // The program starts in the directory of the tests.
     let beside = TempDir::new();
     let working = std::env::current_dir().unwrap();
@@ -87,7 +87,7 @@ fn directories_of_the_settings_may_be_relative() {
 }
 
 #[test]
-fn the_file_comes_from_the_directory_that_was_named() {
+fn file_comes_from_the_named_directory() {
     let (first, second) = (TempDir::new(), TempDir::new());
     let both = [first.write("both.txt", "first"), second.write("both.txt", "second")];
     let alone = second.write("alone.txt", "alone");
@@ -115,7 +115,7 @@ fn the_file_comes_from_the_directory_that_was_named() {
 }
 
 #[test]
-fn the_redirect_wins_over_it() {
+fn x_accel_redirect_wins_over_x_sendfile() {
     let site = Site::with(&[("media/m.txt", b"media")]);
     let file = site.directory.join("protected/a.txt");
     let said = format!("{}\r\nX-Accel-Redirect: /media/m.txt", sendfile(file));

@@ -6,7 +6,7 @@ use super::{Site, assert_silent};
 use crate::support::{App, Gate, Origin, Settings, expect, pattern, send, wait};
 
 #[test]
-fn a_large_file_is_whole() {
+fn large_file_is_sent_whole() {
     let large = pattern((3 << 20) + 17);
     let site = Site::with(&[("protected/large.bin", &large)]);
     let said = "X-Accel-Redirect: /protected/large.bin";
@@ -22,7 +22,7 @@ fn a_large_file_is_whole() {
 }
 
 #[test]
-fn a_file_is_sent_no_faster_than_the_application_says() {
+fn x_accel_limit_rate_limits_the_rate() {
     let content = pattern(2000);
     let site = Site::with(&[("protected/slow.bin", &content), ("media/slow.bin", &content)]);
     for path in ["/protected/slow.bin", "/media/slow.bin"] {
@@ -53,7 +53,7 @@ fn own_response_is_rate_limited_too() {
 }
 
 #[test]
-fn the_application_may_lift_the_limit_of_a_prefix() {
+fn x_accel_limit_rate_zero_lifts_the_limit_of_a_prefix() {
     // At the limit this would take a minute.
     let content = pattern(64 << 10);
     let slow = |settings: Settings| settings.set("media.rate", "1KiB");
@@ -63,7 +63,7 @@ fn the_application_may_lift_the_limit_of_a_prefix() {
 }
 
 #[test]
-fn a_limit_that_is_none_is_ignored() {
+fn malformed_x_accel_limit_rate_is_ignored() {
     let site = Site::with(&[("protected/b.bin", &pattern(64 << 10))]);
     for limit in ["0", "-1", "fast", "", "1.5", "99999999999999999999999"] {
         let said = format!("X-Accel-Limit-Rate: {limit}\r\nX-Accel-Redirect: /protected/b.bin");

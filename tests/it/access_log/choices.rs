@@ -9,7 +9,7 @@ use crate::support::{App, ReservedPort, Settings, TempDir};
 const SECRET: &str = "5EC2E7";
 
 #[test]
-fn secrets_are_in_no_log() {
+fn secrets_are_never_logged() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url())
         .set("log.level", "trace")
@@ -70,7 +70,7 @@ fn redaction_can_be_switched_off() {
 }
 
 #[test]
-fn fields_are_those_that_were_chosen_in_their_order() {
+fn chosen_fields_are_logged_in_order() {
     let application = App::saying("hello");
     let url = application.url();
     let server = url.strip_prefix("http://").unwrap();
@@ -87,7 +87,7 @@ fn fields_are_those_that_were_chosen_in_their_order() {
 }
 
 #[test]
-fn the_combined_form_takes_more_fields() {
+fn combined_format_accepts_more_fields() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url())
         .set("log.access", "combined")
@@ -101,7 +101,7 @@ fn the_combined_form_takes_more_fields() {
 }
 
 #[test]
-fn what_is_too_long_is_cut() {
+fn long_values_are_truncated() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let long = "%41".repeat(2500);
@@ -161,7 +161,7 @@ fn static_hits_can_be_sampled_out() {
 }
 
 #[test]
-fn health_checks_have_lines_when_they_are_wanted_or_fail() {
+fn health_checks_are_logged_if_configured_or_failing() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).set("log.health", "all").start();
     sideman.get("/readyz");

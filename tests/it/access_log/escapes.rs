@@ -18,7 +18,7 @@ fn has_none(text: &str) {
 }
 
 #[test]
-fn control_and_direction_characters_are_escaped_in_both_forms() {
+fn control_and_direction_characters_are_escaped_in_both_formats() {
     let application = App::saying("hello");
     for form in ["json", "combined"] {
         let sideman = Settings::before(&application.url()).set("log.access", form).start();
@@ -40,7 +40,7 @@ fn control_and_direction_characters_are_escaped_in_both_forms() {
 }
 
 #[test]
-fn names_that_others_choose_are_escaped_in_events() {
+fn untrusted_names_are_escaped_in_events() {
     let directory = TempDir::new();
     let encoded: String = UNSEEN
         .iter()

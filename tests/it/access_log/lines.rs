@@ -108,7 +108,7 @@ fn check_time(time: &str) {
 }
 
 #[test]
-fn bytes_are_those_of_the_body() {
+fn logged_bytes_are_those_of_the_body() {
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     directory.write("a.txt", "0123456789");
     let sideman = Settings::before(&application.url()).files("/static/", directory.path()).start();
@@ -132,7 +132,7 @@ fn bytes_are_those_of_the_body() {
 }
 
 #[test]
-fn a_streamed_body_is_counted_without_its_framing() {
+fn logged_bytes_exclude_chunk_framing() {
     let application = App::start(|_| {
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n\
           5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
@@ -144,7 +144,7 @@ fn a_streamed_body_is_counted_without_its_framing() {
 }
 
 #[test]
-fn the_trace_is_found_wherever_it_is() {
+fn trace_id_is_logged_from_each_trace_header() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = sideman.connect();
@@ -192,7 +192,7 @@ fn every_line_is_json_whatever_clients_send() {
 }
 
 #[test]
-fn a_refused_request_has_its_line() {
+fn refused_request_is_logged() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = sideman.connect();
@@ -216,7 +216,7 @@ fn disconnected_client_is_499() {
 }
 
 #[test]
-fn the_combined_form_is_apaches() {
+fn combined_format_is_that_of_apache() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).set("log.access", "combined").start();
     let fields = "User-Agent: a\"b\r\nReferer: http://a.test/\r\n";
@@ -238,7 +238,7 @@ fn the_combined_form_is_apaches() {
 }
 
 #[test]
-fn it_can_be_switched_off() {
+fn access_log_can_be_disabled() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).set("log.access", "off").start();
     assert_eq!(sideman.get("/").text(), "hello");
@@ -247,7 +247,7 @@ fn it_can_be_switched_off() {
 }
 
 #[test]
-fn nothing_is_lost_at_the_end() {
+fn shutdown_writes_every_log_line() {
     const CLIENTS: usize = 4;
     const REQUESTS: usize = 250;
     let application = App::saying("hello");

@@ -36,7 +36,7 @@ fn until_one_waits(sideman: &Sideman) {
 }
 
 #[test]
-fn requests_wait_and_no_line_is_lost() {
+fn requests_wait_for_a_slow_stdout_and_no_line_is_lost() {
     let application = App::saying("hello");
     let mut sideman = blocking(&application).start();
     let answered = AtomicU32::new(0);

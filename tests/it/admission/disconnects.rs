@@ -27,7 +27,7 @@ fn request_abandoned_in_queue_never_reaches_the_application() {
 }
 
 #[test]
-fn an_orderly_close_is_noticed_in_the_queue_too() {
+fn orderly_close_in_the_queue_is_noticed() {
     let workers = Workers::start();
     let sideman = settings(&workers, 1).start();
     let _first = ask(&sideman, "/1");
@@ -60,7 +60,7 @@ fn abandoned_running_request_keeps_its_permit() {
 }
 
 #[test]
-fn it_is_cut_off_if_the_settings_say_so() {
+fn abandoned_running_request_is_aborted_if_configured() {
     let (asked, gone) = (Gate::new(), Gate::new());
     let origin = Origin::scripts([
         vec![expect("GET /1 "), open(&asked), until_closed(), open(&gone)],

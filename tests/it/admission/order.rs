@@ -25,7 +25,7 @@ fn order() -> (Vec<String>, Duration) {
 }
 
 #[test]
-fn first_come_first_served_while_waits_are_short() {
+fn oldest_goes_first_while_waits_are_short() {
     // On a machine that is busy with other things a wait may not stay short: that attempt says nothing.
     let short = |(_, waited): &(_, Duration)| *waited < Duration::from_millis(250);
     let Some((paths, _)) = (0..50).map(|_| order()).find(short) else {

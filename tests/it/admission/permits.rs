@@ -40,7 +40,7 @@ fn in_flight_never_exceeds_the_limit() {
 }
 
 #[test]
-fn beyond_the_queue_there_is_503_at_once() {
+fn request_over_the_full_queue_is_shed_at_once() {
     let workers = Workers::start();
     let sideman = settings(&workers, 1).set("upstream.queue", "1").start();
     let _first = ask(&sideman, "/1");
@@ -157,7 +157,7 @@ fn every_server_has_its_own_limit() {
 }
 
 #[test]
-fn another_application_has_a_queue_of_its_own() {
+fn each_upstream_has_its_own_queue() {
     let workers = Workers::start();
     let other = App::start(|request| App::reply(request.target().as_bytes()));
     let sideman = settings(&workers, 1)

@@ -5,7 +5,7 @@ use super::{apps::Seen, check, passed, post, refused};
 const CODING: &str = "Transfer-Encoding: chunked\r\n";
 
 #[test]
-fn chunks_that_are_none() {
+fn malformed_chunks_are_refused() {
     let cases: Vec<_> = [
         // Sizes.
         "\r\nbody\r\n0\r\n\r\n",
@@ -74,7 +74,7 @@ fn chunks_that_are_none() {
 }
 
 #[test]
-fn chunks_that_are() {
+fn valid_chunks_are_accepted() {
     let body = || Seen::of("POST /").body("body");
     check(&[
         passed(post(CODING, "2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n"), body()),

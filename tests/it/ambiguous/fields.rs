@@ -3,7 +3,7 @@
 use super::{Case, apps::Seen, check, get, passed, refused};
 
 #[test]
-fn lines_that_are_no_fields() {
+fn malformed_header_lines_are_refused() {
     let field = |lines: &str| refused(get(lines), 400, "field_invalid");
     let end = |lines: &str| refused(get(lines), 400, "line_end_invalid");
     let mut cases = vec![
@@ -62,7 +62,7 @@ fn lines_that_are_no_fields() {
 }
 
 #[test]
-fn fields_that_pass() {
+fn unusual_valid_headers_are_forwarded() {
     let mut cases: Vec<Case> = vec![
         passed(get("X:\r\n"), Seen::of("GET /").field("x", "")),
         passed(get("X: \t 1 \t \r\n"), Seen::of("GET /").field("x", "1")),

@@ -9,7 +9,7 @@ fn body() -> Seen {
 }
 
 #[test]
-fn both_length_and_coding() {
+fn length_with_transfer_coding_is_refused() {
     let (length, coding) = ("Content-Length: 4\r\n", "Transfer-Encoding: chunked\r\n");
     let case = |fields: String| refused(post(&fields, CHUNKS), 400, "length_and_coding");
     check(&[
@@ -56,7 +56,7 @@ fn both_length_and_coding() {
 }
 
 #[test]
-fn lengths() {
+fn content_lengths_are_accepted_or_refused() {
     let invalid = |value: &str| {
         refused(post(&format!("Content-Length:{value}\r\n"), "body"), 400, "length_invalid")
     };
@@ -106,7 +106,7 @@ fn lengths() {
 }
 
 #[test]
-fn codings() {
+fn transfer_codings_are_accepted_or_refused() {
     let unknown = |fields: &str| refused(post(fields, CHUNKS), 501, "coding_unknown");
     check(&[
         unknown("Transfer-Encoding: gzip\r\n"),
@@ -155,7 +155,7 @@ fn codings() {
 }
 
 #[test]
-fn bodies_where_none_is_usual() {
+fn bodies_of_unusual_methods_are_forwarded() {
     let cases = ["GET", "HEAD", "DELETE", "OPTIONS", "get", "X-ODD"].iter().flat_map(|method| {
         let head = format!("{method} / HTTP/1.1\r\nHost: a\r\n");
         let seen = Seen::of(&format!("{method} /"));

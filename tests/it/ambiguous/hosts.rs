@@ -4,7 +4,7 @@ use super::{Case, apps::Seen, check, last, passed, refused};
 use crate::support::Settings;
 
 #[test]
-fn host_fields() {
+fn host_headers_are_accepted_or_refused() {
     let invalid =
         |host: &str| refused(format!("GET / HTTP/1.1\r\nHost:{host}\r\n\r\n"), 400, "host_invalid");
     let valid = |host: &'static str| {
@@ -72,7 +72,7 @@ fn host_fields() {
 }
 
 #[test]
-fn targets_with_an_authority() {
+fn authority_of_the_target_must_match_host() {
     let with = |target: &str, host: &str| format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
     let other = |target: &str, host: &str| refused(with(target, host), 400, "host_mismatch");
     let invalid = |target: &str| refused(with(target, "a"), 400, "host_invalid");
@@ -125,7 +125,7 @@ fn targets_with_an_authority() {
 }
 
 #[test]
-fn https_agrees_where_the_client_came_by_it() {
+fn https_target_is_accepted_over_tls() {
     let application = super::Application::http();
     let settings = Settings::before(&application.url()).set("server.trusted_proxies", "private");
     let sideman = settings.start();

@@ -49,7 +49,7 @@ fn heads_a_load_balancer_accepts_are_accepted() {
 }
 
 #[test]
-fn each_limit_has_its_name() {
+fn each_head_limit_has_its_own_error() {
     let application = Application::http();
     let sideman = Settings::before(&application.url()).start();
     let field = |length: usize| format!("X-A: {}\r\n", "b".repeat(length - 3));
@@ -78,7 +78,7 @@ fn each_limit_has_its_name() {
 }
 
 #[test]
-fn limits_can_be_set() {
+fn head_limits_are_settings() {
     let application = Application::http();
     let sideman = Settings::before(&application.url())
         .set("server.max_request_line", "32KiB")

@@ -20,7 +20,7 @@ fn target_of(target: &str) -> Case {
 }
 
 #[test]
-fn lines() {
+fn malformed_request_lines_are_refused() {
     check(&[
         line("GET"),
         line("GET "),
@@ -65,7 +65,7 @@ fn lines() {
 }
 
 #[test]
-fn versions() {
+fn http_versions_are_accepted_or_refused() {
     let version = |line: &str| refused(with(line), 505, "version_unsupported");
     check(&[
         version("GET / HTTP/0.9"),
@@ -90,7 +90,7 @@ fn versions() {
 }
 
 #[test]
-fn methods_that_are_not_served() {
+fn unserved_methods_are_refused() {
     check(&[
         refused(with("TRACE / HTTP/1.1"), 405, "trace_method"),
         refused(with("TRACE * HTTP/1.1"), 405, "trace_method"),
@@ -107,7 +107,7 @@ fn methods_that_are_not_served() {
 }
 
 #[test]
-fn targets() {
+fn request_targets_are_forwarded_or_refused() {
     let mut cases = vec![
         target("GET  / HTTP/1.1"),
         target("GET /  HTTP/1.1"),
@@ -221,7 +221,7 @@ fn targets() {
 }
 
 #[test]
-fn the_byte_of_a_target_that_is_refused_is_named() {
+fn invalid_byte_of_a_target_is_named() {
     let application = App::saying("not asked");
     let sideman = Settings::before(&application.url()).start();
     for (target, name) in [
@@ -252,7 +252,7 @@ fn the_byte_of_a_target_that_is_refused_is_named() {
 
 /// What a client sends so reaches it again in an address, which must be one.
 #[test]
-fn an_address_is_given_back_with_escapes() {
+fn https_redirect_escapes_the_target() {
     let directory = TempDir::new();
     directory.write("a/index.html", "index");
     let application = App::saying("not asked");

@@ -3,7 +3,7 @@
 use super::{apps::Seen, check, get, last, passed, post, refused};
 
 #[test]
-fn expectations_and_upgrades() {
+fn expectations_and_upgrades_are_forwarded_or_refused() {
     let body = || Seen::of("POST /").body("body");
     let length = "Content-Length: 4\r\n";
     let h2c = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
@@ -33,7 +33,7 @@ fn expectations_and_upgrades() {
 }
 
 #[test]
-fn requests_behind_each_other() {
+fn pipelined_requests_are_separated() {
     // What looks like a request in a body is one nowhere.
     let inner = "GET /inner HTTP/1.1\r\nHost: a\r\n\r\n";
     let length = inner.len();

@@ -10,7 +10,7 @@ const REQUESTS: &str = "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n
     GET /3 HTTP/1.1\r\nHost: a\r\n\r\n";
 
 #[test]
-fn pieces_of_any_size() {
+fn requests_in_pieces_of_any_size_are_parsed_alike() {
     for application in [Application::http(), Application::uwsgi()] {
         let sideman = Settings::before(&application.url()).start();
         let port = sideman.address().port();
@@ -37,7 +37,7 @@ fn pieces_of_any_size() {
 
 /// What comes before a request that is refused is answered first.
 #[test]
-fn a_refusal_waits_for_its_turn() {
+fn refusal_follows_earlier_responses() {
     let gate = Gate::new();
     let script: Vec<Step> = vec![
         expect("GET /1 "),
@@ -61,7 +61,7 @@ fn a_refusal_waits_for_its_turn() {
 
 /// hyper has to be told of more than 100 fields, which happens between two requests.
 #[test]
-fn many_fields_behind_others() {
+fn many_headers_of_a_pipelined_request_are_accepted() {
     let application = App::start(|request| {
         let fields = request.head.fields.iter().filter(|(name, _)| name.starts_with("x-a")).count();
         let answer = format!("{} {fields} {}", request.target(), request.body.len());
@@ -88,7 +88,7 @@ fn many_fields_behind_others() {
 
 /// A body that is refused half-way: nothing of it reached the application, which sees whole bodies.
 #[test]
-fn a_body_that_goes_wrong_later() {
+fn body_that_becomes_malformed_is_refused() {
     let application = Application::http();
     let sideman = Settings::before(&application.url()).start();
     let mut client = sideman.connect();
@@ -107,7 +107,7 @@ const HANDSHAKE: &str =
 
 /// What a client sends behind a request for WebSocket is no HTTP, unless the application says no.
 #[test]
-fn what_follows_an_upgrade() {
+fn bytes_after_an_upgrade_are_not_a_request() {
     let (gate, done) = (Gate::new(), Gate::new());
     let origin = Origin::script([
         expect("GET /socket "),

@@ -192,14 +192,14 @@ fn check(gate: Option<&Gate>, sideman: &Sideman, sequences: &[Sequence]) {
 }
 
 #[test]
-fn pipelined_requests_in_segments_are_each_answered_and_counted() {
+fn pipelined_requests_in_segments_are_each_served_and_counted() {
     let application = App::start(|request| App::reply(request.target().as_bytes()));
     let sideman = Settings::before(&application.url()).start();
     check(None, &sideman, &sequences());
 }
 
 #[test]
-fn segments_that_come_while_an_answer_is_awaited_are_each_answered_and_counted() {
+fn segments_during_a_pending_response_are_each_served_and_counted() {
     for sequence in sequences() {
         let gate = Gate::new();
         let waits = gate.clone();

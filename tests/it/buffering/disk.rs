@@ -51,7 +51,7 @@ fn application() -> App {
 }
 
 #[test]
-fn a_full_budget_is_503() {
+fn full_disk_budget_is_503() {
     let application = application();
     for (key, value) in [("buffers.disk", "5MiB"), ("buffers.directory", "memory")] {
         let settings: Settings = before(&application.url()).set("buffers.memory", "5MiB");
@@ -70,7 +70,7 @@ fn a_full_budget_is_503() {
 }
 
 #[test]
-fn a_body_beyond_all_buffers_is_413() {
+fn body_larger_than_all_buffers_is_413() {
     let application = application();
     for (key, value) in [("buffers.disk", "1MiB"), ("buffers.directory", "memory")] {
         let settings: Settings = before(&application.url()).set("buffers.memory", "1MiB");

@@ -23,7 +23,7 @@ fn cut_files(sideman: &Sideman) -> usize {
 
 /// A failure to read a buffered body again is not a lack of space.
 #[test]
-fn a_body_that_can_not_be_read_again_has_its_own_error() {
+fn unreadable_buffered_body_has_its_own_error() {
     let (asked, goes_on) = (Gate::new(), Gate::new());
     let origin = Origin::script([
         expect("GET /first "),

@@ -17,7 +17,7 @@ fn check_refusal(sideman: &Sideman, client: &mut Client, path: &str) {
 }
 
 #[test]
-fn the_limit_itself_passes() {
+fn body_of_exactly_the_limit_is_accepted() {
     let application =
         App::start(|request| App::reply(format!("{}", request.body.len()).as_bytes()));
     let sideman = start(&application);
@@ -28,7 +28,7 @@ fn the_limit_itself_passes() {
 }
 
 #[test]
-fn a_length_beyond_it_is_refused_at_once() {
+fn content_length_over_the_limit_is_refused_at_once() {
     let application = App::saying("never asked");
     let sideman = start(&application);
     for (path, expects) in [("/plain", ""), ("/asks", "Expect: 100-continue\r\n")] {
@@ -43,7 +43,7 @@ fn a_length_beyond_it_is_refused_at_once() {
 }
 
 #[test]
-fn a_client_that_sends_all_before_it_reads_learns_it() {
+fn client_that_sends_first_gets_the_413() {
     // Closing with bytes unread would be a reset, which takes the answer with it (RFC 9112, 9.6).
     let application = App::saying("never asked");
     let sideman = start(&application);
@@ -61,7 +61,7 @@ fn a_client_that_sends_all_before_it_reads_learns_it() {
 }
 
 #[test]
-fn it_holds_for_routes_that_stream() {
+fn body_limit_applies_to_unbuffered_routes() {
     // Whether an application answers at all that gets a part of a body is its own affair.
     let origin = crate::support::Origin::script([
         crate::support::expect("POST /up "),
@@ -80,7 +80,7 @@ fn it_holds_for_routes_that_stream() {
 }
 
 #[test]
-fn expect_continue_is_answered_with_100() {
+fn expect_continue_gets_100() {
     let application = App::start(|request| App::reply(&request.body));
     let sideman = start(&application);
     let mut client = sideman.connect();
@@ -110,7 +110,7 @@ fn refused_body_closes_the_connection_and_announces_it() {
 
 /// Nobody reads for minutes what can't be kept in the end.
 #[test]
-fn a_length_beyond_all_buffers_is_refused_at_once() {
+fn content_length_over_all_buffers_is_refused_at_once() {
     let application =
         App::start(|request| App::reply(format!("{}", request.body.len()).as_bytes()));
     for (directory, disk) in [("auto", "1MiB"), ("memory", "4GiB"), ("auto", "0B")] {
@@ -175,7 +175,7 @@ fn refusal_is_a_page_or_json() {
 
 /// A client as they are: it sends all that it has, or asks first, and shows what it was answered.
 #[test]
-fn curl_learns_it() {
+fn curl_shows_the_413() {
     let application = App::saying("never asked");
     let sideman = start(&application);
     let directory = TempDir::new();

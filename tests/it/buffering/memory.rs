@@ -9,7 +9,7 @@ const UPLOADS: usize = 100;
 const SIZE: usize = 2 << 20;
 
 #[test]
-fn many_uploads_at_once_stay_within_it() {
+fn concurrent_uploads_stay_within_the_memory_budget() {
     let application =
         App::start(|request| App::reply(format!("{}", request.body == pattern(SIZE)).as_bytes()));
     let sideman = before(&application.url()).set("buffers.memory", "4MiB").start();
@@ -80,7 +80,7 @@ fn freed_memory_goes_back_to_the_system_while_idle() {
 }
 
 #[test]
-fn slow_readers_hold_little() {
+fn slow_readers_use_little_memory() {
     const READERS: usize = 40;
     // The kernel takes some megabytes for each.
     const LONG: usize = 6 << 20;

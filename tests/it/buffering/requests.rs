@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 #[test]
-fn no_byte_arrives_before_the_last_was_sent() {
+fn buffered_upload_is_not_forwarded_before_it_is_complete() {
     for (framing, first, last) in [
         ("Content-Length: 10", "first", "after"),
         ("Transfer-Encoding: chunked", "5\r\nfirst\r\n", "5\r\nafter\r\n0\r\n\r\n"),
@@ -42,7 +42,7 @@ fn no_byte_arrives_before_the_last_was_sent() {
 }
 
 #[test]
-fn every_body_has_a_length() {
+fn buffered_body_has_content_length() {
     let application = App::start(|request| {
         let (length, coding) =
             (request.head.get("content-length"), request.head.get("transfer-encoding"));
@@ -101,7 +101,7 @@ fn long_upload_is_spilled_to_disk_and_arrives_unchanged() {
 }
 
 #[test]
-fn slow_uploads_occupy_nothing() {
+fn slow_uploads_occupy_no_worker() {
     // The application has one worker: whoever occupies it is alone.
     let application = App::saying("hello");
     let sideman = before(&application.url()).start();
@@ -126,7 +126,7 @@ fn slow_uploads_occupy_nothing() {
 }
 
 #[test]
-fn a_silent_upload_ends_with_408() {
+fn silent_upload_gets_408() {
     let application = App::saying("never asked");
     let sideman = before(&application.url())
         .set("server.body_timeout", "300ms")
@@ -145,7 +145,7 @@ fn a_silent_upload_ends_with_408() {
 }
 
 #[test]
-fn a_collected_request_can_be_sent_again() {
+fn buffered_request_can_be_retried() {
     let put = |path: &str, length| expect(&format!("PUT {path} ")).then_body(length);
     let origin = Origin::scripts([
         [put("/1", 5), vec![send(kept("one")), expect("PUT /2 "), close()]].concat(),
@@ -166,7 +166,7 @@ fn a_collected_request_can_be_sent_again() {
 }
 
 #[test]
-fn a_route_may_stream() {
+fn route_can_disable_request_buffering() {
     for (all, path, direction, streams) in [
         ("none", "/up/", "request", true),
         ("none", "/up/", "both", true),

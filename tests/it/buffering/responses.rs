@@ -31,7 +31,7 @@ fn long(framing: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_client_that_reads_nothing_holds_nothing() {
+fn client_that_reads_nothing_occupies_no_worker() {
     let length = format!("Content-Length: {SIZE}\r\nConnection: close");
     for framing in [length.as_str(), "Transfer-Encoding: chunked\r\nConnection: close"] {
         let origin = Origin::scripts([
@@ -135,7 +135,7 @@ fn truncated_response_stays_truncated() {
 }
 
 #[test]
-fn what_is_here_at_once_has_a_length() {
+fn short_response_gets_content_length() {
     let chunked =
         format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
     let origin = Origin::script([expect("GET / "), send(chunked)]);
@@ -146,7 +146,7 @@ fn what_is_here_at_once_has_a_length() {
 }
 
 #[test]
-fn streams_are_not_held_up() {
+fn streams_are_forwarded_at_once() {
     for fields in ["Content-Type: text/event-stream", "X-Accel-Buffering: no", "X-Plain: yes"] {
         let seen = Gate::new();
         let origin = Origin::script([

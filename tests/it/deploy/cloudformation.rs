@@ -148,7 +148,7 @@ fn ecs_accepts_every_variant() {
 }
 
 #[test]
-fn it_is_the_task_definition_of_the_json() {
+fn task_definition_equals_that_of_the_json() {
     for (server, values) in [("gunicorn", GUNICORN), ("uwsgi", UWSGI)] {
         let task = task(values, "TaskDefinition");
         let json: Value =
@@ -248,7 +248,7 @@ fn ecs_exec_reaches_the_application() {
 }
 
 #[test]
-fn tasks_take_requests_from_the_balancer_alone() {
+fn tasks_accept_requests_from_the_load_balancer_only() {
     let template = template(GUNICORN);
     let group = template.properties("SecurityGroup", "AWS::EC2::SecurityGroup");
     let [rule] = list(&group["SecurityGroupIngress"], Clone::clone).try_into().unwrap();
@@ -260,7 +260,7 @@ fn tasks_take_requests_from_the_balancer_alone() {
 }
 
 #[test]
-fn tasks_are_in_the_networks_that_they_need() {
+fn tasks_are_in_the_networks_they_need() {
     for (values, groups, public) in [
         (GUNICORN, json!(["SecurityGroup.GroupId"]), "ENABLED"),
         (EVERYTHING, json!(["SecurityGroup.GroupId", "sg-1", "sg-2"]), "DISABLED"),
@@ -287,7 +287,7 @@ fn tasks_are_in_the_networks_that_they_need() {
 }
 
 #[test]
-fn tasks_are_scaled_and_updates_leave_their_number() {
+fn tasks_are_scaled_and_updates_keep_their_number() {
     let template = template(GUNICORN);
     let target =
         template.properties("ScalableTarget", "AWS::ApplicationAutoScaling::ScalableTarget");
@@ -327,7 +327,7 @@ fn collector(values: &[(&str, &str)]) -> Value {
 }
 
 #[test]
-fn metrics_get_from_the_admin_listener_to_aws() {
+fn metrics_are_sent_from_the_admin_listener_to_aws() {
     let names: Vec<String> =
         list(&task(GUNICORN, "TaskDefinition")["containerDefinitions"], |one| word(&one["name"]));
     assert_eq!(names, ["startup", "app", "sideman"]);

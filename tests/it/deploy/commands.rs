@@ -122,7 +122,7 @@ fn settings_of_the_readme_have_these_defaults() {
 }
 
 #[test]
-fn figures_of_the_readme_are_in_the_page_about_performance() {
+fn figures_of_the_readme_are_in_the_performance_page() {
     let page = text("docs/performance.md");
     let rows = rows("\n## Performance");
     assert!(rows.len() >= 6, "{rows:?}");

@@ -83,7 +83,7 @@ fn example() -> Example {
 }
 
 #[test]
-fn compose() {
+fn compose_file_follows_the_rules() {
     let (file, example) = (file(), example());
     rules::check(&example, "app");
     let services = &file["services"];

@@ -139,7 +139,7 @@ fn example(file: String, manifest: &Value) -> Example {
 }
 
 #[test]
-fn every_environment() {
+fn every_environment_follows_the_rules() {
     let manifest = yaml::parse(&text(FILE));
     rules::check(&example(FILE.into(), &manifest), "site");
     let environments = manifest["environments"].as_object().unwrap();

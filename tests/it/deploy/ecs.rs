@@ -119,7 +119,7 @@ fn check(name: &str) -> Value {
 }
 
 #[test]
-fn task_definitions() {
+fn task_definitions_follow_the_rules() {
     let (gunicorn, uwsgi) = (check("gunicorn"), check("uwsgi"));
     // They differ in what speaks to whom, and in nothing else.
     let without = |mut task: Value| {

@@ -30,7 +30,7 @@ fn last(instruction: &str) -> String {
 }
 
 #[test]
-fn it_runs_as_the_examples_expect() {
+fn image_runs_as_the_examples_expect() {
     assert_eq!(last("FROM"), "scratch");
     assert_eq!(last("USER"), "65532:65532");
     assert_eq!((last("ENTRYPOINT"), last("CMD")), ("[\"/sideman\"]".into(), "[\"run\"]".into()));
@@ -44,7 +44,7 @@ fn it_runs_as_the_examples_expect() {
 }
 
 #[test]
-fn its_health_command_is_that_of_the_examples() {
+fn image_health_command_is_that_of_the_examples() {
     let line = last("HEALTHCHECK");
     let (options, command) = line.split_once(" CMD ").unwrap();
     let option = |name: &str| {
@@ -64,7 +64,7 @@ fn its_health_command_is_that_of_the_examples() {
 }
 
 #[test]
-fn it_has_the_labels_of_the_package() {
+fn image_has_the_labels_of_the_package() {
     let labels = last("LABEL");
     for (key, value) in [
         ("title", env!("CARGO_PKG_NAME")),
@@ -78,7 +78,7 @@ fn it_has_the_labels_of_the_package() {
 }
 
 #[test]
-fn any_builder_and_any_machine_builds_it() {
+fn image_builds_with_any_builder_and_on_any_architecture() {
     for line in instructions() {
         // BuildKit alone knows these, and some machines have none.
         for word in ["--mount", "<<", "--link", "--parents", "TARGETARCH", "BUILDPLATFORM"] {

@@ -146,7 +146,7 @@ impl Template {
 }
 
 #[test]
-fn functions_are_evaluated() {
+fn cloudformation_functions_are_evaluated() {
     let text = "
 Parameters:
   A: {Type: String, Default: ''}

@@ -10,7 +10,7 @@ use sideman::{
 use crate::support::Django;
 
 #[test]
-fn a_manifest_of_django_is_read_and_true() {
+fn manifest_of_django_is_read_and_its_hashes_match() {
     let Some(django) = Django::prepared() else { return };
     let text = fs::read(django.static_root.join("staticfiles.json")).unwrap();
     let plain: serde_json::Value = serde_json::from_slice(&text).unwrap();

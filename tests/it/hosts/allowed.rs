@@ -16,7 +16,7 @@ fn start(hosts: &str) -> (App, TempDir, Sideman) {
 }
 
 #[test]
-fn only_the_sites_own_hosts_get_an_answer() {
+fn only_allowed_hosts_reach_the_application() {
     let (application, _directory, sideman) =
         start("example.org, .example.net, 192.0.2.7, [2001:db8::7]");
     let mut client = sideman.connect();
@@ -58,7 +58,7 @@ fn only_the_sites_own_hosts_get_an_answer() {
 }
 
 #[test]
-fn the_targets_host_counts_too() {
+fn host_of_an_absolute_target_is_checked() {
     let (application, _directory, sideman) = start("example.org");
     for (target, host, status) in [
         ("http://example.org/", "example.org", 200),
@@ -76,7 +76,7 @@ fn the_targets_host_counts_too() {
 }
 
 #[test]
-fn a_request_that_names_no_host_is_refused() {
+fn request_without_a_host_is_refused() {
     let (application, _directory, sideman) = start("example.org");
     let mut client = sideman.connect();
     client.send("GET / HTTP/1.0\r\n\r\n");
@@ -89,7 +89,7 @@ fn a_request_that_names_no_host_is_refused() {
 }
 
 #[test]
-fn health_checks_name_any_host_and_files_do_not() {
+fn health_checks_accept_any_host_and_files_do_not() {
     let (_application, _directory, sideman) = start("example.org");
     let sideman = {
         let mut client = sideman.connect();
@@ -115,7 +115,7 @@ fn health_checks_name_any_host_and_files_do_not() {
 }
 
 #[test]
-fn a_refusal_is_logged_and_counted() {
+fn refused_host_is_logged_and_counted() {
     let (_application, _directory, sideman) = start("example.org");
     let response = sideman.get("/there");
     assert_eq!(response.status, 421);

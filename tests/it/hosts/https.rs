@@ -17,7 +17,7 @@ fn start(trusted: &str, redirects: bool) -> (App, TempDir, Sideman) {
 }
 
 #[test]
-fn the_same_target_by_https() {
+fn http_is_redirected_to_the_same_target_on_https() {
     let (application, _directory, sideman) = start("127.0.0.0/8", true);
     let mut client = sideman.connect();
     for (host, target, location) in [
@@ -43,7 +43,7 @@ fn the_same_target_by_https() {
 }
 
 #[test]
-fn a_method_is_kept() {
+fn https_redirect_keeps_the_method() {
     let (application, _directory, sideman) = start("127.0.0.0/8", true);
     let mut client = sideman.connect();
     for (method, status) in [
@@ -65,7 +65,7 @@ fn a_method_is_kept() {
 }
 
 #[test]
-fn only_what_a_trusted_proxy_says_counts() {
+fn only_trusted_proxies_set_the_scheme() {
     for (trusted, redirects, fields, status) in [
         ("127.0.0.0/8", true, "X-Forwarded-Proto: http\r\n", 301),
         ("127.0.0.0/8", true, "X-Forwarded-Proto: HTTP\r\n", 301),
@@ -101,7 +101,7 @@ fn health_checks_are_not_redirected() {
 }
 
 #[test]
-fn no_host_leads_elsewhere() {
+fn https_redirect_never_leads_to_an_invalid_host() {
     let (application, _directory, sideman) = start("127.0.0.0/8", true);
     for host in ["", "a/b", "user@evil.test", "evil.test\\@a", "a b", "evil.test?a", "evil.test#"] {
         let mut client = sideman.connect();
@@ -118,7 +118,7 @@ fn no_host_leads_elsewhere() {
 }
 
 #[test]
-fn redirects_are_logged_and_counted_apart() {
+fn https_redirects_are_logged_and_counted_separately() {
     let (_application, _directory, sideman) = start("127.0.0.0/8", true);
     let fields = format!("X-Request-ID: the-id\r\n{CAME_BY_HTTP}");
     let response = sideman.connect().ask("GET", "/there", &fields);

@@ -34,7 +34,7 @@ fn query(part: &str) -> String {
 }
 
 #[test]
-fn every_query_of_the_pages_asks_for_what_there_is() {
+fn every_query_of_the_pages_uses_existing_metrics() {
     let (mut count, mut rules) = (0, "groups:\n- name: pages\n  rules:\n".to_owned());
     for page in Page::all() {
         let inline = page.text.split('`').skip(1).step_by(2);
@@ -72,7 +72,7 @@ fn saturation_is_that_of_all_tasks() {
 }
 
 #[test]
-fn several_servers_of_a_task_count() {
+fn saturation_counts_several_servers_of_a_task() {
     let series = [
         ("sideman_limit{job=\"s\",instance=\"a\",setting=\"upstream.max_in_flight\"}", "8x20"),
         ("sideman_limit{job=\"s\",instance=\"a\",setting=\"upstream.queue\"}", "1024x20"),

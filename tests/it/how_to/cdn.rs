@@ -37,7 +37,7 @@ fn arrived(sideman: &Sideman, fields: &str, name: &str) -> Vec<String> {
 
 /// Each row of the table.
 #[test]
-fn both_hops_must_be_trusted_for_the_clients_address() {
+fn client_address_needs_trust_in_both_hops() {
     let (page, application, home) = (Page::read("cdn.md"), echo(), TempDir::new());
     page.says(&[CDN]);
     let (_, table) = page.text.split_once("| `X-Forwarded-For` at Sideman |").unwrap();
@@ -59,7 +59,7 @@ fn both_hops_must_be_trusted_for_the_clients_address() {
 }
 
 #[test]
-fn networks_of_the_file_are_read_again_at_a_reload() {
+fn network_file_is_read_again_at_a_reload() {
     let (application, home) = (echo(), TempDir::new());
     let sideman = start(&application, "alb", &home);
     let fields = "X-Forwarded-For: 203.0.113.7, 130.176.1.2\r\n";
@@ -70,7 +70,7 @@ fn networks_of_the_file_are_read_again_at_a_reload() {
 }
 
 #[test]
-fn headers_of_cdns_arrive_unchanged_and_do_not_count() {
+fn cdn_headers_are_forwarded_and_not_trusted() {
     let (application, home) = (echo(), TempDir::new());
     let sideman = start(&application, CDN, &home);
     for name in ["CF-Connecting-IP", "True-Client-IP", "CloudFront-Viewer-Address"] {
@@ -99,7 +99,7 @@ fn plain_http_to_the_load_balancer_redirects_for_ever() {
 
 /// The table's first two columns.
 #[test]
-fn responses_tell_caches_what_the_page_says() {
+fn responses_have_the_cache_headers_of_the_page() {
     let (files, uploads) = (TempDir::new(), TempDir::new());
     let private = TempDir::new();
     files.write("base.4c0ff4b9b0a1.css", "a{}");
@@ -144,7 +144,7 @@ fn responses_tell_caches_what_the_page_says() {
 }
 
 #[test]
-fn encodings_that_cloudflare_asks_for_are_served() {
+fn encodings_requested_by_cloudflare_are_served() {
     let (application, files) = (echo(), TempDir::new());
     files.write("base.4c0ff4b9b0a1.css", "a{color:red}");
     files.write("base.4c0ff4b9b0a1.css.br", "br");

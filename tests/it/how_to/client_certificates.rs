@@ -17,7 +17,7 @@ fn echo() -> App {
 }
 
 #[test]
-fn named_headers_pass_from_the_load_balancer_alone() {
+fn named_headers_are_accepted_from_the_load_balancer_only() {
     let (application, page) = (echo(), Page::read("client-certificates.md"));
     let fields = "X-Amzn-Mtls-Clientcert-Subject: CN=machine-7,O=Example\r\n\
                   X-Amzn-Mtls-Clientcert-Serial-Number: 01ab\r\n\
@@ -59,7 +59,7 @@ fn headers_that_the_page_calls_identity_are_dropped_unless_named() {
 }
 
 #[test]
-fn long_certificates_have_the_limit_of_a_header() {
+fn long_certificates_are_limited_by_the_header_size() {
     let application = echo();
     let sideman = Settings::before(&application.url())
         .set("server.trusted_proxies", "127.0.0.1")

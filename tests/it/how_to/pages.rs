@@ -48,7 +48,7 @@ fn every_setting_that_is_named_exists() {
 }
 
 #[test]
-fn every_command_of_sideman_can_be_read() {
+fn every_command_of_sideman_parses() {
     use clap::Parser as _;
 
     let mut count = 0;
@@ -67,7 +67,7 @@ fn every_command_of_sideman_can_be_read() {
 }
 
 #[test]
-fn every_program_of_a_block_can_be_read() {
+fn every_program_in_a_block_parses() {
     for page in Page::all() {
         for block in page.blocks("json") {
             let read = serde_json::from_str::<serde_json::Value>(&block);

@@ -94,7 +94,7 @@ fn root_files_are_served_and_the_rest_goes_to_the_application() {
 
 /// The values of the second column.
 #[test]
-fn settings_of_the_table_are_valid_and_act() {
+fn settings_of_the_table_are_valid_and_effective() {
     let (page, files, application) =
         (Page::read("from-whitenoise.md"), TempDir::new(), App::saying("django"));
     files.write("index-DiwrgTda.js", "js");

@@ -10,7 +10,7 @@ use crate::support::{
 const OK: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
 
 #[test]
-fn the_application_gets_them_complete_and_with_their_length() {
+fn request_bodies_arrive_complete_with_content_length() {
     let application = App::start(|request| {
         let framing = request.head.get("content-length").unwrap_or("none").to_owned();
         assert!(!request.head.has("transfer-encoding"));
@@ -54,7 +54,7 @@ fn request_is_buffered_before_it_is_forwarded() {
 }
 
 #[test]
-fn trailers_stay_here() {
+fn request_trailers_are_not_forwarded() {
     let origin = Origin::script([expect("POST / "), body("hello"), send(OK), close()]);
     let sideman = Settings::before(&origin.url()).start();
     let mut client = connect(&sideman);

@@ -24,7 +24,7 @@ fn gated() -> (Gate, Gate, App) {
 }
 
 #[test]
-fn running_requests_are_answered() {
+fn in_flight_requests_complete_during_drain() {
     let (asked, gate, application) = gated();
     let sideman = Settings::before(&application.url()).start();
     let (mut client, mut idle) = (connect(&sideman), connect(&sideman));
@@ -78,7 +78,7 @@ fn running_response_completes_during_drain() {
 }
 
 #[test]
-fn the_deadline_cuts_what_does_not_end() {
+fn shutdown_timeout_aborts_streams() {
     let (asked, gate, application) = gated();
     let sideman = Settings::before(&application.url()).set("shutdown.timeout", "500ms").start();
     let mut client = connect(&sideman);
@@ -93,7 +93,7 @@ fn the_deadline_cuts_what_does_not_end() {
 }
 
 #[test]
-fn a_connection_whose_client_says_goodbye_ends_with_its_requests() {
+fn connection_closes_after_the_clients_goaway() {
     let (asked, gate, application) = gated();
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);
@@ -142,7 +142,7 @@ fn connection_serves_during_the_shutdown_delay() {
 /// RFC 9113, 6.8: one that is told that the end comes may take its time to say what it has heard, but no more
 /// than a moment.
 #[test]
-fn an_idle_client_that_answers_no_ping_does_not_hold_up_the_end() {
+fn idle_client_that_ignores_ping_does_not_delay_the_shutdown() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).set("shutdown.timeout", "30s").start();
     let mut client = connect(&sideman).mute();
@@ -157,7 +157,7 @@ fn an_idle_client_that_answers_no_ping_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn requests_that_run_are_answered_although_no_ping_is() {
+fn in_flight_requests_complete_when_the_client_ignores_ping() {
     let (asked, gate, application) = gated();
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman).mute();
@@ -183,7 +183,7 @@ fn requests_that_run_are_answered_although_no_ping_is() {
 }
 
 #[test]
-fn max_requests_ends_a_connection_that_answers_no_ping() {
+fn max_requests_closes_a_connection_that_ignores_ping() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).set("server.max_requests", "3").start();
     for is_mute in [false, true] {
@@ -230,7 +230,7 @@ fn idle_connection_gets_goaway_before_close() {
 
 /// h2 keeps the memory of as many requests as there were at once: a browser comes back on another connection.
 #[test]
-fn idle_connection_that_had_many_requests_at_once_is_closed() {
+fn idle_connection_after_many_concurrent_requests_is_closed() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut usual_one = connect(&sideman);

@@ -40,7 +40,7 @@ fn whole_files_arrive_unchanged() {
 }
 
 #[test]
-fn a_client_gets_as_much_as_its_window_allows() {
+fn client_gets_no_more_than_its_window() {
     let (_directory, sideman) = start();
     let settings = [(setting::INITIAL_WINDOW_SIZE, 1000)];
     let mut client = Http2::with(sideman.address(), &settings).hold();
@@ -66,7 +66,7 @@ fn a_client_gets_as_much_as_its_window_allows() {
 }
 
 #[test]
-fn a_window_may_become_smaller_than_nothing() {
+fn window_may_become_negative() {
     let (_directory, sideman) = start();
     let mut client = connect(&sideman).hold();
     let stream = client.ask("GET", "/static/large.bin", &[]);
@@ -84,7 +84,7 @@ fn a_window_may_become_smaller_than_nothing() {
 }
 
 #[test]
-fn parts_and_conditions_are_as_over_http_1() {
+fn ranges_and_conditions_work_as_over_http_1() {
     let (_directory, sideman) = start();
     let mut client = connect(&sideman);
     let whole = client.get("/static/small.bin");

@@ -52,7 +52,7 @@ fn repeat(client: &mut Http2, bytes: &[u8], times: usize) -> bool {
 
 /// Requests that are taken back at once (CVE-2023-44487).
 #[test]
-fn rapid_resets() {
+fn rapid_reset_flood_is_closed() {
     attacked("rapid resets", &LITTLE, |sideman| {
         let mut client = connect(sideman);
         let fields = usual("GET", "/attack", &[]);
@@ -75,7 +75,7 @@ fn rapid_resets() {
 
 /// The same, with each request well under way.
 #[test]
-fn patient_resets() {
+fn slow_reset_flood_is_closed() {
     attacked("patient resets", &LITTLE, |sideman| {
         let mut client = connect(sideman);
         let fields = usual("GET", "/attack", &[]);
@@ -103,7 +103,7 @@ fn patient_resets() {
 
 /// A head without an end (CVE-2024-27316 and its kin).
 #[test]
-fn continuations() {
+fn continuation_flood_is_closed() {
     attacked("continuations", &LITTLE, |sideman| {
         for piece in
             [hpack::encode(&[("a", "b")]), hpack::encode(&[("a", &"b".repeat(16_000))]), vec![]]
@@ -191,7 +191,7 @@ fn window_update_per_response_frame_is_no_flood() {
 
 /// What h2 itself counts is seen as well: here, streams that it had to reset.
 #[test]
-fn limits_of_the_library_are_counted() {
+fn floods_found_by_h2_are_counted() {
     attacked("library", &LITTLE, |sideman| {
         let mut client = connect(sideman);
         let fields = usual("POST", "/attack", &[("content-length", "1")]);
@@ -234,7 +234,7 @@ fn rapid_reset_opens_few_upstream_connections() {
 
 /// A small frame that stands for a large head.
 #[test]
-fn a_bomb_of_fields() {
+fn hpack_bomb_is_refused() {
     attacked("a bomb", &LITTLE, |sideman| {
         let mut client = connect(sideman);
         // One field of 4,000 bytes to be remembered, then named again and again: 16,000 times 4 KB.
@@ -269,7 +269,7 @@ fn a_bomb_of_fields() {
 /// The same within the limits, on all streams of eight connections whose answers are not taken: what is
 /// remembered once must not be copied for each request.
 #[test]
-fn a_field_that_is_named_again_and_again_is_kept_once() {
+fn repeated_hpack_references_are_not_copied() {
     const CONNECTIONS: usize = 8;
     let application = App::saying("hello");
     for (name, times, status) in [("cookie", 23, 431), ("cookie", 4, 200), ("x-field", 23, 200)] {
@@ -310,7 +310,7 @@ fn a_field_that_is_named_again_and_again_is_kept_once() {
 /// A stream that depends on itself is the client's mistake, of its stream at worst (RFC 9113, 5.3 has taken priorities
 /// away).
 #[test]
-fn priorities_mean_nothing() {
+fn priority_of_a_stream_on_itself_is_at_most_a_stream_error() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);
@@ -325,7 +325,7 @@ fn priorities_mean_nothing() {
 
 /// Requests that are begun and never finished: so many at a time, and no more.
 #[test]
-fn streams_that_do_nothing() {
+fn incomplete_requests_are_bounded() {
     attacked("idle streams", &LITTLE, |sideman| {
         let mut client = connect(sideman);
         client.settle();
@@ -345,7 +345,7 @@ fn streams_that_do_nothing() {
 
 /// Bodies that nobody reads: what a client may send of them is bounded for all together.
 #[test]
-fn bodies_that_nobody_wants_yet() {
+fn unread_request_bodies_are_bounded() {
     let gate = crate::support::Gate::new();
     let passed = gate.clone();
     let application = App::start(move |_| {
@@ -379,7 +379,7 @@ fn bodies_that_nobody_wants_yet() {
 }
 
 #[test]
-fn mistakes_without_end() {
+fn stream_error_flood_is_closed() {
     attacked("mistakes", &LITTLE, |sideman| {
         let mut client = connect(sideman);
         let fields = usual("GET", "/attack", &[("connection", "close")]);

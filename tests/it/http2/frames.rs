@@ -80,7 +80,7 @@ const CLOSED: &[u32] = &[code::STREAM_CLOSED, code::PROTOCOL_ERROR];
 const COMPRESSION: &[u32] = &[code::COMPRESSION_ERROR, code::PROTOCOL_ERROR];
 
 #[test]
-fn streams_have_states() {
+fn frame_in_the_wrong_stream_state_is_an_error() {
     check(&[
         ("a body behind the end", vec![request(1), frame(kind::DATA, 1, 1, b"a")], CLOSED),
         ("a head behind the end", vec![request(1), request(1)], CLOSED),
@@ -119,7 +119,7 @@ fn streams_have_states() {
 }
 
 #[test]
-fn frames_have_streams_or_none() {
+fn frame_on_the_wrong_stream_is_an_error() {
     check(&[
         ("a body of the connection", vec![frame(kind::DATA, 0, 0, b"a")], PROTOCOL),
         (
@@ -136,7 +136,7 @@ fn frames_have_streams_or_none() {
 }
 
 #[test]
-fn frames_have_sizes() {
+fn frame_of_the_wrong_size_is_an_error() {
     check(&[
         ("a short priority", vec![begun(1), frame(kind::PRIORITY, 0, 1, &[0; 4])], SIZE),
         ("a short reset", vec![begun(1), frame(kind::RST_STREAM, 0, 1, &[0; 3])], SIZE),
@@ -164,7 +164,7 @@ fn frames_have_sizes() {
 }
 
 #[test]
-fn settings_and_windows_have_ranges() {
+fn settings_and_windows_out_of_range_are_errors() {
     let setting = |key: u8, value: u32| {
         let payload = [[0, key].as_slice(), &value.to_be_bytes()].concat();
         vec![frame(kind::SETTINGS, 0, 0, &payload)]
@@ -192,7 +192,7 @@ fn settings_and_windows_have_ranges() {
 }
 
 #[test]
-fn fields_are_compressed_rightly_or_not_at_all() {
+fn malformed_hpack_is_a_compression_error() {
     let head = |block: &[u8]| vec![frame(kind::HEADERS, ALL, 1, block)];
     check(&[
         ("index 0", head(&[0x80]), COMPRESSION),
@@ -218,7 +218,7 @@ fn fields_are_compressed_rightly_or_not_at_all() {
 
 /// What is odd and allowed changes nothing.
 #[test]
-fn the_rest_is_as_it_should_be() {
+fn unusual_valid_frames_are_accepted() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);

@@ -180,7 +180,7 @@ const CASES: &[(&str, Fields, &str)] = &[
 
 /// All over one connection, on which another request waits all the time: it was each stream's failure alone.
 #[test]
-fn malformed_requests_end_their_own_streams_alone() {
+fn malformed_request_resets_only_its_stream() {
     let gate = Gate::new();
     let passed = gate.clone();
     let application = App::start(move |request| {
@@ -280,7 +280,7 @@ fn malformed_requests_are_logged_with_known_fields() {
 
 /// What was remembered of a malformed request can be referred to by those after it.
 #[test]
-fn the_table_of_fields_outlives_malformed_requests() {
+fn hpack_table_survives_malformed_requests() {
     let application =
         App::start(|request| App::reply(request.head.get("x-good").unwrap_or("none").as_bytes()));
     let sideman = Settings::before(&application.url()).start();
@@ -313,7 +313,7 @@ fn the_table_of_fields_outlives_malformed_requests() {
 }
 
 #[test]
-fn malformed_trailers_end_their_own_stream_alone() {
+fn malformed_trailers_reset_only_their_stream() {
     let application = App::start(|request| App::reply(&request.body));
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);
@@ -407,7 +407,7 @@ fn unusual_valid_requests_are_accepted() {
 }
 
 #[test]
-fn a_wrong_byte_of_the_path_is_named() {
+fn invalid_byte_of_the_path_is_named() {
     let sideman = Settings::before("http://127.0.0.1:9").start();
     let mut client = connect(&sideman);
     let stream = client.open(&[METHOD, SCHEME, (":path", "/ab c"), NAME], true);
@@ -416,7 +416,7 @@ fn a_wrong_byte_of_the_path_is_named() {
 }
 
 #[test]
-fn a_head_that_is_too_large_is_refused_alone() {
+fn too_large_head_resets_only_its_stream() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);
@@ -454,7 +454,7 @@ fn a_head_that_is_too_large_is_refused_alone() {
 }
 
 #[test]
-fn frames_where_none_may_be_end_the_connection() {
+fn unexpected_frames_close_the_connection() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let block = hpack::encode(&usual("GET", "/", &[]));
@@ -515,7 +515,7 @@ fn frames_where_none_may_be_end_the_connection() {
 }
 
 #[test]
-fn a_window_that_overflows_ends_its_stream() {
+fn window_overflow_resets_the_stream() {
     let directory = crate::support::TempDir::new();
     directory.write("a.bin", vec![b'a'; 1 << 20]);
     let sideman = Settings::before("http://127.0.0.1:9").files("/s/", directory.path()).start();

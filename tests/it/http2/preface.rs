@@ -4,7 +4,7 @@ use super::connect;
 use crate::support::{App, Http2, Settings, http2::PREFACE, http2::settings_frame};
 
 #[test]
-fn it_may_come_in_pieces() {
+fn preface_may_come_in_pieces() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let begin = [PREFACE, &settings_frame(&[]).bytes()].concat();
@@ -22,7 +22,7 @@ fn it_may_come_in_pieces() {
 }
 
 #[test]
-fn it_may_come_byte_by_byte() {
+fn preface_may_come_byte_by_byte() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = Http2::silent(sideman.address());
@@ -36,7 +36,7 @@ fn it_may_come_byte_by_byte() {
 }
 
 #[test]
-fn it_may_come_with_the_first_request() {
+fn preface_may_come_with_the_first_request() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = Http2::silent(sideman.address());
@@ -48,7 +48,7 @@ fn it_may_come_with_the_first_request() {
 }
 
 #[test]
-fn what_only_resembles_it_is_http_1() {
+fn bytes_that_resemble_a_preface_are_http_1() {
     let application = App::start(|request| App::reply(request.head.start.as_bytes()));
     let sideman = Settings::before(&application.url()).start();
     for method in ["P", "PR", "PRI", "PRIX", "PROPFIND", "POST"] {
@@ -68,7 +68,7 @@ fn what_only_resembles_it_is_http_1() {
 }
 
 #[test]
-fn what_is_neither_is_refused() {
+fn bytes_of_neither_protocol_are_refused() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     for bytes in ["PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "PRI * HTTP/2.0\r\nHost: a.test\r\n\r\n"] {
@@ -86,7 +86,7 @@ fn what_is_neither_is_refused() {
 
 /// Only the first bytes can be a preface: what comes behind a request is one.
 #[test]
-fn it_may_not_come_later() {
+fn preface_after_a_request_is_refused() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = sideman.connect();
@@ -103,7 +103,7 @@ fn it_may_not_come_later() {
 }
 
 #[test]
-fn one_that_is_not_finished_is_cut() {
+fn incomplete_preface_times_out() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url())
         .set("server.header_timeout", "1s")

@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 #[test]
-fn a_page_and_its_line() {
+fn page_is_served_and_logged() {
     let origin = Origin::script([
         expect("GET /a%20b/?x=1&y=%22 HTTP/1.1"),
         send(
@@ -79,7 +79,7 @@ fn a_page_and_its_line() {
 }
 
 #[test]
-fn many_at_once_get_each_their_own() {
+fn concurrent_requests_get_their_own_responses() {
     let gate = Gate::new();
     let waiting = Arc::<Mutex<BTreeSet<String>>>::default();
     let seen = Arc::clone(&waiting);
@@ -171,7 +171,7 @@ fn client_reset_is_noticed() {
 }
 
 #[test]
-fn a_connection_that_is_lost_takes_its_requests_along() {
+fn lost_connection_cancels_its_requests() {
     let (asked, gone) = (Gate::new(), Gate::new());
     let script = || vec![expect("GET /lost "), open(&asked), until_closed(), open(&gone)];
     let origin = Origin::script(script());

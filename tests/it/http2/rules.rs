@@ -31,7 +31,7 @@ fn hosts_of_others_are_refused() {
 }
 
 #[test]
-fn http_becomes_https_by_what_a_trusted_proxy_says() {
+fn https_redirect_uses_the_scheme_of_a_trusted_proxy() {
     let application =
         App::start(|request| App::reply(request.head.get("x-forwarded-proto").unwrap().as_bytes()));
     let sideman = Settings::before(&application.url())
@@ -50,7 +50,7 @@ fn http_becomes_https_by_what_a_trusted_proxy_says() {
 }
 
 #[test]
-fn fields_and_maintenance_are_as_set() {
+fn header_rules_and_maintenance_apply_over_http2() {
     let (application, directory) = (App::saying("hello"), TempDir::new());
     let flag = directory.join("maintenance");
     let sideman = Settings::before(&application.url())
@@ -70,7 +70,7 @@ fn fields_and_maintenance_are_as_set() {
 }
 
 #[test]
-fn a_websocket_can_not_begin_here() {
+fn websocket_over_http2_is_not_offered() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);

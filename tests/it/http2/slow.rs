@@ -18,7 +18,7 @@ fn settings(application: &str, directory: &TempDir) -> Settings {
 }
 
 #[test]
-fn one_that_never_opens_its_window_is_cut() {
+fn client_that_never_opens_its_window_is_disconnected() {
     let directory = TempDir::new();
     let application = App::start(|_| App::reply(&pattern(3 << 20)));
     let sideman = settings(&application.url(), &directory).start();
@@ -74,7 +74,7 @@ fn take_slowly(sideman: &Sideman, path: &str, size: usize) {
 }
 
 #[test]
-fn one_that_takes_a_little_now_and_then_is_served() {
+fn slow_reader_is_served() {
     let directory = TempDir::new();
     let application = App::start(|_| App::reply(&pattern(3 << 20)));
     let sideman = settings(&application.url(), &directory).start();
@@ -126,7 +126,7 @@ fn stalled_stream_reset_keeps_the_connection() {
 
 /// What is made for a client that takes nothing stays on this side: none of it may pile up.
 #[test]
-fn many_that_take_nothing_cost_little() {
+fn stalled_readers_use_little_memory() {
     let application = App::start(|_| App::reply(&pattern(1 << 20)));
     let sideman = Settings::before(&application.url())
         .set("buffers.memory", "4MiB")

@@ -18,7 +18,7 @@ fn start() -> (App, TempDir, Sideman) {
 }
 
 #[test]
-fn curl() {
+fn curl_gets_pages_and_uploads() {
     let (_application, directory, sideman) = start();
     let url = |path: &str| format!("http://{}{path}", sideman.address());
     let known = ["--http2-prior-knowledge", "-sS", "--max-time", "20"];
@@ -42,7 +42,7 @@ fn curl() {
 }
 
 #[test]
-fn nghttp() {
+fn nghttp_gets_several_responses() {
     let (_application, directory, sideman) = start();
     let url = format!("http://{}/static/a.txt", sideman.address());
     let large = format!("http://{}/static/large.bin", sideman.address());
@@ -65,7 +65,7 @@ fn nghttp() {
 }
 
 #[test]
-fn h2load() {
+fn h2load_finds_no_failure() {
     let (_application, _directory, sideman) = start();
     for path in ["/static/a.txt", "/static/large.bin", "/page"] {
         let url = format!("http://{}{path}", sideman.address());

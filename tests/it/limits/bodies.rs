@@ -31,7 +31,7 @@ fn drip(sideman: &Sideman, length: usize, piece: usize, pause: u64) -> Client {
 }
 
 #[test]
-fn one_that_is_too_slow_is_answered() {
+fn upload_below_min_rate_gets_408() {
     let application = App::saying("never asked");
     let sideman = before(&application.url(), "1000B").start();
     let begin = Instant::now();
@@ -50,7 +50,7 @@ fn one_that_is_too_slow_is_answered() {
 }
 
 #[test]
-fn one_that_is_slow_enough_for_the_rate_is_served() {
+fn slow_upload_above_min_rate_is_served() {
     let application = App::start(|request| App::reply(request.body.len().to_string().as_bytes()));
     for rate in ["20B", "off"] {
         let sideman = before(&application.url(), rate).start();
@@ -61,7 +61,7 @@ fn one_that_is_slow_enough_for_the_rate_is_served() {
 }
 
 #[test]
-fn one_that_pauses_is_answered() {
+fn upload_that_pauses_gets_408() {
     let application = App::saying("never asked");
     let sideman = before(&application.url(), "off").start();
     for framing in
@@ -77,7 +77,7 @@ fn one_that_pauses_is_answered() {
 }
 
 #[test]
-fn an_unbuffered_body_has_the_same_limits() {
+fn unbuffered_body_has_the_same_limits() {
     let head = || expect("POST /slow ");
     let origin = Origin::scripts([
         vec![head(), until_closed()],
@@ -106,7 +106,7 @@ fn an_unbuffered_body_has_the_same_limits() {
 }
 
 #[test]
-fn over_http2_it_is_one_request_of_several() {
+fn slow_http2_upload_fails_without_the_other_streams() {
     let application = App::saying("hello");
     let sideman = before(&application.url(), "1000B").start();
     let mut client = Http2::connect(sideman.address());

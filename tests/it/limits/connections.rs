@@ -30,7 +30,7 @@ fn last_request_of_a_connection_gets_connection_close() {
 }
 
 #[test]
-fn over_http2_the_last_word_is_goaway() {
+fn last_http2_request_of_a_connection_gets_goaway() {
     let gate = Gate::new();
     let passed = gate.clone();
     let application = App::start(move |request| {
@@ -90,7 +90,7 @@ fn idle_connections_are_shed_and_busy_ones_kept() {
 }
 
 #[test]
-fn without_an_idle_one_they_wait_for_the_first_that_ends() {
+fn connections_over_the_limit_wait_until_one_ends() {
     let gate = Gate::new();
     let passed = gate.clone();
     let application = App::start(move |_| {

@@ -42,7 +42,7 @@ fn idle_connections_are_closed_for_new_ones() {
 }
 
 #[test]
-fn the_default_keeps_some_for_others() {
+fn default_connection_limit_leaves_descriptors_for_the_rest() {
     let application = App::saying("hello");
     let sideman = before(&application.url()).descriptors(128).start();
     let mut clients = Vec::new();
@@ -64,7 +64,7 @@ fn slow() -> App {
 }
 
 #[test]
-fn requests_wait_their_turn_where_descriptors_are_few() {
+fn requests_wait_for_upstream_connections_when_descriptors_are_few() {
     const CLIENTS: usize = 150;
     const EACH: usize = 10;
     let application = slow();

@@ -70,7 +70,7 @@ fn one_client_cannot_take_all_connections() {
 }
 
 #[test]
-fn connections_of_a_trusted_proxy_are_many_clients() {
+fn connections_of_a_trusted_proxy_are_not_limited_as_one_client() {
     let application = App::saying("hello");
     let sideman = before(&application.url())
         .set("server.max_connections", "16")

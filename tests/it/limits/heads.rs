@@ -25,7 +25,7 @@ fn start(header: &str, idle: &str) -> (App, Sideman) {
 
 /// RFC 9112, 2.2: some clients send one behind a request.
 #[test]
-fn an_empty_line_is_no_head_that_has_begun() {
+fn empty_line_before_a_request_line_is_not_a_slow_head() {
     let (_application, sideman) = start("1s", "3s");
     let mut client = kept(&sideman);
     let begin = Instant::now();
@@ -37,7 +37,7 @@ fn an_empty_line_is_no_head_that_has_begun() {
 }
 
 #[test]
-fn a_dripped_head_is_answered_at_the_deadline() {
+fn slow_head_gets_408_at_the_header_timeout() {
     let (application, sideman) = start("2s", "1h");
     for (first, method, path) in [
         ("GET /first HTTP/1.1\r\nHost: example.test\r\nX: ", "GET", "/first"),
@@ -76,7 +76,7 @@ fn a_dripped_head_is_answered_at_the_deadline() {
 }
 
 #[test]
-fn a_head_that_has_begun_behind_a_request_has_no_more_time() {
+fn pipelined_partial_head_has_the_header_timeout() {
     let (application, sideman) = start("1s", "1h");
     let mut client = sideman.connect();
     client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\nGET /behind HTTP/1.1\r\nHo");
@@ -111,7 +111,7 @@ fn slow_head_within_the_timeout_is_served() {
 }
 
 #[test]
-fn a_new_connection_has_the_time_of_a_head_and_a_used_one_that_of_idling() {
+fn new_connection_has_the_header_timeout_and_a_used_one_the_idle_timeout() {
     let (_application, sideman) = start("1s", "1h");
     let (mut fresh, mut used) = (sideman.connect(), kept(&sideman));
     // Without a word: it has asked nothing.
@@ -121,7 +121,7 @@ fn a_new_connection_has_the_time_of_a_head_and_a_used_one_that_of_idling() {
 }
 
 #[test]
-fn an_idle_connection_is_closed_without_a_word() {
+fn idle_connection_is_closed_without_a_response() {
     let (_application, sideman) = start("10m", "1s");
     let begin = Instant::now();
     let mut used = kept(&sideman);
@@ -135,7 +135,7 @@ fn an_idle_connection_is_closed_without_a_word() {
 }
 
 #[test]
-fn over_http2_a_head_has_its_time_too() {
+fn http2_head_has_the_header_timeout() {
     let (application, sideman) = start("1s", "1h");
     let block = {
         let whole = headers(3, &usual("GET", "/late", &[]), true);

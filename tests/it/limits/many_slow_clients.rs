@@ -14,7 +14,7 @@ const LARGE: usize = 8 << 20;
 const EACH: usize = 70;
 
 #[test]
-fn slow_clients_take_nothing_from_others() {
+fn slow_clients_do_not_slow_down_others() {
     let directory = TempDir::new();
     directory.write("large.bin", pattern(LARGE));
     directory.write("small.txt", "small");

@@ -11,7 +11,7 @@ const BUDGET: u64 = 8 << 20;
 const IDLE: u64 = 6 << 20;
 
 #[test]
-fn a_few_bytes_keep_no_huge_page() {
+fn idle_process_holds_no_huge_pages() {
     let sideman = Settings::before("http://127.0.0.1:1")
         .set("health.wait_for_application", "false")
         .set("server.workers", "2")

@@ -19,7 +19,7 @@ fn kept_from(number: u8, sideman: &Sideman) -> Client {
 }
 
 #[test]
-fn idle_connections_are_replaced_as_fast_as_others_come() {
+fn new_connections_replace_idle_ones_at_once() {
     const MAX_CONNECTIONS: usize = 200;
     let application = App::saying("hello");
     let sideman = before(&application.url())

@@ -34,7 +34,7 @@ fn ask(sideman: &Sideman) -> TcpStream {
 }
 
 #[test]
-fn one_that_takes_a_byte_now_and_then_is_cut_off() {
+fn reader_of_a_byte_now_and_then_is_disconnected() {
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     let sideman = start(&directory, &application);
     let mut stream = ask(&sideman);

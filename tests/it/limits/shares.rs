@@ -78,7 +78,7 @@ fn idle_connections_are_closed_while_the_limit_is_exceeded() {
 
 /// The same over HTTP/2, where the requests of a connection are many: each is refused for itself.
 #[test]
-fn long_heads_of_http2_are_refused_one_by_one() {
+fn long_http2_heads_are_refused_without_closing_the_connection() {
     let (open, gate) = mpsc::channel::<()>();
     let gate = Mutex::new(gate);
     let application = App::start(move |_| {

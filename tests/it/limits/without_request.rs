@@ -89,7 +89,7 @@ fn lingering_connections_are_shed() {
 
 /// Whatever there is of the others: who has asked is served.
 #[test]
-fn what_was_asked_is_answered_beside_them() {
+fn requests_are_served_beside_connections_without_a_request() {
     let (asked, gate) = (Gate::new(), Gate::new());
     let (begun, passed) = (asked.clone(), gate.clone());
     let application = App::start(move |request| {

@@ -29,7 +29,7 @@ fn opened() -> Gate {
 }
 
 #[test]
-fn a_chunked_upload_has_a_length() {
+fn chunked_upload_gets_content_length() {
     for way in Way::ALL {
         for length in [2, 70_000, 300_000] {
             let bytes = pattern(length);
@@ -48,7 +48,7 @@ fn a_chunked_upload_has_a_length() {
 
 /// The uwsgi protocol can't say that a body comes in chunks: there it is collected all the same.
 #[test]
-fn a_chunked_upload_to_a_route_that_streams() {
+fn chunked_upload_to_an_unbuffered_route_is_forwarded() {
     for way in Way::ALL {
         let (arrived, bytes) = (Gate::new(), pattern(300_000));
         let script = if way.speaks_uwsgi() {
@@ -74,7 +74,7 @@ fn a_chunked_upload_to_a_route_that_streams() {
 }
 
 #[test]
-fn an_upload_arrives_when_it_is_complete() {
+fn upload_is_forwarded_when_it_is_complete() {
     for way in Way::ALL {
         let bytes = pattern(LONG);
         let page = vec![expect("GET /page "), send(DONE), close()];
@@ -94,7 +94,7 @@ fn an_upload_arrives_when_it_is_complete() {
 }
 
 #[test]
-fn a_slow_reader_holds_no_worker() {
+fn slow_reader_occupies_no_worker() {
     for way in Way::ALL {
         let long = |framing: &str| format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n");
         let chunks =
@@ -120,7 +120,7 @@ fn a_slow_reader_holds_no_worker() {
 }
 
 #[test]
-fn events_come_one_by_one() {
+fn events_are_streamed_one_by_one() {
     for way in Way::ALL {
         for fields in ["Content-Type: text/event-stream", "X-Accel-Buffering: no"] {
             let seen: Vec<Gate> = (0..3).map(|_| Gate::new()).collect();
@@ -149,7 +149,7 @@ fn events_come_one_by_one() {
 }
 
 #[test]
-fn a_client_that_asks_first_is_answered_here() {
+fn client_that_expects_100_gets_it_from_sideman() {
     for way in Way::ALL {
         let origin =
             Origin::reached(way, [vec![expect("POST /up "), body("body"), send(DONE), close()]]);

@@ -36,7 +36,7 @@ fn sequential_requests_reuse_one_connection() {
 
 /// As gunicorn's sync worker does: it says so, and nobody tries.
 #[test]
-fn announced_close_costs_no_attempt() {
+fn announced_close_causes_no_failed_attempt() {
     for way in Way::ALL {
         let script = |path| {
             let response = KEPT.replace("keep-alive", "close");
@@ -53,7 +53,7 @@ fn announced_close_costs_no_attempt() {
 }
 
 #[test]
-fn an_idle_one_is_closed_in_time() {
+fn idle_upstream_connection_is_closed_at_the_idle_timeout() {
     for way in Way::keeping() {
         let script = vec![expect("GET / "), send(KEPT), until_closed()];
         let origin = Origin::reached(way, [script]);

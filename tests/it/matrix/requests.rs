@@ -6,7 +6,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nSet-Cookie: a=1
                   Set-Cookie: b=2\r\nContent-Length: 5\r\n\r\nhello";
 
 #[test]
-fn a_page() {
+fn get_arrives_and_its_page_returns() {
     for way in Way::ALL {
         let origin = Origin::reached(way, [vec![expect("GET /a%2Fb//;x? "), send(OK), close()]]);
         let sideman = origin.settings().start();
@@ -38,7 +38,7 @@ fn a_page() {
 }
 
 #[test]
-fn a_form() {
+fn form_arrives_and_its_page_returns() {
     for way in Way::ALL {
         let script = vec![expect("POST /form "), body("a=1&b=2"), send(OK), close()];
         let origin = Origin::reached(way, [script]);
@@ -53,7 +53,7 @@ fn a_form() {
 }
 
 #[test]
-fn a_head_without_its_body() {
+fn head_gets_no_body() {
     for way in Way::ALL {
         let head = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
         let origin = Origin::reached(
@@ -72,7 +72,7 @@ fn a_head_without_its_body() {
 }
 
 #[test]
-fn statuses_and_methods_are_those_of_the_two() {
+fn statuses_and_methods_are_unchanged() {
     for way in Way::ALL {
         for (method, answer, status) in [
             ("DELETE", "HTTP/1.1 204 No Content\r\n\r\n", 204),

@@ -28,7 +28,7 @@ fn until_waiting(sideman: &Sideman, count: f64) {
 }
 
 #[test]
-fn without_wait_it_is_502_at_once() {
+fn without_wait_unavailable_application_is_502_at_once() {
     for way in Way::ALL {
         let reserved = ReservedAddress::new(way);
         let sideman = reserved.settings().start();
@@ -44,7 +44,7 @@ fn without_wait_it_is_502_at_once() {
 
 /// Whatever the method: nothing was sent.
 #[test]
-fn requests_wait_until_it_is_there() {
+fn requests_wait_until_the_application_accepts() {
     for way in Way::ALL {
         let reserved = Arc::new(ReservedAddress::new(way));
         let sideman = patient(&reserved).start();
@@ -75,7 +75,7 @@ fn requests_wait_until_it_is_there() {
 
 /// Killed in the midst of a request: what is safe is asked again of the next one, and what is not isn't.
 #[test]
-fn what_was_under_way_when_it_was_killed() {
+fn only_safe_requests_of_a_killed_application_are_retried() {
     for way in Way::ALL {
         for (method, is_safe) in [("GET", true), ("POST", false), ("DELETE", false)] {
             let reserved = Arc::new(ReservedAddress::new(way));
@@ -106,7 +106,7 @@ fn what_was_under_way_when_it_was_killed() {
 
 /// On a busy machine the last of its processes dies some time after the first.
 #[test]
-fn its_last_process_may_accept_a_moment_longer() {
+fn safe_request_accepted_by_a_dying_process_is_retried() {
     for way in Way::ALL {
         let reserved = Arc::new(ReservedAddress::new(way));
         let sideman = patient(&reserved).start();

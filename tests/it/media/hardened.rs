@@ -30,7 +30,7 @@ const CASES: &[(&str, &str, bool)] = &[
 ];
 
 #[test]
-fn nothing_acts_in_the_name_of_the_site() {
+fn uploads_cannot_run_as_part_of_the_site() {
     let content = b"<script>alert(document.domain)</script>";
     let files: Vec<(&str, &[u8])> = CASES.iter().map(|(name, ..)| (*name, &content[..])).collect();
     let uploads = Uploads::with(&files);
@@ -65,7 +65,7 @@ fn nothing_acts_in_the_name_of_the_site() {
 }
 
 #[test]
-fn several_parts_are_as_harmless() {
+fn multipart_responses_have_the_security_headers() {
     let content = ALPHABET.repeat(100);
     let uploads = Uploads::with(&[("a.html", content.as_bytes())]);
     let response =
@@ -78,7 +78,7 @@ fn several_parts_are_as_harmless() {
 }
 
 #[test]
-fn a_type_of_the_settings_counts() {
+fn configured_type_decides_whether_uploads_are_downloaded() {
     // A site that gives an extension an active type means files of its own, not those of its users.
     let uploads = Uploads::set(&[("a.page", b"<script>"), ("a.svg", b"<svg>")], |settings| {
         settings.set("static.types", "page=text/html, svg=image/png")
@@ -124,7 +124,7 @@ fn conditions_and_ranges_work_and_precompressed_files_are_ignored() {
 }
 
 #[test]
-fn what_is_not_there_is_not_found() {
+fn missing_upload_is_404() {
     let uploads = Uploads::with(&[
         (".htaccess", b"SECRET"),
         ("staticfiles.json", b"SECRET"),

@@ -9,7 +9,7 @@ use super::{ALPHABET, Uploads};
 use crate::support::{TempDir, pattern};
 
 #[test]
-fn nothing_is_immutable_and_the_age_is_a_setting() {
+fn media_is_never_immutable_and_max_age_is_a_setting() {
     let files: &[(&str, &[u8])] = &[
         ("a.0123456789ab.css", b"a"),
         ("index-DiwrgTda.js", b"a"),
@@ -84,7 +84,7 @@ fn rate_limits_each_response() {
 }
 
 #[test]
-fn the_site_itself_is_not_slowed_down() {
+fn media_rate_does_not_limit_static_files() {
     let uploads = Uploads::set(&[], |settings| settings.set("media.rate", "1KiB"));
     let content = pattern(256 << 10);
     uploads.directory.write("static/a.bin", &content);
@@ -93,7 +93,7 @@ fn the_site_itself_is_not_slowed_down() {
 }
 
 #[test]
-fn its_memory_is_its_own() {
+fn media_has_its_own_memory_budget() {
     let uploads = Uploads::set(&[], |settings| {
         settings.set("media.memory", "1MiB").set("media.entries", "16")
     });

@@ -33,7 +33,7 @@ fn counted(sideman: &Sideman) -> (f64, f64) {
 }
 
 #[test]
-fn what_may_be_repeated_is_asked_again() {
+fn safe_request_is_retried() {
     for way in Way::keeping() {
         for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] {
             let again = vec![expect(&format!("{method} /page ")), body(text(method)), send(KEPT)];
@@ -51,7 +51,7 @@ fn what_may_be_repeated_is_asked_again() {
 }
 
 #[test]
-fn what_may_have_been_done_is_not_done_twice() {
+fn unsafe_request_is_not_retried() {
     for way in Way::keeping() {
         for (method, end) in [("POST", close()), ("POST", reset()), ("PATCH", close())] {
             let origin = Origin::reached(way, [dies(method, end)]);
@@ -84,7 +84,7 @@ fn started_response_is_not_retried() {
 
 /// The second time goes over a new connection, and what dies on that may be the request's own doing.
 #[test]
-fn it_is_asked_again_once_while_the_application_is_there() {
+fn lost_request_is_retried_once() {
     for way in Way::keeping() {
         let origin =
             Origin::reached(way, [dies("GET", close()), vec![expect("GET /page "), close()]]);

@@ -15,7 +15,7 @@ fn bytes(answer: &str) -> impl Iterator<Item = Step> {
 }
 
 #[test]
-fn in_every_framing() {
+fn response_sent_byte_by_byte_is_unchanged_in_every_framing() {
     for way in Way::ALL {
         let mut responses = ANSWERS.to_vec();
         if way.protocol == Protocol::Uwsgi {

@@ -4,13 +4,13 @@ use super::{CLOSED, check, check_get};
 use crate::support::{Way, body, close, expect, reset};
 
 #[test]
-fn after_the_head() {
+fn close_after_the_request_head_is_502() {
     // After a reset it would be asked again: upstream_trouble/retries.rs.
     check_get(CLOSED, &[close()]);
 }
 
 #[test]
-fn after_the_body() {
+fn close_after_the_request_body_is_502() {
     for way in Way::ALL {
         for end in [close(), reset()] {
             let script = vec![expect("POST /page "), body("order"), end];
@@ -20,7 +20,7 @@ fn after_the_body() {
 }
 
 #[test]
-fn before_it_reads_a_byte() {
+fn close_before_reading_is_502() {
     for way in Way::ALL {
         for end in [close(), reset()] {
             check(way, CLOSED, vec![end], |client| client.post("/page", "", b"order"));

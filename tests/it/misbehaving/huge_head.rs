@@ -7,12 +7,12 @@ use crate::support::{Origin, Way, close, expect, flood, send, until_closed};
 const LIMIT: usize = 64 << 10;
 
 #[test]
-fn lines_without_end() {
+fn endless_header_lines_are_502() {
     check_get(TOO_LARGE, &[send("HTTP/1.1 200 OK\r\n"), flood(64 << 20), until_closed()]);
 }
 
 #[test]
-fn a_line_without_end() {
+fn endless_line_is_502() {
     for begin in ["HTTP/1.1 200 OK\r\nX-Long: ", "HTTP/1.1 200 "] {
         let line = begin.to_owned() + &"x".repeat(LIMIT);
         check_get(TOO_LARGE, &[send(line), until_closed()]);
@@ -20,7 +20,7 @@ fn a_line_without_end() {
 }
 
 #[test]
-fn a_byte_too_many() {
+fn head_one_byte_over_the_limit_is_502() {
     let head = |size: usize| {
         let rest = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\nX-Long: \r\n\r\n";
         let long = "x".repeat(size - rest.len());
@@ -37,7 +37,7 @@ fn a_byte_too_many() {
 }
 
 #[test]
-fn too_many_fields() {
+fn too_many_headers_are_502() {
     let many = "X-Field: 1\r\n".repeat(1025);
     check_get(TOO_LARGE, &[send(format!("HTTP/1.1 200 OK\r\n{many}\r\n")), until_closed()]);
 }

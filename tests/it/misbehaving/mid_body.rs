@@ -8,14 +8,14 @@ const CHUNKED: &str = "Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
 const LONG: &str = "Content-Length: 1000000\r\n\r\nfirst";
 
 #[test]
-fn closes_before_the_end() {
+fn close_within_the_body_truncates_the_response() {
     for begin in [LONG, CHUNKED, "Transfer-Encoding: chunked\r\n\r\nff\r\nfirst"] {
         check_cut(begin, &close(), "upstream_truncated");
     }
 }
 
 #[test]
-fn resets_before_the_end() {
+fn reset_within_the_body_truncates_the_response() {
     for begin in [LONG, CHUNKED] {
         check_cut(begin, &reset(), "upstream_truncated");
     }
@@ -25,7 +25,7 @@ fn resets_before_the_end() {
 }
 
 #[test]
-fn stands_still() {
+fn stall_within_the_body_truncates_the_response() {
     for begin in [LONG, CHUNKED, "\r\nfirst"] {
         check_cut(begin, &until_closed(), "upstream_read_timeout");
     }

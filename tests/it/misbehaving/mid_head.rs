@@ -4,7 +4,7 @@ use super::{CLOSED, SILENT, check_get};
 use crate::support::{close, half_close, reset, send, until_closed};
 
 #[test]
-fn closes_or_resets() {
+fn close_or_reset_within_the_head_is_502() {
     for begin in ["H", "HTTP/1.1 200 O", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Le"] {
         check_get(CLOSED, &[send(begin), close()]);
     }
@@ -14,7 +14,7 @@ fn closes_or_resets() {
 }
 
 #[test]
-fn closes_after_an_interim_response() {
+fn close_after_an_interim_response_is_502() {
     check_get(CLOSED, &[send("HTTP/1.1 100 Continue\r\n\r\n"), close()]);
     check_get(CLOSED, &[send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"), close()]);
 }

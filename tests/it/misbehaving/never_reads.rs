@@ -7,7 +7,7 @@ use crate::support::{Gate, Way, pattern, until_closed, wait};
 const LONG: usize = 16 << 20;
 
 #[test]
-fn a_long_upload_is_given_up() {
+fn unread_upload_times_out() {
     for way in Way::ALL {
         // Until it was given up, no byte is read; then, only to see the end.
         let answered = Gate::new();
@@ -20,7 +20,7 @@ fn a_long_upload_is_given_up() {
 }
 
 #[test]
-fn a_page_is_given_up() {
+fn unread_request_times_out() {
     for way in Way::ALL {
         let answered = Gate::new();
         check(way, SILENT, vec![wait(&answered), until_closed()], |client| {

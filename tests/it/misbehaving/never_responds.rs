@@ -6,7 +6,7 @@ use super::{SILENT, check, check_get};
 use crate::support::{Way, body, expect, pattern, send, until_closed};
 
 #[test]
-fn a_page_is_504_after_the_time_that_is_set() {
+fn silent_application_is_504_after_the_read_timeout() {
     let begin = Instant::now();
     check_get(SILENT, &[until_closed()]);
     // Each of them.
@@ -15,7 +15,7 @@ fn a_page_is_504_after_the_time_that_is_set() {
 }
 
 #[test]
-fn so_is_an_upload_that_it_has_read() {
+fn silent_application_after_an_upload_is_504() {
     for way in Way::ALL {
         let script = vec![expect("POST /page "), body(pattern(400_000)), until_closed()];
         check(way, SILENT, script, |client| client.post("/page", "", &pattern(400_000)));

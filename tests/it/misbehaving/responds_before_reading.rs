@@ -28,7 +28,7 @@ fn check_refusal(fields: &str, end: &[Step]) {
 }
 
 #[test]
-fn and_closes() {
+fn early_response_then_close_is_delivered() {
     for end in [[close()].as_slice(), &[reset()], &[half_close(), until_closed()]] {
         check_refusal("Connection: close\r\n", end);
         check_refusal("", end);
@@ -36,7 +36,7 @@ fn and_closes() {
 }
 
 #[test]
-fn and_seems_to_go_on() {
+fn early_response_while_reading_stops_is_delivered() {
     check_refusal("Connection: keep-alive\r\n", &[until_closed()]);
     check_refusal("Connection: keep-alive\r\n", &[receive("\u{1}\u{2}"), until_closed()]);
 }

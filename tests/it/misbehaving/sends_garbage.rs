@@ -4,7 +4,7 @@ use super::{GARBAGE, check_cut, check_get};
 use crate::support::{send, until_closed};
 
 #[test]
-fn instead_of_a_response() {
+fn malformed_response_is_502() {
     for garbage in [
         "SSH-2.0-OpenSSH_9.6\r\n",
         "\u{16}\u{3}\u{1}\u{2}",
@@ -36,7 +36,7 @@ fn instead_of_a_response() {
 
 /// The response head was sent already, so the client's connection is closed.
 #[test]
-fn within_a_body() {
+fn malformed_body_closes_the_client_connection() {
     for garbage in ["zz\r\n", "1\r\nabc\r\n", "-1\r\n", "fffffffffffffffff\r\n"] {
         check_cut(
             "Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n",

@@ -6,7 +6,7 @@ use crate::support::{Gate, Origin, Way, expect, open, send, until_closed, wait};
 const EVIL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
 
 #[test]
-fn beyond_the_length_or_the_last_chunk() {
+fn bytes_beyond_the_body_are_discarded() {
     for way in Way::ALL {
         for (method, answer, status, text) in [
             ("GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, "hello"),
@@ -37,7 +37,7 @@ fn beyond_the_length_or_the_last_chunk() {
 }
 
 #[test]
-fn a_moment_later() {
+fn late_bytes_beyond_the_body_are_discarded() {
     for way in Way::ALL {
         let (late, sent) = (Gate::new(), Gate::new());
         let origin = Origin::reached(

@@ -74,7 +74,7 @@ fn every_own_response_can_be_json() {
 
 /// What a cache keeps names neither a request nor leaves open whom it is for.
 #[test]
-fn a_page_for_caches_is_the_same_for_all() {
+fn cacheable_error_page_is_the_same_for_all_clients() {
     let directory = TempDir::new();
     let application = App::saying("here");
     let sideman = Settings::before(&application.url()).files("/static/", directory.path()).start();
@@ -91,7 +91,7 @@ fn a_page_for_caches_is_the_same_for_all() {
 }
 
 #[test]
-fn head_has_the_same_head_and_no_body() {
+fn head_gets_the_headers_of_get_and_no_body() {
     let application = nonsense();
     let sideman = Settings::before(&application.url()).start();
     let mut client = sideman.connect();

@@ -57,7 +57,7 @@ fn response_headers_are_changed_by_path() {
 }
 
 #[test]
-fn own_responses_are_changed_too() {
+fn header_rules_apply_to_own_responses() {
     let (_application, _directory, sideman) = start();
     let tag = sideman.get("/static/a.txt").header("etag").unwrap().to_owned();
     let known = format!("If-None-Match: {tag}\r\n");
@@ -82,7 +82,7 @@ fn own_responses_are_changed_too() {
 }
 
 #[test]
-fn health_checks_are_not_changed() {
+fn header_rules_skip_health_checks() {
     let (_application, _directory, sideman) = start();
     let sideman = sideman.until_ready();
     for path in ["/healthz", "/readyz"] {

@@ -65,7 +65,7 @@ fn json_client_gets_no_html() {
 }
 
 #[test]
-fn changes_are_seen() {
+fn changed_error_page_is_reloaded() {
     let directory = TempDir::new();
     let page = directory.join("502.html");
     let application = nonsense();
@@ -123,7 +123,7 @@ fn missing_error_page_is_reported_once() {
 }
 
 #[test]
-fn what_is_no_page_is_not_sent() {
+fn unusable_error_page_is_not_sent() {
     let directory = TempDir::new();
     let large = directory.write("large.html", vec![b'x'; 1024 * 1024 + 1]);
     let fifo = directory.join("fifo.html");

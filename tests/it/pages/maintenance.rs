@@ -20,7 +20,7 @@ fn until_status(sideman: &Sideman, status: u16) {
 }
 
 #[test]
-fn it_begins_and_ends_with_the_file() {
+fn maintenance_begins_and_ends_with_the_file() {
     let (directory, application) = (TempDir::new(), App::saying("here"));
     let flag = directory.join("maintenance");
     let sideman = settings(&application, &directory, &flag).start();
@@ -41,7 +41,7 @@ fn it_begins_and_ends_with_the_file() {
 }
 
 #[test]
-fn a_file_that_is_there_at_the_start_counts_from_the_first_request_on() {
+fn maintenance_file_present_at_start_applies_to_the_first_request() {
     let (directory, application) = (TempDir::new(), App::saying("here"));
     let flag = directory.write("maintenance", "");
     let sideman = settings(&application, &directory, &flag).start();
@@ -56,7 +56,7 @@ fn a_file_that_is_there_at_the_start_counts_from_the_first_request_on() {
 }
 
 #[test]
-fn files_and_health_checks_go_on() {
+fn files_and_health_checks_are_served_during_maintenance() {
     let (directory, application) = (TempDir::new(), App::saying("here"));
     let flag = directory.write("maintenance", "");
     let sideman = settings(&application, &directory, &flag).start().until_ready();
@@ -73,7 +73,7 @@ fn files_and_health_checks_go_on() {
 }
 
 #[test]
-fn it_has_the_pages_of_its_status() {
+fn maintenance_uses_the_error_page_of_its_status() {
     let (directory, application) = (TempDir::new(), App::saying("here"));
     let flag = directory.write("maintenance", "");
     let page = directory.write("503.html", "<p>Back soon</p>");
@@ -89,7 +89,7 @@ fn it_has_the_pages_of_its_status() {
 }
 
 #[test]
-fn a_directory_that_is_not_there_means_no_maintenance() {
+fn missing_directory_means_no_maintenance() {
     let (directory, application) = (TempDir::new(), App::saying("here"));
     let flag = directory.join("later/maintenance");
     let sideman = settings(&application, &directory, &flag).start();

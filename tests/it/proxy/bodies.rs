@@ -40,7 +40,7 @@ fn every_framing_of_a_response_is_understood() {
 }
 
 #[test]
-fn a_body_that_comes_byte_by_byte_is_the_same() {
+fn body_sent_byte_by_byte_is_unchanged() {
     let answer =
         format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n");
     let mut script = vec![expect("GET / ")];
@@ -134,7 +134,7 @@ fn a_304_keeps_its_validators() {
 }
 
 #[test]
-fn a_request_is_framed_by_its_length() {
+fn request_is_forwarded_with_its_length() {
     let application = App::start(|request| {
         let (length, coding) =
             (request.head.get("content-length"), request.head.get("transfer-encoding"));
@@ -168,7 +168,7 @@ fn a_request_is_framed_by_its_length() {
 }
 
 #[test]
-fn trailers_and_chunk_extensions_do_not_pass() {
+fn trailers_and_chunk_extensions_are_not_forwarded() {
     let origin = Origin::script([expect("POST / "), body("body"), send(kept("done")), close()]);
     let sideman = Settings::before(&origin.url()).start();
     let mut client = sideman.connect();
@@ -211,7 +211,7 @@ fn large_bodies_arrive_whole() {
 }
 
 #[test]
-fn a_body_that_breaks_off_is_no_request() {
+fn truncated_request_body_is_not_forwarded() {
     // The application must not take the part for the whole.
     for head in
         ["Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"]

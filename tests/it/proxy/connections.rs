@@ -8,7 +8,7 @@ use crate::support::{
 };
 
 #[test]
-fn one_client_connection_needs_one_to_the_application() {
+fn one_client_connection_uses_one_upstream_connection() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = sideman.connect();
@@ -20,7 +20,7 @@ fn one_client_connection_needs_one_to_the_application() {
 }
 
 #[test]
-fn client_connections_share_those_to_the_application() {
+fn client_connections_share_upstream_connections() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     for _ in 0..20 {
@@ -69,7 +69,7 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn an_idle_connection_to_the_application_is_closed_in_time() {
+fn idle_upstream_connection_is_closed_at_the_idle_timeout() {
     let origin = Origin::script([expect("GET / "), send(kept("hello")), until_closed()]);
     let sideman = Settings::before(&origin.url()).set("upstream.idle_timeout", "100ms").start();
     let mut client = sideman.connect();
@@ -80,7 +80,7 @@ fn an_idle_connection_to_the_application_is_closed_in_time() {
 }
 
 #[test]
-fn an_application_that_closes_is_not_asked_again_there() {
+fn closing_upstream_connection_is_not_reused() {
     let answer = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
     let script = || vec![expect("GET / "), send(answer), close()];
     let origin = Origin::scripts([script(), script(), script()]);
@@ -95,7 +95,7 @@ fn an_application_that_closes_is_not_asked_again_there() {
 }
 
 #[test]
-fn a_client_that_closes_does_not_close_the_applications_connection() {
+fn client_close_keeps_the_upstream_connection() {
     let application = App::saying("hello");
     // One worker has one pool.
     let sideman = Settings::before(&application.url()).set("server.workers", "1").start();
@@ -173,7 +173,7 @@ fn client_disconnect_ends_a_stream() {
 }
 
 #[test]
-fn an_idle_client_connection_is_closed_in_time() {
+fn idle_client_connection_is_closed_at_the_idle_timeout() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).set("server.idle_timeout", "1s").start();
     let mut fresh = sideman.connect();
@@ -184,7 +184,7 @@ fn an_idle_client_connection_is_closed_in_time() {
 }
 
 #[test]
-fn a_slow_head_is_not_waited_for() {
+fn slow_head_times_out() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url())
         .set("server.header_timeout", "1s")
@@ -198,7 +198,7 @@ fn a_slow_head_is_not_waited_for() {
 }
 
 #[test]
-fn an_idle_connection_outlives_the_time_for_a_head() {
+fn idle_connection_outlives_the_header_timeout() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url())
         .set("server.header_timeout", "1s")

@@ -126,7 +126,7 @@ fn started_response_gets_no_interim_response() {
 }
 
 #[test]
-fn one_that_ends_in_its_body_is_no_waiting_one() {
+fn disconnect_within_the_body_cancels_the_request() {
     let (chunked, fixed) =
         ("Transfer-Encoding: chunked\r\n\r\n5\r\nhello", "Content-Length: 9\r\n\r\nhello");
     for part in [chunked, fixed] {
@@ -150,7 +150,7 @@ fn one_that_ends_in_its_body_is_no_waiting_one() {
 /// The end of what a client sends may be seen in the same moment as its answer: nothing comes after
 /// that could wake the connection, which must end all the same.
 #[test]
-fn client_that_closed_after_its_response_is_not_kept() {
+fn connection_closes_after_the_response_to_a_half_closed_client() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     for _ in 0..300 {
@@ -218,7 +218,7 @@ fn disconnect_while_a_stream_starts_is_noticed() {
 }
 
 #[test]
-fn one_that_closed_its_side_before_gets_all_of_a_stream() {
+fn half_closed_client_gets_the_whole_stream() {
     for (fields, unbuffered) in STREAMS {
         let (begin, rest) = (Gate::new(), Gate::new());
         let origin = Origin::scripts([

@@ -4,7 +4,7 @@ use super::{KEPT, kept};
 use crate::support::{App, Origin, Settings, Way, close, expect, send};
 
 #[test]
-fn the_target_arrives_byte_for_byte() {
+fn request_target_is_forwarded_byte_for_byte() {
     let application =
         App::start(|request| App::reply(format!("[{}]", request.target()).as_bytes()));
     let sideman = Settings::before(&application.url()).start();
@@ -41,7 +41,7 @@ fn the_target_arrives_byte_for_byte() {
 /// A target is ASCII; UTF-8 is let through because browsers' address bars send it, and other bytes
 /// mean nothing that two servers would agree on.
 #[test]
-fn bytes_that_are_no_utf8_are_refused() {
+fn target_that_is_not_utf8_is_refused() {
     let application = App::saying("served");
     let sideman = Settings::before(&application.url()).start();
     for target in [&b"/caf\xe9"[..], b"/?\xff", b"/\xc3"] {
@@ -53,7 +53,7 @@ fn bytes_that_are_no_utf8_are_refused() {
 }
 
 #[test]
-fn methods_arrive_as_they_are() {
+fn methods_are_forwarded_unchanged() {
     let application = App::start(|request| App::reply(request.method().as_bytes()));
     let sideman = Settings::before(&application.url()).start();
     let mut client = sideman.connect();
@@ -65,7 +65,7 @@ fn methods_arrive_as_they_are() {
 }
 
 #[test]
-fn the_host_is_kept() {
+fn host_is_forwarded_unchanged() {
     let application =
         App::start(|request| App::reply(request.head.all("host").join(" and ").as_bytes()));
     let sideman = Settings::before(&application.url()).start();
@@ -80,7 +80,7 @@ fn the_host_is_kept() {
 }
 
 #[test]
-fn the_absolute_form_becomes_the_origin_form() {
+fn absolute_form_becomes_origin_form() {
     let application = App::start(|request| App::reply(request.target().as_bytes()));
     let sideman = Settings::before(&application.url()).start();
     let mut client = sideman.connect();
@@ -129,7 +129,7 @@ fn end_to_end_fields_arrive_in_order() {
 }
 
 #[test]
-fn fields_of_the_clients_connection_stay_here() {
+fn connection_headers_of_the_client_are_not_forwarded() {
     let origin = Origin::script([expect("GET / "), send(kept("done")), close()]);
     let sideman = Settings::before(&origin.url()).start();
     let mut client = sideman.connect();
@@ -158,7 +158,7 @@ fn fields_of_the_clients_connection_stay_here() {
 }
 
 #[test]
-fn connection_can_not_remove_what_a_request_needs() {
+fn connection_header_cannot_remove_required_headers() {
     let application = App::start(|request| {
         let head = &request.head;
         let names = [
@@ -181,7 +181,7 @@ fn connection_can_not_remove_what_a_request_needs() {
 
 /// Nor what is known of the client: a proxy that passes `Connection` on would hide it otherwise.
 #[test]
-fn connection_can_not_hide_the_client() {
+fn connection_header_cannot_hide_the_client() {
     let application = App::start(|request| {
         let head = &request.head;
         let shown = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "cookie"]
@@ -198,7 +198,7 @@ fn connection_can_not_hide_the_client() {
 }
 
 #[test]
-fn fields_of_the_applications_connection_stay_there() {
+fn connection_headers_of_the_application_are_not_forwarded() {
     let answer = format!(
         "{KEPT}Connection: X-Drop\r\nX-Drop: 1\r\nKeep-Alive: timeout=5\r\n\
          Proxy-Connection: keep-alive\r\nUpgrade: h2c\r\nTrailer: X-Late\r\nX-Kept: 1\r\n\
@@ -225,7 +225,7 @@ fn fields_of_the_applications_connection_stay_there() {
 }
 
 #[test]
-fn statuses_pass() {
+fn statuses_are_forwarded() {
     let application = App::start(|request| {
         let status = request.target().trim_start_matches('/');
         format!("HTTP/1.1 {status} Odd\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok")
@@ -243,7 +243,7 @@ fn statuses_pass() {
 }
 
 #[test]
-fn many_fields_pass() {
+fn many_headers_are_forwarded() {
     let cookies: String = (0..80).map(|n| format!("Set-Cookie: c{n}={n}\r\n")).collect();
     let answer = format!("{KEPT}{cookies}Content-Length: 4\r\n\r\ndone");
     let origin = Origin::script([expect("GET / "), send(answer), close()]);
@@ -257,7 +257,7 @@ fn many_fields_pass() {
 }
 
 #[test]
-fn options_are_passed_on_as_often_as_max_forwards_says() {
+fn max_forwards_of_options_is_decremented() {
     for way in Way::ALL {
         let script = vec![expect("OPTIONS /a "), send(kept("passed")), close()];
         let origin = Origin::reached(way, [script]);

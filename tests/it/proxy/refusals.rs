@@ -58,7 +58,7 @@ fn ambiguous_requests_are_refused() {
 }
 
 #[test]
-fn a_chunked_body_that_is_malformed_is_no_request() {
+fn malformed_chunked_body_is_refused() {
     for chunks in [
         "zz\r\nbody\r\n0\r\n\r\n",
         "-4\r\nbody\r\n0\r\n\r\n",
@@ -79,7 +79,7 @@ fn a_chunked_body_that_is_malformed_is_no_request() {
 }
 
 #[test]
-fn this_is_no_forward_proxy() {
+fn forward_proxy_requests_are_refused() {
     let application = App::saying("served");
     let sideman = Settings::before(&application.url()).start();
     let mut client = sideman.connect();
@@ -90,7 +90,7 @@ fn this_is_no_forward_proxy() {
 }
 
 #[test]
-fn a_target_has_a_path() {
+fn target_without_a_path_is_refused() {
     let application = App::start(|request| App::reply(request.target().as_bytes()));
     let sideman = Settings::before(&application.url()).start();
     for start in [
@@ -123,7 +123,7 @@ fn a_target_has_a_path() {
 }
 
 #[test]
-fn the_only_transfer_coding_is_chunked() {
+fn transfer_codings_other_than_chunked_are_refused() {
     let application = App::start(|request| App::reply(&request.body));
     let sideman = Settings::before(&application.url()).start();
     let post = |codings: &str| {

@@ -55,7 +55,7 @@ fn response_head_is_sent_before_the_body() {
 }
 
 #[test]
-fn the_first_bytes_of_an_upload_arrive_before_the_last_are_sent() {
+fn unbuffered_upload_is_streamed() {
     for (framing, first, last) in [
         ("Content-Length: 10", "first", "after"),
         ("Transfer-Encoding: chunked", "5\r\nfirst\r\n", "5\r\nafter\r\n0\r\n\r\n"),
@@ -78,7 +78,7 @@ fn the_first_bytes_of_an_upload_arrive_before_the_last_are_sent() {
 }
 
 #[test]
-fn a_client_that_expects_100_gets_it_here() {
+fn client_that_expects_100_gets_it_from_sideman() {
     let origin = Origin::script([
         expect("POST / "),
         crate::support::body("body"),
@@ -137,7 +137,7 @@ fn response_may_precede_the_end_of_the_upload() {
 }
 
 #[test]
-fn a_client_that_sends_all_before_it_reads_gets_the_refusal() {
+fn client_that_sends_first_gets_the_refusal() {
     // Closing with bytes unread would be a reset, which takes the answer with it (RFC 9112, 9.6).
     let application = App::saying("never asked");
     let directory = TempDir::new();

@@ -4,7 +4,7 @@ use super::{File, hang_up, reload};
 use crate::support::{App, Gate, ReservedPort, TempDir, eventually_is};
 
 #[test]
-fn the_application_and_its_routes() {
+fn reload_changes_the_upstream_and_its_routes() {
     let (old, new) = (App::saying("old"), App::saying("new"));
     let file = File::before(&old.url());
     let sideman = file.start();
@@ -35,7 +35,7 @@ fn the_application_and_its_routes() {
 
 /// What was found out about the other protocol is no more: the server is used at once.
 #[test]
-fn the_protocol_of_the_application() {
+fn reload_changes_the_upstream_protocol() {
     let app = App::saying("well");
     let file = File::before(&app.url().replace("http", "uwsgi"));
     let sideman = file.start();
@@ -49,7 +49,7 @@ fn the_protocol_of_the_application() {
 }
 
 #[test]
-fn directories_and_file_headers() {
+fn reload_changes_directories_and_file_headers() {
     let application = App::saying("hello");
     let (first, second) = (TempDir::new(), TempDir::new());
     first.write("a.txt", "first");
@@ -78,7 +78,7 @@ fn directories_and_file_headers() {
 }
 
 #[test]
-fn limits_and_pages() {
+fn reload_changes_limits_and_pages() {
     let away = ReservedPort::new();
     let file = File::before(&away.url());
     file.set("health.wait_for_application", "false").set("server.max_body", "\"1KiB\"");
@@ -102,7 +102,7 @@ fn limits_and_pages() {
 }
 
 #[test]
-fn in_flight_limit() {
+fn reload_changes_the_in_flight_limit() {
     let (first, others) = (Gate::new(), Gate::new());
     let (first_shut, others_shut) = (first.clone(), others.clone());
     let application = App::start(move |request| {

@@ -8,7 +8,7 @@ use super::{File, ask, is_there, reload};
 use crate::support::{App, Client, TempDir};
 
 #[test]
-fn a_bad_file_changes_nothing() {
+fn invalid_file_changes_nothing() {
     let (application, other) = (App::saying("hello"), App::saying("other"));
     let file = File::before(&application.url());
     let sideman = file.start();
@@ -82,7 +82,7 @@ fn a_port_in_use_changes_nothing() {
 }
 
 #[test]
-fn it_is_asked_for_by_post_alone() {
+fn reload_requires_post() {
     let application = App::saying("hello");
     let file = File::before(&application.url());
     let sideman = file.start();
@@ -115,7 +115,7 @@ fn draining_process_does_not_reload() {
 }
 
 #[test]
-fn the_demo_has_nothing_to_reload() {
+fn demo_does_not_reload() {
     let demo = crate::support::Settings::default().args(&["demo", "--listen", "127.0.0.1:0"]);
     let sideman = demo.start_demo();
     let response = ask(&sideman);

@@ -80,7 +80,7 @@ fn no_request_fails_while_everything_changes() {
 }
 
 #[test]
-fn nothing_is_left_of_fifty() {
+fn fifty_reloads_leak_nothing() {
     let applications = [App::saying("hello"), App::saying("hello")];
     let directories = [TempDir::new(), TempDir::new()];
     for directory in &directories {

@@ -10,7 +10,7 @@ use crate::support::{
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nold";
 
 #[test]
-fn a_long_request_ends_with_the_old_application() {
+fn long_request_ends_at_the_old_application() {
     let (begun, gate) = (Gate::new(), Gate::new());
     let origin =
         Origin::script([expect("GET /slow "), open(&begun), wait(&gate), send(ANSWER), close()]);
@@ -59,7 +59,7 @@ fn running_upload_keeps_its_application() {
 }
 
 #[test]
-fn a_websocket_stays_open() {
+fn websocket_survives_a_reload() {
     let origin = Origin::script([
         expect("GET /ws "),
         send(ACCEPT),
@@ -133,7 +133,7 @@ fn abandoned_request_does_not_keep_the_old_application() {
 }
 
 #[test]
-fn a_connection_of_http2_stays() {
+fn http2_connection_survives_a_reload() {
     let (old, new) = (App::saying("old"), App::saying("new"));
     let file = File::before(&old.url());
     let sideman = file.start();

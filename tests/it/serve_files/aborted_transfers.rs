@@ -20,7 +20,7 @@ fn waiting(sideman: &Sideman, fields: &str) -> Client {
 }
 
 #[test]
-fn what_changes_on_the_way_is_seen_to_be_broken() {
+fn file_changed_while_sent_aborts_the_response() {
     let content = pattern(SIZE);
     let other: Vec<u8> = content.iter().map(|byte| !byte).collect();
     type Change<'a> = &'a dyn Fn(&File);
@@ -56,7 +56,7 @@ fn write(mut file: &File, content: &[u8]) {
 }
 
 #[test]
-fn parts_of_what_changes_are_broken_too() {
+fn file_changed_while_sent_aborts_multipart_responses() {
     let content = pattern(SIZE);
     let site = Site::with(&[("large.bin", &content)]);
     let mut client = Client::connect_with_small_buffer(site.sideman.address(), 32 * 1024);
@@ -72,7 +72,7 @@ fn parts_of_what_changes_are_broken_too() {
 }
 
 #[test]
-fn one_that_loses_its_name_is_sent_to_its_end() {
+fn deleted_file_is_sent_to_its_end() {
     let content = pattern(SIZE);
     type Change<'a> = &'a dyn Fn(&Site);
     let cases: [(&str, Change<'_>); 2] = [
@@ -100,7 +100,7 @@ fn one_that_loses_its_name_is_sent_to_its_end() {
 }
 
 #[test]
-fn clients_that_do_not_read_cost_little_memory() {
+fn clients_that_do_not_read_use_little_memory() {
     const CLIENTS: usize = 20;
     const LARGE: u64 = 64 << 20;
     let (directory, application) = (TempDir::new(), ReservedPort::new());

@@ -13,7 +13,7 @@ use crate::support::{ReservedPort, Settings, TempDir};
 const ANY_CODING: &str = "Accept-Encoding: br, zstd, gzip\r\n";
 
 #[test]
-fn one_users_file_is_no_form_of_anothers() {
+fn uploaded_gz_is_not_served_as_a_precompressed_file() {
     let (media, application) = (TempDir::new(), ReservedPort::new());
     let report = "month,sum\n".repeat(400);
     media.write("report.csv", &report);
@@ -34,7 +34,7 @@ fn one_users_file_is_no_form_of_anothers() {
 }
 
 #[test]
-fn the_manifest_is_hidden_in_every_coding() {
+fn manifest_is_hidden_in_every_encoding() {
     let names = ["", ".gz", ".br", ".zst"].map(|suffix| format!("staticfiles.json{suffix}"));
     let below = names.clone().map(|name| format!("v1/{name}"));
     let all: Vec<String> = names.into_iter().chain(below).collect();
@@ -61,7 +61,7 @@ fn unreadable_precompressed_file_is_ignored() {
 }
 
 #[test]
-fn no_file_was_changed_in_the_future() {
+fn last_modified_is_never_in_the_future() {
     let site = Site::with(&[("a.css", b"body{}")]);
     let file = File::options().write(true).open(site.directory.join("a.css")).unwrap();
     file.set_modified(SystemTime::now() + Duration::from_secs(86_400)).unwrap();
@@ -71,7 +71,7 @@ fn no_file_was_changed_in_the_future() {
 }
 
 #[test]
-fn the_current_version_is_not_kept_under_an_old_name() {
+fn current_version_under_an_old_name_is_not_cacheable() {
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     let manifest = r#"{"version": "1.1", "paths": {"a.css": "a.0123456789ab.css"}, "hash": ""}"#;
     directory.write("a.0123456789ab.css", "body{}");

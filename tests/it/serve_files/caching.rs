@@ -7,7 +7,7 @@ use crate::support::Settings;
 const ABSENT: &str = "public, max-age=5";
 
 #[test]
-fn the_first_rule_that_matches_decides() {
+fn first_matching_caching_rule_applies() {
     let cases = [
         ("report.pdf", "public, max-age=3600"),
         ("deep/report.pdf", "public, max-age=3600"),
@@ -38,7 +38,7 @@ fn the_first_rule_that_matches_decides() {
 }
 
 #[test]
-fn names_of_bundlers_are_immutable_if_set() {
+fn bundler_names_are_immutable_if_configured() {
     let cases = [
         ("assets/index-DiwrgTda.css", [true, false, false]),
         ("main.86265e7e.js", [false, true, false]),

@@ -9,7 +9,7 @@ use super::{ALPHABET, Site};
 use crate::support::{ReservedPort, Settings, TempDir, eventually};
 
 #[test]
-fn a_file_that_appears_is_found() {
+fn new_file_is_found() {
     let site = Site::with(&[]);
     let mut client = site.sideman.connect();
     assert_eq!(client.get("/static/later/new.css").status, 404);
@@ -21,7 +21,7 @@ fn a_file_that_appears_is_found() {
 }
 
 #[test]
-fn a_replaced_file_is_served_anew() {
+fn replaced_file_is_reloaded() {
     let site = Site::with(&[]);
     let mut client = site.sideman.connect();
     let old = client.get("/static/alphabet.txt");
@@ -41,7 +41,7 @@ fn a_replaced_file_is_served_anew() {
 }
 
 #[test]
-fn a_file_rewritten_in_place_is_served_anew() {
+fn file_rewritten_in_place_is_reloaded() {
     let site = Site::with(&[]);
     let mut client = site.sideman.connect();
     assert_eq!(client.get("/static/alphabet.txt").text(), ALPHABET);
@@ -52,7 +52,7 @@ fn a_file_rewritten_in_place_is_served_anew() {
 }
 
 #[test]
-fn an_older_file_is_a_change_too() {
+fn replacement_with_an_older_date_is_reloaded() {
     // A release that is rolled back: the file that comes has an earlier date.
     let site = Site::with(&[]);
     let mut client = site.sideman.connect();
@@ -76,7 +76,7 @@ fn a_removed_file_is_not_found() {
 }
 
 #[test]
-fn a_directory_may_come_after_the_start() {
+fn directory_created_after_the_start_is_served() {
     let (parent, application) = (TempDir::new(), ReservedPort::new());
     let directory = parent.join("collected");
     let sideman = Settings::before(&application.url()).files("/static/", &directory).start();

@@ -5,7 +5,7 @@ use std::{fs::File, time::SystemTime};
 use super::Site;
 
 #[test]
-fn preconditions_in_the_order_of_the_rfc() {
+fn preconditions_are_evaluated_in_rfc_order() {
     let site = Site::with(&[]);
     let mut client = site.sideman.connect();
     let plain = client.get("/static/alphabet.txt");
@@ -56,7 +56,7 @@ fn preconditions_in_the_order_of_the_rfc() {
 }
 
 #[test]
-fn tags_are_made_of_the_content() {
+fn etags_depend_on_content_only() {
     // Two tasks behind one balancer have collected the same files at different times.
     let files: &[(&str, &[u8])] = &[("a.txt", b"same"), ("b.txt", b"other")];
     let (one, other) = (Site::with(files), Site::with(files));

@@ -139,7 +139,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_outside_is_opened(
+    fn no_file_outside_the_directory_is_opened(
         things in things(),
         odd in prop::collection::vec(path(5), 1..12),
     ) {

@@ -24,7 +24,7 @@ fn start(rules: &str, media: &str) -> (Sideman, TempDir, ReservedPort) {
 }
 
 #[test]
-fn each_prefix_has_its_word() {
+fn each_prefix_has_its_own_cors_setting() {
     let (fonts, all, none) = (["a.woff2", "b.TTF", "c.0123456789ab.otf"], FILES, []);
     for (rules, media, shared) in [
         ("fonts", "none", [&fonts[..], &fonts, &none]),
@@ -57,7 +57,7 @@ fn each_prefix_has_its_word() {
 }
 
 #[test]
-fn options_says_what_may_be_done() {
+fn options_lists_allowed_methods_and_headers() {
     let (sideman, _directory, _application) = start("/docs/=none, /static/=all", "none");
     let mut client = sideman.connect();
     for (prefix, is_shared) in [("/static/", true), ("/docs/", false), ("/media/", false)] {

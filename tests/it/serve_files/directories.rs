@@ -41,7 +41,7 @@ fn until(client: &mut Client, target: &str, expected: &str) {
 }
 
 #[test]
-fn the_first_that_has_a_name_decides() {
+fn first_directory_with_the_name_is_used() {
     let releases = Releases::with(&[
         (0, "everywhere.css", "first"),
         (1, "everywhere.css", "second"),
@@ -68,7 +68,7 @@ fn the_first_that_has_a_name_decides() {
 }
 
 #[test]
-fn a_file_that_comes_earlier_or_goes_is_noticed() {
+fn new_file_in_an_earlier_directory_is_used() {
     let releases = Releases::with(&[(2, HASHED, "third"), (2, "plain.css", "third")]);
     let mut client = releases.sideman.connect();
     for name in [HASHED, "plain.css"] {
@@ -139,7 +139,7 @@ fn requests_for_other_releases_are_counted() {
 }
 
 #[test]
-fn one_that_is_not_there_is_passed_over() {
+fn missing_directory_is_skipped() {
     let (parent, application) = (TempDir::new(), ReservedPort::new());
     parent.write("second/a.css", "second");
     let sideman = Settings::before(&application.url())

@@ -57,7 +57,7 @@ fn names(response: &Response) -> Vec<String> {
 }
 
 #[test]
-fn its_file_is_passed_on() {
+fn file_of_the_fallback_is_forwarded() {
     let previous = Previous::saying(
         "HTTP/1.1 200 OK\r\nServer: previous/1\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
          Content-Type: text/css\r\nContent-Length: 3\r\nETag: \"old\"\r\n\
@@ -104,7 +104,7 @@ fn its_file_is_passed_on() {
 }
 
 #[test]
-fn what_it_says_of_caching_is_kept() {
+fn cache_control_of_the_fallback_is_kept() {
     let previous = Previous::saying(
         "HTTP/1.1 200 OK\r\nCache-Control: max-age=7\r\nContent-Length: 3\r\n\r\nold",
     );
@@ -113,7 +113,7 @@ fn what_it_says_of_caching_is_kept() {
 }
 
 #[test]
-fn it_learns_nothing_about_the_client() {
+fn client_headers_are_not_sent_to_the_fallback() {
     let previous = Previous::saying(App::reply(b"old"));
     let site = previous.site_with("/bucket/a%20b");
     let fields = "Cookie: session=secret\r\nAuthorization: Basic c2VjcmV0\r\n\
@@ -149,7 +149,7 @@ fn it_learns_nothing_about_the_client() {
 }
 
 #[test]
-fn ranges_and_conditions_are_its_affair() {
+fn ranges_and_conditions_are_sent_to_the_fallback() {
     for (fields, answer, status, body) in [
         (
             "Range: bytes=1-2\r\nIf-Range: \"old\"\r\n",
@@ -201,7 +201,7 @@ fn ranges_and_conditions_are_its_affair() {
 }
 
 #[test]
-fn head_is_asked_as_head() {
+fn head_is_sent_as_head_to_the_fallback() {
     let previous =
         Previous::saying("HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nContent-Length: 3\r\n\r\n");
     let site = previous.site();
@@ -213,7 +213,7 @@ fn head_is_asked_as_head() {
 }
 
 #[test]
-fn only_what_it_can_have_is_asked_for() {
+fn only_hashed_names_are_requested_from_the_fallback() {
     let previous = Previous::saying(App::reply(b"from the fallback"));
     let site = previous.site();
     let mut client = site.sideman.connect();
@@ -243,7 +243,7 @@ fn only_what_it_can_have_is_asked_for() {
 }
 
 #[test]
-fn names_that_a_rule_calls_immutable_are_asked_for_too() {
+fn names_with_an_immutable_rule_are_requested_from_the_fallback() {
     let previous = Previous::saying(App::reply(b"old"));
     let site = Site::set(&[], |settings| {
         settings
@@ -260,7 +260,7 @@ fn names_that_a_rule_calls_immutable_are_asked_for_too() {
 }
 
 #[test]
-fn what_it_does_not_have_is_missing_here() {
+fn file_missing_at_the_fallback_is_404() {
     for status in ["404 Not Found", "403 Forbidden", "410 Gone", "301 Moved", "204 No Content"] {
         let previous = Previous::saying(format!(
             "HTTP/1.1 {status}\r\nLocation: https://elsewhere.test/\r\nSet-Cookie: a=1\r\n\
@@ -279,7 +279,7 @@ fn what_it_does_not_have_is_missing_here() {
 }
 
 #[test]
-fn a_large_file_is_whole_however_it_is_framed() {
+fn large_file_of_the_fallback_is_whole_in_every_framing() {
     let large = pattern((3 << 20) + 17);
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/css\r\n";
     let length = format!("{head}Content-Length: {}\r\n\r\n", large.len());

@@ -41,14 +41,14 @@ fn check_failure(site: &Site, what: &str) {
 }
 
 #[test]
-fn one_that_is_not_there() {
+fn unreachable_fallback_is_404_and_logged() {
     let port = ReservedPort::new();
     let site = site(&port.url());
     check_failure(&site, &port.address().to_string());
 }
 
 #[test]
-fn one_that_does_not_accept() {
+fn fallback_that_does_not_accept_times_out() {
     let port = ReservedPort::new();
     let site = site(&port.url());
     let _queue = port.fill_accept_queue();
@@ -58,7 +58,7 @@ fn one_that_does_not_accept() {
 }
 
 #[test]
-fn one_that_does_not_answer() {
+fn silent_fallback_times_out() {
     let origin = Origin::script([expect(&format!("GET {HASHED} ")), until_closed()]);
     let site = site(&origin.url());
     let begin = Instant::now();
@@ -68,7 +68,7 @@ fn one_that_does_not_answer() {
 }
 
 #[test]
-fn one_in_trouble() {
+fn error_status_of_the_fallback_is_404() {
     for status in ["500 Oh", "502 Bad Gateway", "503 Slow Down", "504 Timeout"] {
         let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 4\r\n\r\noops");
         let origin = Origin::script([expect("GET "), send(answer), close()]);
@@ -77,7 +77,7 @@ fn one_in_trouble() {
 }
 
 #[test]
-fn one_that_talks_no_sense_or_breaks_off() {
+fn malformed_or_truncated_fallback_response_is_404() {
     for answer in [
         "",
         "SSH-2.0-OpenSSH_9.6\r\n\r\n",
@@ -91,7 +91,7 @@ fn one_that_talks_no_sense_or_breaks_off() {
 }
 
 #[test]
-fn a_file_that_breaks_off_never_looks_whole() {
+fn truncated_file_of_the_fallback_never_looks_whole() {
     let large = pattern(1 << 20);
     for framing in
         ["Content-Length: 2097152\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n200000\r\n"]
@@ -108,7 +108,7 @@ fn a_file_that_breaks_off_never_looks_whole() {
 }
 
 #[test]
-fn failures_do_not_fill_the_log() {
+fn fallback_failures_are_logged_once_in_ten_seconds() {
     let port = ReservedPort::new();
     let site = site(&port.url());
     let mut client = site.sideman.connect();
@@ -131,7 +131,7 @@ fn ask(site: &Site, number: usize) -> Client {
 }
 
 #[test]
-fn too_many_at_once_are_not_sent_on() {
+fn requests_over_the_fallback_limit_are_not_forwarded() {
     let (gate, arrived) = (Gate::new(), Arc::new(AtomicUsize::new(0)));
     let (shut, count) = (gate.clone(), Arc::clone(&arrived));
     let previous = App::start(move |_| {

@@ -61,7 +61,7 @@ fn lines(size: u64) -> Vec<u8> {
 }
 
 #[test]
-fn log_that_grows_all_the_time_is_served_whole() {
+fn growing_log_is_served_whole() {
     for size in [1600, 1_600_000, 20_000_000] {
         let content = lines(size);
         let site = Site::with(&[("app.log", &content)]);
@@ -108,7 +108,7 @@ fn log_that_grows_all_the_time_is_served_whole() {
 }
 
 #[test]
-fn log_that_grows_while_a_slow_client_reads_it_is_served_whole() {
+fn growing_log_is_served_whole_to_a_slow_client() {
     const SIZE: u64 = 24 << 20;
     let content = lines(SIZE);
     let site = Site::with(&[]);
@@ -134,7 +134,7 @@ fn log_that_grows_while_a_slow_client_reads_it_is_served_whole() {
 }
 
 #[test]
-fn log_that_is_emptied_and_written_anew_is_never_mixed() {
+fn truncated_and_rewritten_log_is_never_mixed() {
     const SIZE: usize = 24 << 20;
     let site = Site::with(&[]);
     let path = site.directory.write("app.log", vec![b'a'; SIZE]);
@@ -165,7 +165,7 @@ fn is_whole(head: &Head, body: &[u8]) -> bool {
 }
 
 #[test]
-fn file_that_is_overwritten_all_the_time_is_one_version_or_breaks_off() {
+fn constantly_overwritten_file_is_one_version_or_aborted() {
     for size in [1000, 100_000, 3_000_000] {
         let site = Site::with(&[("state.bin", &vec![b'a'; size])]);
         let file = File::options().write(true).open(site.directory.join("state.bin")).unwrap();
@@ -184,7 +184,7 @@ fn file_that_is_overwritten_all_the_time_is_one_version_or_breaks_off() {
 }
 
 #[test]
-fn file_that_is_emptied_and_rewritten_all_the_time_is_never_an_error() {
+fn constantly_truncated_file_is_never_an_error() {
     let site = Site::with(&[("state.json", b"aaaaaaaa")]);
     let path = site.directory.join("state.json");
     let mut letters = (b'a'..=b'z').cycle();

@@ -41,7 +41,7 @@ fn first_bytes(sideman: &Sideman) -> usize {
 }
 
 #[test]
-fn a_byte_of_each_of_many_files_costs_no_more_than_the_rate() {
+fn hashing_never_reads_faster_than_the_rate() {
     let (sideman, _directory, _application) = start("8MiB");
     let before = read(&sideman);
     let tagged = first_bytes(&sideman);
@@ -63,7 +63,7 @@ fn a_byte_of_each_of_many_files_costs_no_more_than_the_rate() {
 }
 
 #[test]
-fn without_a_rate_every_file_has_its_tag_at_once() {
+fn hashing_without_a_rate_tags_every_file_at_once() {
     let (sideman, _directory, _application) = start("unlimited");
     assert_eq!(first_bytes(&sideman), FILES as usize);
     let store = &[("store", "static")];

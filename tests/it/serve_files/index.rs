@@ -14,7 +14,7 @@ const FILES: &[(&str, &[u8])] = &[
 ];
 
 #[test]
-fn without_a_setting_there_is_nothing() {
+fn directory_without_index_setting_is_404() {
     let site = Site::with(FILES);
     let mut client = site.sideman.connect();
     for target in ["/static/", "/static/docs/", "/static/docs", "/static/empty/", "/static/docs/."]
@@ -27,7 +27,7 @@ fn without_a_setting_there_is_nothing() {
 }
 
 #[test]
-fn a_directory_is_its_index_file() {
+fn directory_is_served_as_its_index_file() {
     let site = Site::set(FILES, |settings| settings.set("static.index", "index.html"));
     let mut client = site.sideman.connect();
     for (target, text) in [
@@ -82,7 +82,7 @@ fn missing_slash_is_redirected() {
 }
 
 #[test]
-fn it_never_leads_to_another_host() {
+fn slash_redirect_never_leads_to_another_host() {
     let directory = TempDir::new();
     for name in ["evil.test", "\\evil.test", "\\\\evil.test", "https:", "a\r\nX-Evil: 1", "%2F"] {
         directory.write(&format!("{name}/index.html"), "page");

@@ -25,7 +25,7 @@ fn until_there(client: &mut Client, target: &str, content: &str) {
 }
 
 #[test]
-fn with_never_a_file_stays_as_it_was() {
+fn check_interval_never_keeps_the_first_version() {
     let large = pattern(2 << 20);
     let files: &[(&str, &[u8])] = &[
         ("replaced.css", b"old"),
@@ -63,7 +63,7 @@ fn with_never_a_file_stays_as_it_was() {
 }
 
 #[test]
-fn however_long_it_is_new_files_appear_within_a_second() {
+fn new_files_appear_within_a_second_with_any_check_interval() {
     let site = Site::set(&[], |settings| settings.set("static.check_interval", "1h"));
     let mut client = site.sideman.connect();
     let target = "/static/new.css";
@@ -76,7 +76,7 @@ fn however_long_it_is_new_files_appear_within_a_second() {
 }
 
 #[test]
-fn with_nothing_every_change_shows_at_once() {
+fn check_interval_zero_shows_changes_at_once() {
     let site = Site::set(&[], |settings| settings.set("static.check_interval", "0s"));
     let mut client = site.sideman.connect();
     for number in 0..20 {
@@ -92,7 +92,7 @@ fn with_nothing_every_change_shows_at_once() {
 }
 
 #[test]
-fn a_missing_name_costs_a_look_now_and_then() {
+fn missing_name_is_looked_up_twice_a_second_at_most() {
     let site = Site::set(&[], |settings| settings.set("static.check_interval", "1s"));
     let mut client = site.sideman.connect();
     let begin = Instant::now();

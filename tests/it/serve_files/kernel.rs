@@ -32,7 +32,7 @@ fn waiting(site: &Site, name: &str) -> Client {
 }
 
 #[test]
-fn they_come_whole_and_in_parts() {
+fn sendfile_sends_whole_files_and_ranges() {
     let content = pattern(SIZE);
     let site = site(&content);
     for name in NAMES {
@@ -59,7 +59,7 @@ fn they_come_whole_and_in_parts() {
 }
 
 #[test]
-fn a_slow_reader_gets_the_version_it_asked_for() {
+fn slow_reader_gets_the_version_it_requested() {
     let content = pattern(SIZE);
     type Change<'a> = &'a dyn Fn(&Site, &str);
     let cases: [(&str, Change<'_>); 3] = [
@@ -85,7 +85,7 @@ fn a_slow_reader_gets_the_version_it_asked_for() {
 }
 
 #[test]
-fn one_that_is_cut_is_seen_to_be_broken() {
+fn file_truncated_during_sendfile_aborts_the_response() {
     let content = pattern(SIZE);
     for left in [0, SIZE as u64 / 2] {
         let site = site(&content);
@@ -102,7 +102,7 @@ fn one_that_is_cut_is_seen_to_be_broken() {
 }
 
 #[test]
-fn one_that_grows_is_what_it_was() {
+fn file_that_grows_during_sendfile_keeps_its_length() {
     let content = pattern(SIZE);
     let site = site(&content);
     // Young enough to be one that grows.

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use crate::support::{ReservedPort, Settings, TempDir};
 
 #[test]
-fn the_policy_is_a_setting() {
+fn symlink_policy_is_a_setting() {
     let (parent, application) = (TempDir::new(), ReservedPort::new());
     parent.write("site/real/file.txt", "inside".repeat(9));
     parent.write("site/real/file.txt.gz", "packed");
@@ -77,7 +77,7 @@ fn the_policy_is_a_setting() {
 }
 
 #[test]
-fn a_link_that_is_turned_is_followed_anew() {
+fn changed_link_is_followed() {
     // As releases are switched: `current` is replaced by a link to the next one.
     let (parent, application) = (TempDir::new(), ReservedPort::new());
     for release in ["one", "two"] {

@@ -51,14 +51,14 @@ fn until_immutable(client: &mut Client, what: &str, expected: [bool; 4]) {
 }
 
 #[test]
-fn exactly_its_values_are_immutable() {
+fn only_manifest_values_are_immutable() {
     let manifest = manifest_of(&[("app.css", LISTED), ("bundle.js", OTHER_FORM)]);
     let site = site(&[("staticfiles.json", manifest.as_bytes())]);
     assert_eq!(immutable(&mut site.sideman.connect()), [true, false, true, false]);
 }
 
 #[test]
-fn a_name_that_was_left_as_it_is_may_change() {
+fn unhashed_name_in_the_manifest_is_not_immutable() {
     // A storage that hashes only some files lists the others under their own names.
     let manifest = manifest_of(&[(LISTED, LISTED), ("bundle.js", OTHER_FORM), (PLAIN, PLAIN)]);
     let site = site(&[("staticfiles.json", manifest.as_bytes())]);
@@ -66,14 +66,14 @@ fn a_name_that_was_left_as_it_is_may_change() {
 }
 
 #[test]
-fn only_that_of_the_directory_itself_counts() {
+fn manifest_of_a_subdirectory_is_ignored() {
     let manifest = manifest_of(&[("bundle.js", OTHER_FORM)]);
     let site = site(&[("below/staticfiles.json", manifest.as_bytes())]);
     assert_eq!(immutable(&mut site.sideman.connect()), [true, true, false, false]);
 }
 
 #[test]
-fn headers_follow_it() {
+fn changed_manifest_changes_cache_headers() {
     let site = site(&[]);
     let mut client = site.sideman.connect();
     let by_form = [true, true, false, false];

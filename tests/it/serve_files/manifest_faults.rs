@@ -82,7 +82,7 @@ fn manifest_faults_are_reported_once_at_start() {
 }
 
 #[test]
-fn a_changed_one_is_looked_at_again() {
+fn changed_manifest_is_verified_again() {
     let good = hashed("good", "good");
     let first = manifest_of(&[("good.css", &good)]);
     let site = Site::with(&[(&good, b"good"), ("staticfiles.json", first.as_bytes())]);
@@ -109,7 +109,7 @@ fn a_changed_one_is_looked_at_again() {
 }
 
 #[test]
-fn one_that_was_written_a_moment_ago_counts_at_the_start() {
+fn new_manifest_is_verified_at_start() {
     // As a container that collects and then starts: there is nothing to wait for a second for.
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     directory.write("a.aaaaaaaaaaaa.css", "a");
@@ -122,7 +122,7 @@ fn one_that_was_written_a_moment_ago_counts_at_the_start() {
 }
 
 #[test]
-fn each_directory_is_compared_with_its_own() {
+fn each_directory_is_verified_with_its_own_manifest() {
     let (first, second, application) = (TempDir::new(), TempDir::new(), ReservedPort::new());
     let (new, old) = (hashed("new", "new"), hashed("old", "old"));
     first.write(&new, "new");

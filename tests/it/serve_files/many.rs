@@ -10,7 +10,7 @@ const FILES: usize = 100;
 const RESIDENT: u64 = (32 + 64) << 20;
 
 #[test]
-fn fifty_thousand_files_are_served_at_once_and_in_bounds() {
+fn fifty_thousand_files_are_served_within_the_memory_limit() {
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     for d in 0..DIRECTORIES {
         let path = directory.join(&format!("d{d}"));

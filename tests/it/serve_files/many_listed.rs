@@ -16,7 +16,7 @@ fn name(number: usize) -> String {
 }
 
 #[test]
-fn many_files_cost_what_is_in_use() {
+fn fifty_thousand_listed_files_use_memory_only_when_requested() {
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     let first = directory.write(&name(0), "a{}");
     for number in 1..400 {

@@ -199,7 +199,7 @@ fn other_methods_are_refused() {
 }
 
 #[test]
-fn a_large_file_is_whole() {
+fn large_file_is_sent_whole() {
     let large = pattern((3 << 20) + 17);
     let site = Site::with(&[("large.bin", &large)]);
     let mut client = site.sideman.connect();

@@ -13,7 +13,7 @@ fn encoded(name: &[u8]) -> String {
 }
 
 #[test]
-fn any_name_that_a_file_can_have_is_served() {
+fn every_valid_file_name_is_served() {
     let site = Site::with(&[]);
     let longest = [b'n'; 255];
     let names: Vec<&[u8]> = vec![
@@ -66,7 +66,7 @@ fn any_name_that_a_file_can_have_is_served() {
 }
 
 #[test]
-fn names_that_no_file_can_have_are_missing() {
+fn impossible_file_names_are_404() {
     let site = Site::with(&[]);
     let mut client = site.sideman.connect();
     let (long, deep) = ("n".repeat(256), "d/".repeat(2500));

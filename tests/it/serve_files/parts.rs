@@ -71,7 +71,7 @@ fn check(client: &mut Client, target: &str, whole: &[u8], ranges: &[Range<usize>
 }
 
 #[test]
-fn parts_of_small_and_large_files() {
+fn several_ranges_of_small_and_large_files_are_served() {
     // In memory, in memory that the kernel sends, and on disk, where parts begin and end within chunks.
     let (small, middle, large) = (pattern(2000), pattern(200_000), pattern((3 << 20) + 17));
     let files: &[(&str, &[u8])] =
@@ -120,7 +120,7 @@ fn each_response_has_its_own_boundary() {
 }
 
 #[test]
-fn what_is_not_sent_in_parts() {
+fn overlapping_or_malformed_ranges_are_not_multipart() {
     let text = pattern(2000);
     let site = Site::with(&[("a.bin", &text)]);
     let mut client = site.sideman.connect();
@@ -152,7 +152,7 @@ fn what_is_not_sent_in_parts() {
 }
 
 #[test]
-fn only_of_the_version_that_the_client_has() {
+fn if_range_of_another_version_gets_the_whole_file() {
     let text = pattern(2000);
     let site = Site::with(&[("a.bin", &text)]);
     let mut client = site.sideman.connect();

@@ -39,7 +39,7 @@ fn names_are_decoded_once() {
 }
 
 #[test]
-fn what_is_no_file_to_show_is_not_found() {
+fn unservable_file_is_404() {
     let site = Site::with(&[
         (".env", b"SECRET"),
         (".git/config", b"SECRET"),
@@ -76,7 +76,7 @@ fn what_is_no_file_to_show_is_not_found() {
 }
 
 #[test]
-fn the_page_of_a_cached_404_names_no_request() {
+fn cacheable_404_page_has_no_request_id() {
     let site = Site::with(&[]);
     let mut client = site.sideman.connect();
     for (name, caching, names_it) in

@@ -47,7 +47,7 @@ fn one_range_of_a_small_file() {
 }
 
 #[test]
-fn a_range_of_another_version_is_not_given() {
+fn range_of_another_version_gets_the_whole_file() {
     let site = Site::with(&[]);
     site.directory.write("young.txt", ALPHABET);
     let mut client = site.sideman.connect();
@@ -77,7 +77,7 @@ fn a_range_of_another_version_is_not_given() {
 }
 
 #[test]
-fn a_large_file_gets_a_tag_that_a_download_resumes_with() {
+fn large_file_gets_a_tag_for_resuming_downloads() {
     let large = vec![b'x'; 2 << 20];
     let site = Site::with(&[("large.bin", &large)]);
     let mut client = site.sideman.connect();

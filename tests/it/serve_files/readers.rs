@@ -43,7 +43,7 @@ fn stalled_reader_is_disconnected() {
 }
 
 #[test]
-fn one_that_takes_a_little_all_the_time_is_not() {
+fn slow_reader_above_min_rate_is_kept() {
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     let sideman = start(&directory, &application);
     let mut stream = ask(&sideman);

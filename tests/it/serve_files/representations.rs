@@ -34,7 +34,7 @@ fn accepting(client: &mut Client, target: &str, accepted: &str) -> Response {
 }
 
 #[test]
-fn the_best_that_a_client_accepts_is_sent() {
+fn best_accepted_encoding_is_sent() {
     let site = precompressed_site();
     let mut client = site.sideman.connect();
     for (accepted, coding, body) in [
@@ -97,7 +97,7 @@ fn precompressed_file_has_the_headers_of_its_original() {
 }
 
 #[test]
-fn ranges_are_those_of_the_representation() {
+fn ranges_apply_to_the_sent_encoding() {
     let site = precompressed_site();
     let mut client = site.sideman.connect();
     let fields = "Accept-Encoding: gzip\r\nRange: bytes=6-8\r\n";
@@ -109,7 +109,7 @@ fn ranges_are_those_of_the_representation() {
 }
 
 #[test]
-fn only_text_is_looked_for_in_codings() {
+fn only_text_has_precompressed_files() {
     let site = precompressed_site();
     let mut client = site.sideman.connect();
     let response = accepting(&mut client, "/static/photo.png", "gzip");
@@ -208,7 +208,7 @@ fn text_without_precompressed_files_is_compressed_in_the_background() {
 }
 
 #[test]
-fn compressing_is_a_setting() {
+fn background_compression_is_a_setting() {
     let (sideman, _directory, text, _application) = long_text(false);
     let mut client = sideman.connect();
     // The metric would show it: nothing is done in the background, so nothing is waited for.
@@ -221,7 +221,7 @@ fn compressing_is_a_setting() {
 }
 
 #[test]
-fn two_copies_with_other_dates_have_the_same_tags() {
+fn copies_with_other_dates_have_the_same_etags() {
     let text = "a { color: red }\n".repeat(300);
     let large = crate::support::pattern(3 << 20);
     let hour = Duration::from_secs(3600);
@@ -274,7 +274,7 @@ fn with_memory(directory: &TempDir, memory: &str) -> (Sideman, ReservedPort) {
 
 /// Else what is deployed while the store is full of pictures would never be compressed.
 #[test]
-fn in_a_full_store_what_is_busy_is_compressed() {
+fn busy_text_is_compressed_in_a_full_store() {
     let directory = TempDir::new();
     let text = "body { color: rebeccapurple }\n".repeat(400);
     directory.write("busy.css", &text);

@@ -31,7 +31,7 @@ fn start(directory: &TempDir, application: &ReservedPort) -> Sideman {
 }
 
 #[test]
-fn it_comes_whole_and_in_parts() {
+fn memfd_sends_whole_files_and_ranges() {
     let content = pattern(SIZE);
     let site = Site::with(&[(NAME, &content)]);
     let mut client = site.sideman.connect();
@@ -77,7 +77,7 @@ fn pipelined_responses_are_not_mixed_up() {
 }
 
 #[test]
-fn a_slow_reader_gets_all_of_it() {
+fn slow_reader_gets_the_whole_file() {
     // As large as files in memory may be: more than the way to the client holds.
     let content = pattern(1 << 20);
     let site = Site::with(&[(NAME, &content)]);
@@ -90,7 +90,7 @@ fn a_slow_reader_gets_all_of_it() {
 }
 
 #[test]
-fn head_and_304_send_nothing_of_it() {
+fn head_and_304_send_no_body() {
     let content = pattern(SIZE);
     let site = Site::with(&[(NAME, &content)]);
     let mut client = site.sideman.connect();
@@ -106,7 +106,7 @@ fn head_and_304_send_nothing_of_it() {
 }
 
 #[test]
-fn a_file_that_shrinks_is_sent_from_memory() {
+fn truncated_file_is_sent_from_memory() {
     let content = pattern(SIZE);
     for left in [0, 1, 60_000] {
         let (directory, application) = (TempDir::new(), ReservedPort::new());
@@ -128,7 +128,7 @@ fn a_file_that_shrinks_is_sent_from_memory() {
 }
 
 #[test]
-fn no_memory_at_all_will_do() {
+fn files_are_served_without_a_memory_budget() {
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     let (hashed, large) = (pattern(SIZE), pattern(3 << 20));
     directory.write("a.txt", "first");

@@ -19,7 +19,7 @@ fn files(manifest: &str) -> Vec<(&str, &[u8])> {
 }
 
 #[test]
-fn it_is_a_setting() {
+fn serve_current_is_a_setting() {
     let site = Site::with(&files(&manifest_of(&[("app.css", NEW)])));
     let response = site.sideman.get(OLD);
     assert_eq!((response.status, response.header("cache-control")), (404, Some("no-store")));
@@ -60,7 +60,7 @@ fn manifest_names_the_current_version() {
 }
 
 #[test]
-fn without_a_manifest_it_is_the_plain_file() {
+fn current_version_without_a_manifest_is_the_plain_file() {
     let site = Site::set(&[("app.css", b"the plain one"), ("deep/a", b"deep")], serving);
     let mut client = site.sideman.connect();
     for (target, text) in [(OLD, "the plain one"), ("/static/deep/a.0123456789ab", "deep")] {
@@ -77,7 +77,7 @@ fn without_a_manifest_it_is_the_plain_file() {
 }
 
 #[test]
-fn what_the_release_does_not_have_is_missing() {
+fn file_without_a_current_version_is_404() {
     let manifest =
         manifest_of(&[("app.css", NEW), ("lost.css", "lost.0123456789ab.css"), ("dot", ".dot")]);
     let mut files = files(&manifest);
@@ -101,7 +101,7 @@ fn what_the_release_does_not_have_is_missing() {
 }
 
 #[test]
-fn a_manifest_that_appears_or_changes_is_followed() {
+fn new_or_changed_manifest_is_reloaded() {
     let site =
         Site::set(&[("one.0123456789ab.css", b"one"), ("two.0123456789ab.css", b"two")], serving);
     let mut client = site.sideman.connect();
@@ -116,7 +116,7 @@ fn a_manifest_that_appears_or_changes_is_followed() {
 }
 
 #[test]
-fn the_fallback_is_asked_before() {
+fn fallback_is_tried_before_the_current_version() {
     // Its answer: whether it has the file, or is in trouble.
     let previous = App::start(|request| match request.target() {
         "/static/app.aaaaaaaaaaaa.css" => App::reply(b"the old one"),

@@ -44,7 +44,7 @@ fn until_rest(sideman: &Sideman) {
 }
 
 #[test]
-fn slow_readers_of_files_beyond_the_memory_hold_none_of_it() {
+fn slow_readers_of_uncached_files_hold_no_file_memory() {
     const READERS: usize = 100;
     const FILES: usize = 20;
     let (sideman, _directory, _application) = start(FILES, "4MiB");
@@ -64,7 +64,7 @@ fn slow_readers_of_files_beyond_the_memory_hold_none_of_it() {
 }
 
 #[test]
-fn slow_readers_of_evicted_files_hold_a_quarter_more() {
+fn slow_readers_of_evicted_files_hold_at_most_a_quarter_more() {
     const FILES: usize = 120;
     let (sideman, _directory, _application) = start(FILES, "64MiB");
     let mut clients = readers(&sideman, FILES, FILES);

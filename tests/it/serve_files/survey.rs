@@ -3,7 +3,7 @@
 use crate::support::{ReservedPort, Settings, TempDir};
 
 #[test]
-fn a_start_says_what_is_below_each_prefix_and_warns_of_an_empty_one() {
+fn start_logs_each_prefix_and_warns_about_empty_ones() {
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     for name in
         ["full/a.css", "full/deep/b.css", "full/staticfiles.json", "plain/a.css", "plain/b.css"]
@@ -33,7 +33,7 @@ fn a_start_says_what_is_below_each_prefix_and_warns_of_an_empty_one() {
 }
 
 #[test]
-fn the_first_404_of_a_prefix_says_where_the_file_was_looked_for() {
+fn first_404_of_a_prefix_logs_the_searched_path() {
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     directory.write("static/static/a.css", "one level off");
     directory.write("media/a.txt", "media");

@@ -3,7 +3,7 @@
 use super::Site;
 
 #[test]
-fn own_types_come_first() {
+fn configured_types_override_built_in_types() {
     let cases = [
         ("track.gpx", "application/x-own"),
         ("track.GPX", "application/x-own"),

@@ -96,7 +96,7 @@ fn large_file_has_one_strong_tag_from_the_first_response_on() {
 }
 
 #[test]
-fn tag_is_weak_until_the_file_has_rested_and_matches_afterwards() {
+fn etag_of_a_recently_changed_file_is_weak_and_matches_later() {
     let directory = TempDir::new();
     let (sideman, _application) = serve(directory.path());
     let mut client = sideman.connect();
@@ -134,7 +134,7 @@ fn small_file_has_a_strong_tag_at_once() {
 }
 
 #[test]
-fn tasks_with_the_same_files_agree_about_their_tags() {
+fn etags_are_equal_in_tasks_with_the_same_files() {
     let content = pattern(2 * MIB as usize);
     // Collected at other times; date and size of the largest were kept, as by cp -p or in an image.
     let kept = hours_ago(3);
@@ -164,7 +164,7 @@ fn tasks_with_the_same_files_agree_about_their_tags() {
 }
 
 #[test]
-fn another_version_has_another_tag() {
+fn changed_file_has_a_new_etag() {
     let directory = TempDir::new();
     for size in [2 * MIB, HASHED + 1] {
         let name = format!("{size}.bin");

@@ -140,7 +140,7 @@ fn rules() -> Vec<(String, String)> {
 }
 
 #[test]
-fn alerts_ask_for_what_there_is() {
+fn alerts_use_existing_metrics() {
     let rules = rules();
     assert!(rules.len() >= 20, "{rules:?}");
     for (name, query) in &rules {
@@ -158,7 +158,7 @@ fn alerts_ask_for_what_there_is() {
 }
 
 #[test]
-fn the_dashboard_asks_for_what_there_is() {
+fn dashboard_uses_existing_metrics() {
     let dashboard = dashboard();
     let mut found = Vec::new();
     texts(&dashboard, &mut found);
@@ -178,7 +178,7 @@ fn the_dashboard_asks_for_what_there_is() {
 }
 
 #[test]
-fn the_dashboard_shows_every_part_and_can_be_imported_anywhere() {
+fn dashboard_shows_every_component_and_can_be_imported_anywhere() {
     let dashboard = dashboard();
     let panels = dashboard["panels"].as_array().unwrap();
     let titles: Vec<_> =
@@ -221,7 +221,7 @@ fn the_dashboard_shows_every_part_and_can_be_imported_anywhere() {
 }
 
 #[test]
-fn the_comparison_sees_what_is_wrong() {
+fn unknown_metrics_labels_and_values_are_found() {
     for (query, fault) in [
         ("rate(sideman_made_up_total[5m])", "sideman_made_up_total does not exist"),
         ("sideman_requests", "sideman_requests does not exist"),

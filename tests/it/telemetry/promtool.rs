@@ -14,7 +14,7 @@ pub(crate) fn promtool(arguments: &[&str], input: &str) -> Option<String> {
 }
 
 #[test]
-fn the_metrics_are_as_they_should_be() {
+fn metrics_pass_promtool() {
     let (application, directory) = (App::saying("hello"), TempDir::new());
     directory.write("a.css", "a{}");
     let sideman = Settings::before(&application.url())
@@ -42,14 +42,14 @@ fn the_metrics_are_as_they_should_be() {
 }
 
 #[test]
-fn the_rules_are_as_they_should_be() {
+fn alert_rules_pass_promtool() {
     let Some(said) = promtool(&["check", "rules", "config/deploy/alerts.yaml"], "") else { return };
     assert!(said.contains("SUCCESS"), "{said}");
 }
 
 /// As rules, which can be checked without a server.
 #[test]
-fn the_queries_of_the_dashboard_can_be_read() {
+fn dashboard_queries_are_valid() {
     let mut rules = "groups:\n- name: dashboard\n  rules:\n".to_owned();
     for query in queries() {
         let query = query.replace("$__rate_interval", "5m");

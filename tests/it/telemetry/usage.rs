@@ -15,7 +15,7 @@ fn start(workers: &str) -> (App, Sideman) {
 }
 
 #[test]
-fn the_process_is_measured() {
+fn process_metrics_are_plausible() {
     let (_application, sideman) = start("2");
     let value = |name| sideman.metric(name, &[]);
     let (resident, reserved) =
@@ -35,7 +35,7 @@ fn the_process_is_measured() {
 }
 
 #[test]
-fn each_worker_is_measured() {
+fn each_worker_reports_its_load() {
     let (_application, sideman) = start("2");
     let mut clients: Vec<Client> = (0..4).map(|_| sideman.connect()).collect();
     sideman.until_metric("sideman_client_connections", &[], 4.0);
@@ -58,7 +58,7 @@ fn each_worker_is_measured() {
 }
 
 #[test]
-fn limits_are_those_of_the_settings() {
+fn limit_metrics_equal_the_settings() {
     let (_application, sideman) = start("1");
     for (setting, value) in [
         ("upstream.queue", 77.0),

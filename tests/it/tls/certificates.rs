@@ -29,7 +29,7 @@ fn expiry(sideman: &Sideman, certificate: &str) -> f64 {
 }
 
 #[test]
-fn the_name_that_is_asked_for_decides() {
+fn certificate_follows_the_requested_name() {
     let (application, directory) = (App::saying("hello"), TempDir::new());
     let first = Pair::new(&["first.test", "www.first.test"]).write(&directory, "a");
     let wild = Pair::new(&["*.wild.test"]).write(&directory, "b");
@@ -51,7 +51,7 @@ fn the_name_that_is_asked_for_decides() {
 }
 
 #[test]
-fn one_is_made_at_the_start() {
+fn self_signed_certificate_is_made_at_the_start() {
     let application = App::saying("hello");
     let sideman = self_signed(&application.url()).start();
     assert_eq!(shown(address(&sideman), "anything.test"), "DNSName(localhost)");
@@ -126,7 +126,7 @@ fn bad_certificate_keeps_the_current_one() {
 }
 
 #[test]
-fn what_does_not_fit_ends_the_start() {
+fn invalid_certificate_files_fail_the_start() {
     let (application, directory) = (App::saying("hello"), TempDir::new());
     Pair::new(&["a.test"]).write(&directory, "a");
     Pair::new(&["b.test"]).write(&directory, "b");
@@ -143,7 +143,7 @@ fn what_does_not_fit_ends_the_start() {
 }
 
 #[test]
-fn the_end_is_shown_and_warned_of() {
+fn certificate_expiry_is_reported_and_warned_about() {
     let (application, directory) = (App::saying("hello"), TempDir::new());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let ending = |name: &str, days: i64| {

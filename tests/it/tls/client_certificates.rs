@@ -32,7 +32,7 @@ impl ResolvesClientCert for Asked {
 }
 
 #[test]
-fn no_client_is_asked_for_a_certificate() {
+fn no_client_certificate_is_requested() {
     let application = App::saying("hello");
     let sideman = self_signed(&application.url()).start().until_ready();
     for version in [&version::TLS12, &version::TLS13] {

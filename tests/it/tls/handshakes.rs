@@ -25,7 +25,7 @@ use crate::support::{
 };
 
 #[test]
-fn both_versions_are_spoken() {
+fn tls_1_2_and_1_3_are_accepted() {
     let application = App::saying("hello");
     let settings = self_signed(&application.url()).set("log.fields", "path,tls");
     let sideman = settings.start().until_ready();
@@ -48,7 +48,7 @@ fn both_versions_are_spoken() {
 }
 
 #[test]
-fn the_least_version_is_a_setting() {
+fn minimum_tls_version_is_a_setting() {
     let application = App::saying("hello");
     let sideman = self_signed(&application.url()).set("tls.min_version", "1.3").start();
     let old = Trust::Only(&version::TLS12).config();
@@ -59,7 +59,7 @@ fn the_least_version_is_a_setting() {
 }
 
 #[test]
-fn the_protocol_is_agreed_on() {
+fn alpn_negotiates_the_protocol() {
     let application = App::saying("hello");
     let sideman = self_signed(&application.url()).start();
     let offers = |protocols: &[&str]| {
@@ -116,7 +116,7 @@ fn negotiated_protocol_is_enforced() {
 }
 
 #[test]
-fn a_client_resumes_what_it_has_begun() {
+fn client_resumes_its_session() {
     let application = App::saying("hello");
     let sideman = self_signed(&application.url()).start().until_ready();
     for version in [&version::TLS12, &version::TLS13] {
@@ -133,7 +133,7 @@ fn a_client_resumes_what_it_has_begun() {
 }
 
 #[test]
-fn what_is_no_handshake_is_ended_and_counted() {
+fn malformed_handshake_is_closed_and_counted() {
     let application = App::saying("hello");
     let sideman = self_signed(&application.url()).start();
     let mut plain = Client::connect(address(&sideman));
@@ -249,7 +249,7 @@ fn shutdown_does_not_wait_for_silent_clients() {
 }
 
 #[test]
-fn many_at_once_are_all_served() {
+fn many_concurrent_handshakes_are_served() {
     let application = App::saying("hello");
     let sideman = self_signed(&application.url()).set("tls.handshakes", "4").start().until_ready();
     let address = address(&sideman);

@@ -68,7 +68,7 @@ fn application_sees_https() {
 }
 
 #[test]
-fn a_trusted_proxy_knows_better() {
+fn scheme_of_a_trusted_proxy_wins_over_tls() {
     let application = echo();
     let settings = self_signed(&application.url()).set("server.trusted_proxies", "127.0.0.1");
     let sideman = settings.set("server.redirect_https", "true").start();
@@ -99,7 +99,7 @@ fn tls_client_is_not_redirected_to_https() {
 }
 
 #[test]
-fn a_tunnel_carries_both_ways() {
+fn tunnel_over_tls_carries_both_ways() {
     let long = pattern(300_000);
     for says_end in [true, false] {
         let origin = Origin::script([
@@ -188,7 +188,7 @@ fn early_response_reaches_a_client_that_sends_first() {
 }
 
 #[test]
-fn an_upload_arrives_whole() {
+fn upload_over_tls_arrives_whole() {
     let application = App::start(|request: &Request| {
         let is_whole = request.body == pattern(3 << 20);
         App::reply(if is_whole { b"whole" } else { b"other" })
@@ -235,7 +235,7 @@ fn orderly_end_sends_close_notify() {
 }
 
 #[test]
-fn a_head_that_takes_too_long_is_answered_here_too() {
+fn slow_head_over_tls_gets_408() {
     let application = App::saying("hello");
     let sideman = self_signed(&application.url()).set("server.header_timeout", "1s").start();
     let mut client = connect(&sideman);

@@ -32,7 +32,7 @@ fn try_connect(address: SocketAddr) -> std::io::Result<Tls> {
 }
 
 #[test]
-fn certificates_change() {
+fn reload_changes_certificates() {
     let (application, directory) = (App::saying("hello"), TempDir::new());
     let old = Pair::new(&["old.test"]).write(&directory, "old");
     let new = Pair::new(&["new.test"]).write(&directory, "new");
@@ -80,7 +80,7 @@ fn tickets_outlive_a_reload() {
 }
 
 #[test]
-fn it_begins_and_ends_at_the_same_socket() {
+fn reload_enables_and_disables_tls_at_the_same_socket() {
     let (application, directory) = (App::saying("hello"), TempDir::new());
     let plain = write(&directory, &application, "");
     let sideman = plain.start().until_ready();

@@ -44,7 +44,7 @@ fn ask(path: &Path, target: &str, fields: &str) -> String {
 }
 
 #[test]
-fn both_are_served_and_go_with_the_process() {
+fn unix_sockets_are_served_and_removed_at_exit() {
     let (application, directory) = (echo(), TempDir::new());
     let (settings, bare, tls) = listening(&application, &directory);
     directory.write("files/a.bin", pattern(1 << 20));
@@ -67,7 +67,7 @@ fn both_are_served_and_go_with_the_process() {
 }
 
 #[test]
-fn a_peer_at_a_socket_is_a_trusted_proxy() {
+fn unix_socket_peer_is_a_trusted_proxy() {
     let (application, directory) = (echo(), TempDir::new());
     let (settings, bare, _) = listening(&application, &directory);
     let _sideman: Sideman = settings.start().until_ready();
@@ -79,7 +79,7 @@ fn a_peer_at_a_socket_is_a_trusted_proxy() {
 }
 
 #[test]
-fn what_a_crash_left_behind_is_replaced_and_nothing_else() {
+fn only_stale_sockets_are_replaced() {
     let (application, directory) = (echo(), TempDir::new());
     let (settings, bare, _) = listening(&application, &directory);
     drop(settings.start().until_ready());

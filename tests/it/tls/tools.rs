@@ -11,7 +11,7 @@ fn text(output: &Output) -> String {
 }
 
 #[test]
-fn openssl_agrees() {
+fn openssl_s_client_connects() {
     let (application, directory) = (App::saying("hello"), TempDir::new());
     let first = Pair::new(&["first.test"]).write(&directory, "a");
     let second = Pair::new(&["second.test"]).write(&directory, "b");

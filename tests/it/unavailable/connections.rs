@@ -69,7 +69,7 @@ fn total_timeout_covers_the_response_head() {
 }
 
 #[test]
-fn and_within_its_body() {
+fn total_timeout_covers_the_response_body() {
     let origin = Origin::script([
         expect("GET "),
         send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\nX-Accel-Buffering: no\r\n\r\nabc"),
@@ -83,7 +83,7 @@ fn and_within_its_body() {
 }
 
 #[test]
-fn nor_may_a_slow_client_draw_it_out() {
+fn total_timeout_covers_a_slow_client() {
     // There is always something to read, and nothing is ever waited for but the client.
     const SIZE: usize = 20_000_000;
     let response = App::reply(&vec![b'x'; SIZE]);

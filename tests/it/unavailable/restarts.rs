@@ -109,7 +109,7 @@ fn wait_ends_with_an_error() {
 }
 
 #[test]
-fn a_name_without_an_address_is_waited_for_as_well() {
+fn requests_wait_for_a_name_without_an_address() {
     let settings = Settings::before("http://application.invalid:8000");
     let sideman = settings.set("upstream.wait", "300ms").start();
     let begin = Instant::now();
@@ -119,7 +119,7 @@ fn a_name_without_an_address_is_waited_for_as_well() {
 }
 
 #[test]
-fn a_safe_request_that_ended_with_its_application_is_sent_to_the_next_one() {
+fn safe_request_lost_with_its_application_is_retried() {
     let directory = TempDir::new();
     let path = directory.join("app.sock");
     let listener = UnixListener::bind(&path).unwrap();
@@ -140,7 +140,7 @@ fn a_safe_request_that_ended_with_its_application_is_sent_to_the_next_one() {
 }
 
 #[test]
-fn an_unsafe_one_is_not() {
+fn unsafe_request_lost_with_its_application_is_not_retried() {
     for method in ["POST", "PATCH", "DELETE", "PUT"] {
         let directory = TempDir::new();
         let path = directory.join("app.sock");
@@ -159,7 +159,7 @@ fn an_unsafe_one_is_not() {
 }
 
 #[test]
-fn a_request_that_ended_its_worker_is_not_sent_to_the_next_one() {
+fn request_that_killed_its_worker_is_not_retried() {
     let directory = TempDir::new();
     let path = directory.join("app.sock");
     let listener = UnixListener::bind(&path).unwrap();

@@ -17,7 +17,7 @@ fn before(urls: &[&str]) -> Settings {
 }
 
 #[test]
-fn the_least_busy_is_next() {
+fn least_busy_server_is_next() {
     let gate = Gate::new();
     let held = gate.clone();
     let slow = App::start(move |_| {
@@ -78,7 +78,7 @@ fn last_server_is_never_ejected() {
 }
 
 #[test]
-fn a_name_is_looked_up_when_it_is_needed() {
+fn server_name_is_resolved_when_needed() {
     let app = App::saying("four");
     let port = app.url().rsplit(':').next().unwrap().to_owned();
     let sideman = Settings::before(&format!("http://localhost:{port}")).start();
@@ -88,7 +88,7 @@ fn a_name_is_looked_up_when_it_is_needed() {
 }
 
 #[test]
-fn the_other_family_of_a_name_is_tried_when_the_first_is_not_there() {
+fn other_address_family_is_tried_when_the_first_fails() {
     if !can_mount() {
         return;
     }
@@ -115,7 +115,7 @@ fn the_other_family_of_a_name_is_tried_when_the_first_is_not_there() {
 }
 
 #[test]
-fn a_name_without_an_address_is_no_harm_to_the_others() {
+fn unresolvable_server_is_skipped() {
     let app = App::saying("known");
     let port = app.url().rsplit(':').next().unwrap().to_owned();
     let urls = ["http://name.invalid:1", &format!("http://localhost:{port}")];
@@ -143,7 +143,7 @@ fn server_found_unavailable_by_a_probe_recovers_at_once() {
 }
 
 #[test]
-fn a_probe_finds_out_before_any_request() {
+fn probe_finds_an_unavailable_server_before_any_request() {
     let port = ReservedPort::new();
     let well = App::saying("well");
     let sideman = before(&[&port.url(), &well.url()]).set("upstream.probe", "1s").start();
@@ -153,7 +153,7 @@ fn a_probe_finds_out_before_any_request() {
 }
 
 #[test]
-fn a_probe_for_a_path_goes_by_the_status() {
+fn probe_of_a_path_checks_the_status() {
     let sick = App::start(|_| b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n".to_vec());
     let well = App::saying("well");
     let settings = before(&[&sick.url(), &well.url()]).set("upstream.probe", "1s");
@@ -165,7 +165,7 @@ fn a_probe_for_a_path_goes_by_the_status() {
 
 /// What is no answer in the server's own protocol is none, wherever there is a 200 in it.
 #[test]
-fn a_probe_believes_no_other_bytes() {
+fn probe_accepts_only_responses_in_the_servers_protocol() {
     for nonsense in [
         "XXXXXXXXX200 OK\r\n\r\n",
         "SSH-2.0-a200 OK\r\n\r\n",
@@ -229,7 +229,7 @@ fn request_waiting_for_dns_continues_once_resolved() {
 }
 
 #[test]
-fn routes_lead_to_other_applications() {
+fn routes_can_use_other_upstreams() {
     let (main, events, deep) = (App::saying("main"), App::saying("events"), App::saying("deep"));
     let sideman = Settings::before(&main.url())
         .route("ws", &[("path", "/ws/"), ("upstream", &events.url())])
@@ -250,7 +250,7 @@ fn routes_lead_to_other_applications() {
 }
 
 #[test]
-fn an_event_names_the_application_that_failed_and_what_to_do() {
+fn event_names_the_failed_upstream_and_a_remedy() {
     let (main, gone) = (App::saying("main"), ReservedPort::new());
     let sideman = Settings::before(&main.url())
         .route("ws", &[("path", "/ws/"), ("upstream", &gone.url())])

@@ -7,7 +7,7 @@ use crate::support::{
 };
 
 #[test]
-fn a_handshake_byte_for_byte() {
+fn websocket_handshake_is_forwarded_byte_for_byte() {
     let origin = Origin::script(accepts());
     let sideman = Settings::before(&origin.url()).start();
     let mut client = sideman.connect();
@@ -61,7 +61,7 @@ fn abandoned_handshake_connection_is_not_reused() {
 }
 
 #[test]
-fn a_fresh_connection_is_asked_for_an_upgrade_too() {
+fn upgrade_over_a_new_connection_has_connection_upgrade() {
     // Without kept connections every other request says `Connection: close`.
     let origin = Origin::script(accepts());
     let sideman = Settings::before(&origin.url()).set("upstream.max_idle", "0").start();
@@ -70,7 +70,7 @@ fn a_fresh_connection_is_asked_for_an_upgrade_too() {
 }
 
 #[test]
-fn what_is_not_asked_for_properly_is_an_ordinary_request() {
+fn malformed_upgrade_is_an_ordinary_request() {
     let ask = |fields: &str| format!("GET / HTTP/1.1\r\nHost: example.test\r\n{fields}\r\n\r\n");
     for request in [
         ask("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk"),
@@ -99,7 +99,7 @@ fn what_is_not_asked_for_properly_is_an_ordinary_request() {
 }
 
 #[test]
-fn a_list_of_protocols_comes_down_to_one() {
+fn upgrade_list_is_reduced_to_websocket() {
     let origin = Origin::script(accepts());
     let sideman = Settings::before(&origin.url()).start();
     let mut client = sideman.connect();
@@ -143,7 +143,7 @@ fn unrequested_protocol_is_refused() {
 }
 
 #[test]
-fn what_comes_right_behind_the_heads_arrives() {
+fn bytes_right_after_the_handshake_heads_arrive() {
     // Both are read along with the heads, into the buffers of those who read heads.
     let origin = Origin::script([
         expect("GET /ws "),

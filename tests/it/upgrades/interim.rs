@@ -44,7 +44,7 @@ fn early_hints_are_sent_at_once() {
 }
 
 #[test]
-fn old_clients_get_none() {
+fn http_1_0_clients_get_no_early_hints() {
     let origin = Origin::script([expect("GET / "), send(HINTS), send(OK)]);
     let sideman = Settings::before(&origin.url()).start();
     let mut client = sideman.connect();
@@ -84,7 +84,7 @@ fn too_many_early_hints_are_dropped() {
 }
 
 #[test]
-fn a_client_that_asks_first_gets_its_hints_too() {
+fn client_that_expects_100_gets_early_hints_too() {
     let origin =
         Origin::script([expect("POST / "), send(HINTS), crate::support::body("body"), send(OK)]);
     let sideman = Settings::before(&origin.url()).start();
@@ -96,7 +96,7 @@ fn a_client_that_asks_first_gets_its_hints_too() {
 }
 
 #[test]
-fn each_event_comes_before_the_next_is_made() {
+fn each_event_is_forwarded_at_once() {
     const EVENTS: usize = 50;
     let gates: Vec<(Gate, Gate)> = (0..EVENTS).map(|_| (Gate::new(), Gate::new())).collect();
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\

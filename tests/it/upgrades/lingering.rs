@@ -43,7 +43,7 @@ fn early_application_response_reaches_a_client_that_sends_first() {
 }
 
 #[test]
-fn an_upload_that_the_application_breaks_off_is_answered() {
+fn upload_aborted_by_the_application_gets_a_response() {
     let origin = Origin::script([expect("POST / "), receive("x"), crate::support::close()]);
     let sideman = Settings::before(&origin.url()).set("route.all.stream", "request").start();
     let mut client = sideman.connect();
@@ -56,7 +56,7 @@ fn an_upload_that_the_application_breaks_off_is_answered() {
 }
 
 #[test]
-fn a_request_that_is_none_is_answered_whatever_follows() {
+fn malformed_request_gets_400_whatever_follows() {
     let origin = Origin::scripts([]);
     let sideman = Settings::before(&origin.url()).start();
     let mut client = sideman.connect();
@@ -66,7 +66,7 @@ fn a_request_that_is_none_is_answered_whatever_follows() {
 }
 
 #[test]
-fn a_client_that_sends_nothing_more_is_not_waited_for_long() {
+fn silent_client_is_not_waited_for_after_an_early_response() {
     let directory = TempDir::new();
     let origin = Origin::scripts([]);
     let sideman = Settings::before(&origin.url())
@@ -91,7 +91,7 @@ fn a_client_that_sends_nothing_more_is_not_waited_for_long() {
 }
 
 #[test]
-fn a_client_that_goes_on_sending_does_not_keep_the_process() {
+fn client_that_keeps_sending_does_not_delay_the_shutdown() {
     let directory = TempDir::new();
     let origin = Origin::scripts([]);
     let sideman = Settings::before(&origin.url())

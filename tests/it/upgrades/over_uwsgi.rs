@@ -30,7 +30,7 @@ const WAYS: [Way; 4] = [
 ];
 
 #[test]
-fn a_handshake_over_uwsgi_opens_a_tunnel() {
+fn handshake_over_uwsgi_opens_a_tunnel() {
     let cgi = ACCEPT.replace("HTTP/1.1 101 Switching Protocols", "Status: 101 Switching Protocols");
     let uwsgi = ACCEPT.replace("101 Switching", "101 Web Socket Protocol Handshake, Switching");
     for way in WAYS {
@@ -100,7 +100,7 @@ fn unrequested_protocol_over_uwsgi_is_refused() {
 }
 
 #[test]
-fn frames_come_back_from_a_real_uwsgi() {
+fn websocket_frames_are_echoed_by_a_real_uwsgi() {
     let Some(django) = Django::prepared() else { return };
     for is_unix in [false, true] {
         let uwsgi = Uwsgi::start(django, is_unix);

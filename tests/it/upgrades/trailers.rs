@@ -31,7 +31,7 @@ fn clients_with_te_trailers_get_allowed_trailers() {
 }
 
 #[test]
-fn others_get_none() {
+fn clients_without_te_trailers_get_none() {
     for (version, fields, end) in [
         ("HTTP/1.1", "", "0\r\n\r\n"),
         ("HTTP/1.1", "TE: gzip\r\nConnection: TE\r\n", "0\r\n\r\n"),
@@ -50,7 +50,7 @@ fn others_get_none() {
 }
 
 #[test]
-fn unannounced_ones_stay_behind() {
+fn unannounced_trailers_are_dropped() {
     let response = ANSWER.replace("Trailer: X-Sum, Set-Cookie, Content-Length\r\n", "");
     let origin =
         Origin::script([expect("GET / "), send(&response), expect("GET / "), send(&response)]);

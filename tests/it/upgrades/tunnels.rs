@@ -16,7 +16,7 @@ fn script(steps: impl IntoIterator<Item = Step>) -> Origin {
 }
 
 #[test]
-fn bytes_go_both_ways_and_are_counted() {
+fn tunnel_carries_bytes_both_ways_and_counts_them() {
     let origin = script([
         receive("one"),
         send("two"),
@@ -48,7 +48,7 @@ fn bytes_go_both_ways_and_are_counted() {
 }
 
 #[test]
-fn the_line_is_written_at_the_end_with_the_whole_time() {
+fn tunnel_is_logged_when_it_ends_with_its_duration() {
     let origin = script([pause(Duration::from_millis(300)), close()]);
     let sideman = Settings::before(&origin.url()).start();
     let mut client = open_tunnel(&sideman);
@@ -82,7 +82,7 @@ fn half_closed_application_still_receives() {
 }
 
 #[test]
-fn a_client_that_ends_before_it_is_answered_ends_its_side_of_the_tunnel() {
+fn half_close_before_the_101_is_forwarded() {
     let asked = Gate::new();
     let origin = Origin::script([
         crate::support::expect("GET /ws "),
@@ -102,7 +102,7 @@ fn a_client_that_ends_before_it_is_answered_ends_its_side_of_the_tunnel() {
 }
 
 #[test]
-fn a_side_that_breaks_off_ends_the_other() {
+fn reset_of_one_side_closes_the_other() {
     let end = Gate::new();
     let origin = script([wait(&end), reset()]);
     let sideman = Settings::before(&origin.url()).start();
@@ -125,7 +125,7 @@ fn a_side_that_breaks_off_ends_the_other() {
 }
 
 #[test]
-fn slow_readers_are_waited_for_without_memory() {
+fn slow_readers_of_a_tunnel_use_no_memory() {
     const SIZE: usize = 8 << 20;
     let bytes = pattern(SIZE);
     let (filled, read) = (Gate::new(), Gate::new());
@@ -152,7 +152,7 @@ fn slow_readers_are_waited_for_without_memory() {
 }
 
 #[test]
-fn silence_ends_a_tunnel_and_words_do_not() {
+fn idle_timeout_closes_only_silent_tunnels() {
     let gap = || pause(Duration::from_millis(1_200));
     let origin = script([gap(), send("one"), gap(), send("two"), until_closed()]);
     let sideman = Settings::before(&origin.url())
@@ -195,7 +195,7 @@ fn tunnel_is_closed_after_the_tunnel_timeout() {
 }
 
 #[test]
-fn a_tunnel_that_ends_by_itself_is_not_waited_for() {
+fn tunnel_that_ends_during_shutdown_is_not_waited_for() {
     let origin = script([until_closed()]);
     let sideman = Settings::before(&origin.url())
         .set("shutdown.tunnels", "20s")

@@ -32,7 +32,7 @@ const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 
 #[test]
-fn frames_of_every_size_come_back() {
+fn websocket_frames_of_every_size_are_echoed() {
     let Some(django) = Django::prepared() else { return };
     let uvicorn = Uvicorn::start(django);
     let sideman = uvicorn.behind_sideman();
@@ -65,7 +65,7 @@ fn frames_of_every_size_come_back() {
 }
 
 #[test]
-fn the_application_may_refuse_and_may_close() {
+fn application_can_refuse_and_close_a_websocket() {
     let Some(django) = Django::prepared() else { return };
     let uvicorn = Uvicorn::start(django);
     let sideman = uvicorn.behind_sideman();

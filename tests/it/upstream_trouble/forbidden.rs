@@ -24,7 +24,7 @@ fn check_event(sideman: &Sideman, parts: &[&str]) {
 }
 
 #[test]
-fn a_socket_that_may_not_be_connected_to_is_named_with_what_refuses() {
+fn forbidden_socket_is_logged_with_the_denying_permission() {
     let remedies = ["--umask", "chmod-socket", "group"];
     // The socket itself, or a directory above it.
     for (refusing, mode, shown) in
@@ -48,7 +48,7 @@ fn a_socket_that_may_not_be_connected_to_is_named_with_what_refuses() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_named_with_what_refuses() {
+fn unreadable_file_is_logged_with_the_denying_permission() {
     for (refusing, mode, shown) in
         [("deep/a.css", 0o200, "mode 0200"), ("deep", 0o600, "mode 0600"), ("", 0o600, "mode 0600")]
     {

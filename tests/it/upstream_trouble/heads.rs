@@ -33,7 +33,7 @@ fn custom_reason_phrase_is_kept() {
 }
 
 #[test]
-fn a_length_that_is_repeated_goes_on_once() {
+fn repeated_content_length_is_forwarded_once() {
     let response = relayed("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n");
     assert_eq!(response.matches("content-length: 2\r\n").count(), 1, "{response}");
     assert!(response.ends_with("\r\n\r\nok"), "{response}");
@@ -112,7 +112,7 @@ fn drips(begin: &'static str, more: &'static str) -> (SocketAddr, JoinHandle<()>
 }
 
 #[test]
-fn endless_interim_responses_meet_the_read_timeout() {
+fn endless_interim_responses_time_out() {
     let (address, application) = drips("", "HTTP/1.1 102 Processing\r\n\r\n");
     let sideman = Settings::before(&format!("http://{address}"))
         .set("upstream.read_timeout", "300ms")
@@ -126,7 +126,7 @@ fn endless_interim_responses_meet_the_read_timeout() {
 }
 
 #[test]
-fn a_head_that_drips_meets_the_read_timeout() {
+fn slow_response_head_times_out() {
     let (address, application) = drips("HTTP/1.1 200 OK\r\n", "X-More: a\r\n");
     let sideman = Settings::before(&format!("http://{address}"))
         .set("upstream.read_timeout", "300ms")
@@ -144,7 +144,7 @@ fn too_many_interim_responses_are_502() {
 }
 
 #[test]
-fn what_is_wrong_with_a_response_is_logged() {
+fn fault_of_a_malformed_response_is_logged() {
     for (head, expected) in [
         ("HTTP/1.1 700 X\r\nContent-Length: 2\r\n", "its status is not between 100 and 599"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n", "its Content-Length"),
@@ -165,7 +165,7 @@ fn what_is_wrong_with_a_response_is_logged() {
 }
 
 #[test]
-fn a_response_that_breaks_off_is_logged() {
+fn truncated_response_is_logged() {
     let seen = Gate::new();
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\nbegin";
     let origin = Origin::script([expect("GET /page "), send(head), wait(&seen), close()]);

@@ -7,7 +7,7 @@ use crate::support::{
 };
 
 #[test]
-fn an_own_address_is_refused_at_the_start() {
+fn own_address_as_upstream_is_refused_at_the_start() {
     let port = ReservedPort::new().url().rsplit(':').next().unwrap().to_owned();
     for (listen, upstream) in [
         (format!("127.0.0.1:{port}"), format!("http://127.0.0.1:{port}")),
@@ -36,7 +36,7 @@ fn an_own_address_is_refused_at_the_start() {
 }
 
 #[test]
-fn the_process_is_named_beside_others() {
+fn cdn_loop_of_the_process_is_added_to_others() {
     let application =
         App::start(|request| App::reply(request.head.all("cdn-loop").join(" | ").as_bytes()));
     let sideman = Settings::before(&application.url()).start();

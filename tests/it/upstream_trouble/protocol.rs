@@ -220,7 +220,7 @@ fn uwsgi_of_gunicorn_by_http_is_named() {
 
 /// Plain refusals look as those of a server that has not understood a request.
 #[test]
-fn application_that_refuses_everything_is_not_accused() {
+fn refusing_application_is_not_reported_as_wrong_protocol() {
     for way in Way::ALL {
         let scripts = [(); 4].map(|()| vec![expect("GET /page "), send(REFUSAL), close()]);
         let origin = Origin::reached(way, scripts);
@@ -235,7 +235,7 @@ fn application_that_refuses_everything_is_not_accused() {
 }
 
 #[test]
-fn application_that_closes_its_first_connections_is_not_accused() {
+fn closing_application_is_not_reported_as_wrong_protocol() {
     for way in Way::ALL {
         let closing = [(); 2].map(|()| vec![expect("POST /page "), close()]);
         let serving = vec![expect("POST /page "), send(PAGE), close()];
@@ -253,7 +253,7 @@ fn application_that_closes_its_first_connections_is_not_accused() {
 }
 
 #[test]
-fn application_that_starts_slowly_is_not_accused() {
+fn slowly_starting_application_is_not_reported_as_wrong_protocol() {
     let way = |speaks_uwsgi| {
         Way::ALL.into_iter().find(|way| way.speaks_uwsgi() == speaks_uwsgi && !way.is_unix).unwrap()
     };
@@ -282,7 +282,7 @@ fn responding_application_is_not_probed() {
 
 /// However many requests fail.
 #[test]
-fn server_is_asked_once() {
+fn server_is_probed_once_for_its_protocol() {
     for spoken in [Spoken::Http, Spoken::Uwsgi] {
         let app = ByFirstByte::speaking(None);
         let sideman = Settings::before(&app.url(spoken)).start();
@@ -347,7 +347,7 @@ fn one_of_two_servers_is_skipped() {
 
 /// A connection that is accepted says nothing about the protocol.
 #[test]
-fn probes_do_not_bring_it_back() {
+fn server_with_the_wrong_protocol_stays_ejected_despite_probes() {
     let app = ByFirstByte::speaking(Some(Spoken::Uwsgi));
     let settings = Settings::before(&app.url(Spoken::Http)).set("upstream.probe", "1s");
     let sideman = settings.start();
@@ -379,7 +379,7 @@ fn read_timeout_is_named() {
 
 /// Requests that have waited for the answer, and for a place, get the error when it is known.
 #[test]
-fn requests_under_way_fail_together() {
+fn in_flight_requests_fail_together() {
     let Some(django) = Django::prepared() else { return };
     let wsgi = Wsgi::start(Server::GunicornThreads, django);
     let settings = Settings::before(&other(wsgi.url()));

@@ -39,7 +39,7 @@ fn request_lost_on_an_idle_connection_is_retried() {
 }
 
 #[test]
-fn it_is_sent_again_once() {
+fn lost_request_is_retried_once() {
     let origin = Origin::scripts([
         vec![expect("GET /1 "), send(kept("one")), expect("GET /2 "), close()],
         vec![expect("GET /2 "), close()],
@@ -52,7 +52,7 @@ fn it_is_sent_again_once() {
 }
 
 #[test]
-fn what_the_application_may_have_done_is_not_done_twice() {
+fn unsafe_request_is_not_retried() {
     let origin = Origin::script([
         expect("GET /1 "),
         send(kept("one")),
@@ -134,7 +134,7 @@ fn unread_request_after_a_closed_idle_connection_is_retried() {
 }
 
 #[test]
-fn not_without_end() {
+fn retries_end() {
     // One that resets what it has read can't be told from one that has not read it.
     let resets = || vec![expect("GET /1 "), reset()];
     for way in Way::ALL {
@@ -151,7 +151,7 @@ fn not_without_end() {
 }
 
 #[test]
-fn a_server_whose_workers_come_and_go_is_a_good_one() {
+fn restarting_workers_do_not_eject_their_server() {
     let (asked, answer) = ([(); 2].map(|()| Gate::new()), Gate::new());
     let origins = asked.each_ref().map(|asked| {
         let last = vec![expect("GET "), open(asked), wait(&answer), send(kept("ok")), close()];
@@ -173,7 +173,7 @@ fn a_server_whose_workers_come_and_go_is_a_good_one() {
 }
 
 #[test]
-fn not_what_could_have_been_begun() {
+fn request_that_may_have_begun_is_not_retried() {
     // Of a body not all need be read to act on it. And what resets may stand between: only what changes
     // nothing is asked again then.
     for (method, fields, order) in [

@@ -79,12 +79,12 @@ fn sends_a_chunk_longer_than_its_size() {
 }
 
 #[test]
-fn resets_what_only_a_close_would_end() {
+fn reset_of_a_response_delimited_by_close_is_an_error() {
     check_cut("X-No: framing", "first", [reset()]);
 }
 
 #[test]
-fn a_cut_is_seen_by_clients_that_know_no_chunks() {
+fn truncated_response_is_reset_for_http_1_0_clients() {
     // To HTTP/1.0 the end of the connection is the end of the answer: a reset is all that differs.
     let chunked = "Transfer-Encoding: chunked\r\n\r\n";
     for (end, is_cut) in [("5\r\nagain\r\n", true), ("5\r\nagain\r\n0\r\n\r\n", false)] {
@@ -106,7 +106,7 @@ fn a_cut_is_seen_by_clients_that_know_no_chunks() {
 }
 
 #[test]
-fn what_is_cut_by_our_own_end_is_seen_as_well() {
+fn response_aborted_by_shutdown_is_recognised_as_truncated() {
     let origin = Origin::script([
         expect("GET /page "),
         send(format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")),

@@ -31,7 +31,7 @@ fn post_uses_an_idle_connection() {
 }
 
 #[test]
-fn a_connection_that_stays_open_is_meant_to() {
+fn connection_that_stays_open_is_proven_keep_alive() {
     let application = App::start(|_| SILENT.into());
     let sideman = start(&application.url());
     let mut client = sideman.connect();
@@ -45,7 +45,7 @@ fn a_connection_that_stays_open_is_meant_to() {
 }
 
 #[test]
-fn a_post_is_safe_from_an_application_that_closes() {
+fn post_avoids_idle_connections_of_a_closing_application() {
     let script = || vec![expect("POST / "), body("order"), send(SILENT), close()];
     let origin = Origin::scripts([script(), script(), script(), script(), script()]);
     let sideman = start(&origin.url());
@@ -69,7 +69,7 @@ fn keep_alive_header_proves_the_connection() {
 }
 
 #[test]
-fn a_dead_connection_ends_the_trust() {
+fn closed_idle_connection_revokes_the_proof() {
     let get = |path: &str| expect(&format!("GET {path} "));
     let origin = Origin::scripts([
         vec![

@@ -18,7 +18,7 @@ fn check_refused(sideman: &Sideman, app: &UwsgiApp, field: &str, event: &str) {
 }
 
 #[test]
-fn larger_than_the_buffer_of_uwsgi() {
+fn head_over_the_default_uwsgi_buffer_is_431() {
     for app in both(|_| reply("hello")) {
         let sideman = Settings::before(&app.url()).start();
         let cookie = format!("Cookie: {}\r\n", "x".repeat(4000));
@@ -28,7 +28,7 @@ fn larger_than_the_buffer_of_uwsgi() {
 }
 
 #[test]
-fn larger_than_the_buffer_that_is_set() {
+fn head_over_the_configured_uwsgi_buffer_is_431() {
     for app in both(|packet| reply(packet.get("HTTP_COOKIE").unwrap_or("none"))) {
         let settings = Settings::before(&app.url()).set("upstream.uwsgi_buffer_size", "32KiB");
         let sideman = settings.start();
@@ -41,7 +41,7 @@ fn larger_than_the_buffer_that_is_set() {
 }
 
 #[test]
-fn larger_than_a_packet() {
+fn head_over_the_largest_packet_is_431() {
     for app in both(|_| reply("hello")) {
         let settings = Settings::before(&app.url()).set("upstream.uwsgi_flavour", "gunicorn");
         let sideman = settings.start();

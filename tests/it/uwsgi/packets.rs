@@ -51,7 +51,7 @@ fn check(packet: &Packet, expected: &[(&str, Option<&str>)]) {
 }
 
 #[test]
-fn a_page() {
+fn get_arrives_as_a_packet() {
     let request = "GET /a%2Fb/%C3%BC%20c//./d?x=%20y&x=1 HTTP/1.1\r\nHost: example.test\r\n\
                    User-Agent: tester\r\nCookie: a=1\r\nAccept: */*\r\nCookie: b=2\r\n\
                    X-Two: one\r\nX-Two: two\r\nConnection: keep-alive, X-Mine\r\nX-Mine: 1\r\n\
@@ -87,7 +87,7 @@ fn a_page() {
 }
 
 #[test]
-fn an_upload() {
+fn upload_arrives_as_a_packet_and_a_body() {
     let body = pattern(300_000);
     let head = format!(
         "POST /upload HTTP/1.1\r\nHost: example.test:8443\r\nContent-Type: a/b\r\n\
@@ -111,7 +111,7 @@ fn an_upload() {
 }
 
 #[test]
-fn behind_a_balancer() {
+fn load_balancer_headers_become_variables() {
     let trusting = |settings: Settings| settings.set("server.trusted_proxies", "127.0.0.0/8");
     // The balancer's port is not the client's.
     let app = UwsgiApp::tcp(After::Close, |packet| {
@@ -132,7 +132,7 @@ fn behind_a_balancer() {
 }
 
 #[test]
-fn what_a_client_must_not_make() {
+fn client_headers_cannot_make_reserved_variables() {
     let request = "GET / HTTP/1.1\r\nHost: example.test\r\nUwsgi-File: /etc/passwd\r\n\
                    UWSGI_FILE: /etc/passwd\r\nUWSGI_SETENV: A=b\r\nScript-Name: /x\r\n\
                    SCRIPT_NAME: /x\r\nRemote-User: admin\r\nRemote-Addr: 6.6.6.6\r\n\
@@ -203,7 +203,7 @@ fn gunicorn_decodes_the_path_itself_and_keeps_its_connection() {
 }
 
 #[test]
-fn a_connection_to_uwsgi_has_one_request() {
+fn uwsgi_connection_carries_one_request() {
     // It keeps its word here, unlike uWSGI: the protocol alone decides.
     let app = UwsgiApp::tcp(After::Keep, |_| {
         b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello".to_vec()

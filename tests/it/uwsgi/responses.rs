@@ -7,7 +7,7 @@ use crate::support::{
 };
 
 #[test]
-fn every_form_is_understood() {
+fn every_form_of_status_line_is_understood() {
     for (answer, status) in [
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200),
         ("HTTP/1.0 200 OK\r\n\r\nhello", 200),
@@ -51,7 +51,7 @@ fn responses_without_a_body() {
 }
 
 #[test]
-fn what_makes_no_sense_is_502() {
+fn malformed_response_is_502() {
     for garbage in [
         "",
         "SSH-2.0-OpenSSH_9.6\r\n",
@@ -103,7 +103,7 @@ fn response_before_the_body_is_read_is_delivered() {
 }
 
 #[test]
-fn the_same_from_one_that_resets_or_reads_no_more() {
+fn response_before_a_reset_or_a_stopped_read_is_delivered() {
     let ends = [vec![reset()], vec![half_close(), until_closed()]];
     for end in ends {
         let script: Vec<Step> = [packet(), send(REFUSAL)].into_iter().chain(end).collect();

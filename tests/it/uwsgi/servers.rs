@@ -22,7 +22,7 @@ fn number_behind(text: &str, word: &str) -> usize {
 /// A head of as many bytes as uWSGI takes is answered by Django, and one more is refused here. With
 /// a wider limit here, uWSGI drops that one: the limit is where it ought to be.
 #[test]
-fn the_buffer_of_uwsgi() {
+fn head_over_the_uwsgi_buffer_is_refused() {
     let Some((sideman, wsgi)) = start(Server::UwsgiPackets, "auto") else { return };
     // Nothing else may change: through a balancer, the client's port is not among the variables.
     let ask = |sideman: &Sideman, length: usize| {
@@ -48,7 +48,7 @@ fn the_buffer_of_uwsgi() {
 
 /// By HTTP nobody knows its limit here: the event names it.
 #[test]
-fn the_same_behind_its_http_socket() {
+fn head_over_the_buffer_of_an_http_socket_is_refused() {
     let Some(django) = Django::prepared() else { return };
     let wsgi = Wsgi::start(Server::UwsgiSocket, django);
     let sideman = wsgi.settings().start().until_ready();
@@ -74,7 +74,7 @@ fn as_many_fields_as_a_client_may_send() {
 
 /// What a page sees does not depend on who serves it, or by which protocol.
 #[test]
-fn paths_are_the_same_everywhere() {
+fn decoded_paths_are_the_same_at_every_server() {
     const PATHS: [(&str, &str); 8] = [
         ("/echo/a%2Fb%20c/%C3%BC/?x=%20", "/echo/a/b c/\u{fc}/"),
         ("/echo//a/./b/../c", "/echo//a/./b/../c"),
@@ -97,7 +97,7 @@ fn paths_are_the_same_everywhere() {
 }
 
 #[test]
-fn what_a_client_claims_runs_nothing() {
+fn client_headers_cannot_change_the_code_that_uwsgi_runs() {
     for server in [Server::UwsgiPackets, Server::GunicornPackets] {
         let Some((sideman, wsgi)) = start(server, "auto") else { return };
         let file = wsgi.home().join("evil.py");
@@ -137,7 +137,7 @@ fn client_scheme_and_port() {
 
 /// Django refuses a form without its token before it reads it, and uWSGI closes its connection.
 #[test]
-fn an_early_refusal_is_delivered() {
+fn early_response_to_an_upload_is_delivered() {
     let body = pattern(1 << 20);
     for server in [Server::UwsgiPackets, Server::UwsgiPacketsUnix, Server::GunicornPackets] {
         let Some((sideman, _wsgi)) = start(server, "auto") else { return };
