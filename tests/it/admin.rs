@@ -1,4 +1,4 @@
-//! The admin listener: nobody holds it up, and no page in a browser reloads the settings.
+//! The admin listener: no client blocks it, and no page in a browser can reload the settings.
 
 use std::{
     net::TcpStream,
@@ -22,7 +22,7 @@ fn silent_connections_do_not_block_a_scrape() {
     let begin = Instant::now();
     assert_eq!(sideman.admin_get("/metrics").status, 200);
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
-    // All but 16 of one client were closed for those that came after them.
+    // All but 16 connections of one client were closed for later ones.
     assert!(refused(&sideman, "crowded") >= 184.0);
     drop(silent);
 }
@@ -63,7 +63,7 @@ fn cross_site_reload_is_refused() {
             "Host: 127.0.0.1:9180\r\nOrigin: http://example.org\r\nContent-Type: text/plain\r\n",
             "missing",
         ),
-        // A page whose name was pointed here after it was loaded.
+        // A page whose host name was pointed here after it was loaded (DNS rebinding).
         ("Host: example.org:9180\r\nSideman-Reload: 1\r\n", "example.org"),
     ] {
         let answer = ask(fields);

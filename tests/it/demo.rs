@@ -1,4 +1,4 @@
-//! `sideman demo`: everything at work without an application of one's own.
+//! `sideman demo`: Sideman with its own built-in application.
 
 use std::{fs, net::TcpListener};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Browser, Settings, Sideman, TempDir};
 
-/// Its files are put below this directory.
+/// The demo's files are created below this directory.
 fn start(temporary: &TempDir) -> Sideman {
     Settings::default()
         .args(&["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
@@ -79,7 +79,7 @@ fn events_are_streamed_one_by_one() {
     assert_eq!(entries(&temporary), 0);
 }
 
-/// In Chromium, in the widths of a phone and of a desktop, light and dark.
+/// In Chromium, at the widths of a phone and of a desktop, with a light and a dark theme.
 #[test]
 fn every_button_works_in_a_browser() {
     let Some(mut browser) = Browser::start() else { return };
@@ -123,7 +123,7 @@ fn every_button_works_in_a_browser() {
     }
 }
 
-/// README.md names it.
+/// README.md mentions this port.
 #[test]
 fn metrics_are_at_the_usual_port_unless_that_is_taken() {
     let temporary = TempDir::new();
@@ -131,7 +131,7 @@ fn metrics_are_at_the_usual_port_unless_that_is_taken() {
         let settings = Settings::default().args(&["demo", "--listen", "127.0.0.1:0"]);
         settings.variable("TMPDIR", temporary.path().to_str().unwrap()).start_demo()
     };
-    // Another program on this machine may have it.
+    // Another program on this machine may use the port.
     let taken = TcpListener::bind("127.0.0.1:9180");
     let sideman = start();
     assert_ne!(sideman.admin().port(), 9180);

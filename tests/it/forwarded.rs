@@ -1,4 +1,4 @@
-//! What the application is told of the client: by those who are trusted, and by nobody else.
+//! Client information for the application: from trusted proxies only.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::{After, App, Packet, Settings, Sideman, UwsgiApp};
 
 const PROXIES: &str = "127.0.0.0/8, 10.0.0.0/8, 2001:db8:ffff::/48";
 
-/// An application that shows the fields it got, and Sideman before it.
+/// An application that shows the received headers, and Sideman in front of it.
 fn start(trusted: &str) -> (App, Sideman) {
     let application = App::start(|request| {
         let fields: Vec<Value> = request
@@ -22,7 +22,7 @@ fn start(trusted: &str) -> (App, Sideman) {
     (application, sideman)
 }
 
-/// The values that arrived under a name, for a request with these fields.
+/// The values that arrived under a name, for a request with these headers.
 #[track_caller]
 fn arrived(sideman: &Sideman, fields: &str, name: &str) -> Vec<String> {
     let all = sideman.connect().ask("GET", "/", fields).json();
@@ -51,30 +51,30 @@ fn forwarded_for_is_trusted_from_right_to_left() {
     for (fields, client) in [
         ("", "127.0.0.1"),
         ("X-Forwarded-For: 203.0.113.7\r\n", "203.0.113.7"),
-        // What the client itself claims stands on the left.
+        // Values from the client itself are on the left.
         ("X-Forwarded-For: 198.51.100.1, 203.0.113.7\r\n", "203.0.113.7"),
         ("X-Forwarded-For: 198.51.100.1,203.0.113.7 , 10.0.0.5\r\n", "203.0.113.7"),
         ("X-Forwarded-For: 203.0.113.7, 10.0.0.5,10.9.9.9\r\n", "203.0.113.7"),
-        // Several fields are one list (RFC 9110, 5.3).
+        // Several header lines are one list (RFC 9110, 5.3).
         ("X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-For: 203.0.113.7\r\n", "203.0.113.7"),
         ("X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-For: 10.0.0.5\r\n", "203.0.113.7"),
-        // A load balancer can be told to add the port.
+        // A load balancer can be configured to add the port.
         ("X-Forwarded-For: 203.0.113.7:51000\r\n", "203.0.113.7"),
         ("X-Forwarded-For: [2001:db8::7]:51000\r\n", "2001:db8::7"),
         ("X-Forwarded-For: 2001:db8::7\r\n", "2001:db8::7"),
         ("X-Forwarded-For: 203.0.113.7, 2001:db8:ffff::1\r\n", "203.0.113.7"),
         ("X-Forwarded-For: unknown, 203.0.113.7\r\n", "203.0.113.7"),
-        // Behind what is no address nothing is known: the last good one counts.
+        // Values left of an invalid address are ignored: the last valid one is used.
         ("X-Forwarded-For: 203.0.113.7, unknown\r\n", "127.0.0.1"),
         ("X-Forwarded-For: 203.0.113.7, unknown, 10.0.0.5\r\n", "10.0.0.5"),
-        // Proxies only: the farthest of them asks for itself.
+        // All addresses are proxies: the leftmost one is the client.
         ("X-Forwarded-For: 10.1.1.1, 10.0.0.5\r\n", "10.1.1.1"),
         ("X-Forwarded-For: \r\n", "127.0.0.1"),
         ("X-Forwarded-For: ,203.0.113.7,,\r\n", "203.0.113.7"),
         ("X-Forwarded-For: fe80::1%eth0\r\n", "fe80::1"),
         ("X-Forwarded-For: \"[2001:db8::7]:443\"\r\n", "2001:db8::7"),
         ("X-Forwarded-For: ::ffff:203.0.113.7\r\n", "203.0.113.7"),
-        // Bytes that a client has put before it do not hide it.
+        // Bytes that a client put before it do not hide it.
         ("X-Forwarded-For: caf\u{e9}, 203.0.113.7\r\n", "203.0.113.7"),
         ("X-Forwarded-For: 203.0.113.7, caf\u{e9}\r\n", "127.0.0.1"),
     ] {
@@ -83,7 +83,7 @@ fn forwarded_for_is_trusted_from_right_to_left() {
     }
 }
 
-/// As many as a head has room for.
+/// As many values as a head can have.
 #[test]
 fn long_forwarded_for_is_read_from_its_end() {
     let (_application, sideman) = start(PROXIES);
@@ -110,10 +110,10 @@ fn trusted_peer_sets_the_scheme() {
         ("X-Forwarded-Proto: https\r\n", "https"),
         ("X-Forwarded-Proto: http\r\n", "http"),
         ("X-Forwarded-Proto: HTTPS\r\n", "https"),
-        // Some proxies name the scheme of a WebSocket's address.
+        // Some proxies send the scheme of a WebSocket URL.
         ("X-Forwarded-Proto: wss\r\n", "https"),
         ("X-Forwarded-Proto: ws\r\n", "http"),
-        // The last word is the proxy's own.
+        // The last value is that of the proxy itself.
         ("X-Forwarded-Proto: https, http\r\n", "http"),
         ("X-Forwarded-Proto: http\r\nX-Forwarded-Proto: https\r\n", "https"),
         ("X-Forwarded-Proto: ftp\r\n", "http"),
@@ -131,15 +131,15 @@ fn forwarded_port_is_that_of_the_client() {
         (PROXIES, "a.test:81", "X-Forwarded-Port: 443\r\n", Some(443)),
         (PROXIES, "a.test", "X-Forwarded-Port: 81, 443\r\n", Some(443)),
         (PROXIES, "a.test", "X-Forwarded-Port: 81\r\nX-Forwarded-Port: 443\r\n", Some(443)),
-        // No port: that of Host.
+        // No port: that of Host is used.
         (PROXIES, "a.test:81", "X-Forwarded-Port: 0\r\n", Some(81)),
         (PROXIES, "a.test:81", "X-Forwarded-Port: 65536\r\n", Some(81)),
         (PROXIES, "a.test:81", "X-Forwarded-Port: 443x\r\n", Some(81)),
         (PROXIES, "[::1]:81", "", Some(81)),
-        // Nor there: that of the scheme.
+        // Host has no port either: that of the scheme is used.
         (PROXIES, "a.test", "", Some(80)),
         (PROXIES, "a.test:", "X-Forwarded-Proto: https\r\n", Some(443)),
-        // Nobody knows more of a stranger than where it came.
+        // For an untrusted client only its address is known.
         ("none", "a.test:81", "X-Forwarded-Port: 443\r\n", Some(81)),
         ("none", "a.test", "X-Forwarded-Port: 443\r\nX-Forwarded-Proto: https\r\n", None),
         ("none", "[::1]", "", None),
@@ -155,7 +155,7 @@ fn forwarded_port_is_that_of_the_client() {
     }
 }
 
-/// Nothing else is added, and nothing is said twice.
+/// No other header is added, and none is repeated.
 #[test]
 fn application_gets_one_canonical_set_of_headers() {
     let (_application, sideman) = start(PROXIES);
@@ -177,7 +177,7 @@ fn application_gets_one_canonical_set_of_headers() {
     ]);
     let mut fields = client.response().json().as_array().unwrap().clone();
     fields.sort_by_key(|field| field[0].as_str().unwrap().to_owned());
-    // The name of the process differs each time: upstream_trouble::loops.
+    // The process name differs each time: upstream_trouble::loops.
     let token = fields.remove(1);
     assert!(
         token[0] == "cdn-loop" && token[1].as_str().unwrap().starts_with("sideman-"),
@@ -235,7 +235,7 @@ fn forgeable_headers_never_arrive() {
         "X-Real-IP",
         "Forwarded",
         "Proxy",
-        // To WSGI these are the same as the names with hyphens.
+        // WSGI cannot distinguish these from the names with hyphens.
         "X_Forwarded_For",
         "X-Forwarded_Proto",
         "X_Real_IP",
@@ -298,7 +298,7 @@ fn request_id_of_the_application_is_kept_in_the_response() {
     assert_eq!(response.header("x-request-id"), Some("its-own"));
 }
 
-/// The application's own port is nobody else's.
+/// The port of the application is not exposed.
 #[test]
 fn port_without_a_host_is_that_of_the_listener() {
     for (trusted, fields, port) in [
@@ -394,7 +394,7 @@ fn named_headers_arrive_from_trusted_proxies_alone() {
     }
 }
 
-/// uWSGI and gunicorn make `HTTP_REMOTE_USER` of it, which Django may be told to believe.
+/// uWSGI and gunicorn pass it as `HTTP_REMOTE_USER`, which Django may be configured to trust.
 #[test]
 fn identity_headers_are_not_sent_as_uwsgi_variables() {
     let shown = |packet: &Packet| {

@@ -1,4 +1,4 @@
-//! The answers for load balancers.
+//! Health checks for load balancers.
 
 use crate::support::{
     App, Client, ReservedPort, Settings, Sideman, TempDir, eventually, eventually_is,
@@ -51,7 +51,7 @@ fn readiness_fails_until_the_application_accepts() {
         assert_eq!((head.status, head.body.len()), (503, 0), "{path}");
     }
     assert_eq!(sideman.metric("sideman_phase", &[("phase", "starting")]), 1.0);
-    // It fails, so it is in the log.
+    // The check fails, so it is logged.
     let line = sideman.log_of("/healthz");
     assert_eq!((&line["status"], &line["route"]), (&503.into(), &"health".into()));
 
@@ -92,7 +92,7 @@ fn readiness_without_the_application_is_a_setting() {
 
 #[test]
 fn unavailable_application_fails_readiness_only() {
-    // Taking every task out of service at once would help nobody.
+    // Removing every task from the load balancer at once would not help.
     let port = ReservedPort::new();
     let url = port.url();
     let application = App::on(port.listen(), |_| App::reply(b"hello"));
@@ -114,7 +114,7 @@ fn health_check_paths_are_settings() {
     assert_eq!(status(&sideman, "/-/ready"), 200);
     assert_eq!(sideman.get("/healthz").text(), "from the application");
     assert_eq!(sideman.get("/readyz").text(), "from the application");
-    // The path is that path, not a prefix.
+    // The path is exact, not a prefix.
     assert_eq!(sideman.get("/alive/").text(), "from the application");
     assert_eq!(sideman.get("/alivex").text(), "from the application");
 }
@@ -131,7 +131,7 @@ fn successful_health_checks_are_not_logged() {
     sideman.log_of("/page");
     let (code, lines) = sideman.leave();
     assert_eq!(code, Some(0));
-    // The failing checks from before it was ready may be there.
+    // The failing checks before readiness may be logged.
     let good = |line: &&String| line.contains("\"status\":200");
     assert_eq!(lines.iter().filter(good).count(), 1, "{lines:?}");
 }
@@ -141,7 +141,7 @@ fn health_checks_allow_only_get_and_head() {
     let application = App::saying("from the application");
     let sideman = Settings::before(&application.url()).start().until_ready();
     for path in ["/healthz", "/readyz"] {
-        // A good answer to CONNECT would make a tunnel of the connection.
+        // A successful response to CONNECT would turn the connection into a tunnel.
         for method in ["CONNECT", "POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
             let mut client = sideman.connect();
             let response = client.ask(method, path, "");

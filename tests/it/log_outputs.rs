@@ -1,5 +1,5 @@
-//! Whoever reads stdout and stderr may hang, crash or have a full disk: requests are answered all the
-//! same, what is lost is counted, and the program ends when it is told to.
+//! The reader of stdout and stderr may hang, crash or have a full disk: requests still get their responses,
+//! lost lines are counted, and the program ends at a signal.
 
 use std::{path::Path, time::Instant};
 
@@ -20,10 +20,10 @@ fn hanging_log_collector_blocks_no_request() {
     let dropped = eventually("dropped lines", || {
         Some(sideman.metric("sideman_access_log_dropped_total", &[])).filter(|&lost| lost > 0.0)
     });
-    // What the pipe and the buffer hold is not lost yet.
+    // Lines in the pipe and the buffer are not lost yet.
     assert!(dropped < f64::from(lines), "{dropped}");
     assert_eq!(client.get("/").text(), "hello");
-    // It leaves all the same.
+    // It exits nevertheless.
     let (code, events) = sideman.stop_for_events();
     assert_eq!(code, Some(0));
     assert!(events.iter().any(|event| event.contains("stdout is blocked")), "{events:?}");
@@ -35,7 +35,7 @@ fn unwritable_log_blocks_no_request_and_is_reported_once() {
     let settings = Settings::before(&application.url());
     for settings in [settings.clone().lose_stdout(), settings.stdout_to(Path::new("/dev/full"))] {
         let sideman = settings.start();
-        // Each is a batch of its own.
+        // Each line is a batch of its own.
         for count in 1..=3 {
             assert_eq!(sideman.get("/").text(), "hello");
             sideman.until_metric("sideman_access_log_dropped_total", &[], f64::from(count));
@@ -58,7 +58,7 @@ fn unread_events_block_no_request() {
         .hold_stderr()
         .start();
     let mut client = sideman.connect();
-    // Refused, which is an event each, and yet no reason to close the connection.
+    // Refused requests, which log an event each, and do not close the connection.
     const BATCH: usize = 200;
     let refused = "GET /static/%zz HTTP/1.1\r\nHost: example.test\r\n\r\n".repeat(BATCH);
     eventually("lost events", || {
@@ -68,7 +68,7 @@ fn unread_events_block_no_request() {
         }
         (sideman.metric("sideman_events_dropped_total", &[]) > 0.0).then_some(())
     });
-    // Every worker, and the way to new connections.
+    // Every worker, and the listener.
     for _ in 0..4 {
         assert_eq!(sideman.get("/").text(), "hello");
     }

@@ -99,7 +99,7 @@ fn histograms_add_up() {
     let mut client = sideman.connect();
     client.send("GET / HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n");
     client.head();
-    // The head is there, the answer is not complete.
+    // The head has arrived, the response is not complete.
     let first_byte = "sideman_upstream_first_byte_seconds";
     sideman.until_metric(&format!("{first_byte}_count"), &[], 1.0);
     let duration = "sideman_request_duration_seconds";
@@ -151,7 +151,7 @@ fn abandoned_request_is_not_in_flight() {
     let sideman = Settings::before(&origin.url()).set("upstream.abort", "true").start();
     let mut client = sideman.connect();
     client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
-    // It is in flight before it is on its way to the application.
+    // The request is in flight before it is forwarded.
     sideman.until_metric("sideman_requests_in_flight", &[], 1.0);
     origin.request(0);
     client.leave();
@@ -170,7 +170,7 @@ fn upstream_connections_are_counted() {
         assert_eq!(client.get("/").text(), "hello");
     }
     assert_eq!(sideman.metric("sideman_upstream_connections_reused_total", &[]), 4.0);
-    // Probes for the application's health are connections, too.
+    // Health probes of the application are connections, too.
     assert!(sideman.metric("sideman_upstream_connections_opened_total", &[]) >= 1.0);
 
     let away = ReservedPort::new();

@@ -1,4 +1,4 @@
-//! Every answer names its request, whoever makes it.
+//! Every response has a request id, whether it comes from Sideman or the application.
 
 use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
 
@@ -6,7 +6,7 @@ use crate::support::{App, Http2, Settings, Sideman, TempDir};
 
 const ID: &str = "X-Request-ID: the-id\r\n";
 
-/// What is asked, and with which status it is answered.
+/// The requests, and the expected status of each.
 const ASKED: &[(&str, &str, &str, u16)] = &[
     ("GET", "/", "", 200),
     ("HEAD", "/", "", 200),
@@ -41,7 +41,7 @@ fn site() -> (App, TempDir, Sideman) {
     directory.write("a.txt", "alphabet");
     directory.write("large.bin", "x".repeat(1 << 20));
     directory.write("directory/index.html", "index");
-    // Everybody may read it.
+    // Every user may read it.
     std::fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
     let application = App::start(|request| match request.target() {
         "/accel" => {
@@ -76,7 +76,7 @@ fn every_response_has_its_request_id() {
         let ids = response.head.all("x-request-id");
         assert_eq!(ids, ["the-id"], "{method} {target} {fields}");
     }
-    // One that is made is the log's, too.
+    // A generated id is also in the log.
     let response = sideman.get("/static/a.txt");
     let id = response.header("x-request-id").unwrap();
     let line = sideman.log_line("of the file", |line| line["request_id"] == id);
@@ -95,7 +95,7 @@ fn every_http2_response_has_its_request_id() {
     }
 }
 
-/// Rules for answers come after it.
+/// Rules for response headers are applied after it.
 #[test]
 fn field_rule_may_remove_the_request_id() {
     let application = App::saying("ok");

@@ -1,4 +1,4 @@
-//! Settings from flags, environment and file, and what is said of bad ones.
+//! Settings from flags, environment and file, and the reports of invalid ones.
 
 use std::{
     fs::{self, Permissions},
@@ -76,7 +76,7 @@ fn strict_check_fails_at_a_warning() {
     let warned = settings.clone().variable("SIDEMAN_TRUSTED_PROXIES", "0.0.0.0/0").run_to_end();
     assert_eq!(warned.code, Some(1), "{warned:?}");
     assert!(warned.stderr.starts_with("warning: server.trusted_proxies"), "{warned:?}");
-    // A note is none.
+    // A note is not a warning.
     let noted = settings.clone().variable("SIDEMAN_TRUSTED_PROXIES", "alb").run_to_end();
     assert_eq!(noted.code, Some(0), "{noted:?}");
     assert!(noted.stderr.starts_with("note: server.trusted_proxies"), "{noted:?}");
@@ -244,7 +244,7 @@ fn too_few_descriptors_are_refused_at_the_start() {
         assert_eq!(ended.code, Some(1), "{most}: {ended:?}");
         assert!(ended.stderr.contains("nofile"), "{most}: {ended:?}");
     }
-    // What starts can serve.
+    // A process that starts can serve.
     let sideman = Settings::before(&application.url()).descriptors(56).start();
     for _ in 0..3 {
         assert_eq!(sideman.get("/").text(), "hello");
@@ -302,7 +302,7 @@ fn a_value_may_come_from_a_file() {
         .variable("SIDEMAN_ADMIN", "127.0.0.1:0");
     let ended = check(settings.clone());
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    // Such a file may hold a secret: where it is may be told, what is in it need not be.
+    // Such a file may hold a secret: its path may be reported, its content need not be.
     assert!(ended.stdout.contains(secret.to_str().unwrap()), "{}", ended.stdout);
     assert_eq!(settings.args(&["run"]).start().get("/").text(), "hello");
 
@@ -332,7 +332,7 @@ fn every_problem_is_reported_at_once() {
         let ended = settings.clone().args(&[command]).run_to_end();
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{command}: {ended:?}");
         for part in [
-            // The key, the value and where it was set.
+            // The key, the value and its source.
             "server.workers",
             "many",
             "SIDEMAN_SERVER__WORKERS",
@@ -340,7 +340,7 @@ fn every_problem_is_reported_at_once() {
             "soon",
             "upstream.max_idle",
             "SIDEMAN_SERVER__LISTN",
-            // The right one for a near miss.
+            // A similar valid name is suggested.
             "SIDEMAN_SERVER__LISTEN",
             "10.0.0.0/99",
             "64 parsecs",
@@ -487,7 +487,7 @@ fn healthy_healthcheck_command_prints_nothing() {
     let running = running.until_ready();
     for settings in [
         sideman(&["healthcheck", &health]),
-        // The address from the same settings as `run`.
+        // The address comes from the same settings as for `run`.
         sideman(&["healthcheck"]).variable("SIDEMAN_LISTEN", &running.address().to_string()),
         sideman(&["healthcheck", "--listen", &running.address().to_string()]),
     ] {
@@ -519,7 +519,7 @@ fn uploads_below_the_static_directory_are_a_warning() {
     let directory = TempDir::new();
     directory.write("static/app.css", "a");
     directory.write("static/uploads/evil.html", "b");
-    // Under another name, and behind a link.
+    // Under another name, and through a link.
     symlink(directory.join("static/uploads"), directory.join("media")).unwrap();
     let place = |prefix: &str, name: &str| format!("{prefix}={}", directory.join(name).display());
     let ended = sideman(&["check", "--upstream", "http://127.0.0.1:8000"])
@@ -625,7 +625,7 @@ fn unreadable_directory_is_a_warning() {
     fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
 }
 
-/// The user of an image has no rights but its own.
+/// The user of an image has only its own permissions.
 #[test]
 fn unwritable_directory_is_a_warning() {
     let directory = TempDir::new();

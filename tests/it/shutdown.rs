@@ -1,4 +1,4 @@
-//! The end: signals, the delay, the last requests, the deadline.
+//! Shutdown: signals, the delay, the last requests, the timeout.
 
 use std::{
     fs::File,
@@ -24,7 +24,7 @@ fn sigterm_sigint_and_sigquit_shut_down() {
         let (mut used, mut fresh) = (sideman.connect(), sideman.connect());
         assert_eq!(used.get("/").text(), "hello");
         sideman.signal(signal);
-        // Nothing keeps a connection that nobody uses.
+        // An idle connection is closed.
         assert!(used.until_closed().is_empty(), "{signal:?}");
         fresh.until_gone();
         assert_eq!(sideman.wait().0, Some(0), "{signal:?}");
@@ -47,8 +47,8 @@ fn other_signals_do_not_shut_down() {
 
 #[test]
 fn signal_right_after_the_start_shuts_down() {
-    // Whoever can connect can also end it well, even if the application never was there. Several
-    // times, because a signal that comes too early is a matter of microseconds.
+    // Sideman can shut down cleanly as soon as it accepts connections, even if the application was never available.
+    // Several times, because a signal that arrives too early is a matter of microseconds.
     let away = crate::support::ReservedPort::new();
     for _ in 0..20 {
         let sideman = Settings::before(&away.url()).start();
@@ -125,7 +125,7 @@ fn shutdown_waits_for_the_last_request() {
     assert_eq!((code, lines.len()), (Some(0), 1), "{lines:?}");
 }
 
-/// An empty line, or a part of HTTP/2's preface, is no request; and a head that has begun is waited for, but not for long.
+/// An empty line, or a part of HTTP/2's preface, is not a request; a partial head is waited for, but not for long.
 #[test]
 fn incomplete_heads_do_not_delay_the_shutdown() {
     let application = App::saying("hello");
@@ -156,7 +156,7 @@ fn shutdown_waits_for_a_head_that_is_being_received() {
     let mut client = sideman.connect();
     assert_eq!(client.get("/").text(), "hello");
     client.send("GET / HTTP/1.1\r\nHost: example.test\r\n");
-    // The rest comes shortly before Sideman hears of the end, or shortly after.
+    // The rest arrives shortly before Sideman gets the signal, or shortly after.
     sideman.signal(Signal::TERM);
     client.send("\r\n");
     assert_eq!(client.response().text(), "hello");
@@ -224,14 +224,14 @@ fn shutdown_timeout_aborts_requests_and_logs_it() {
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 5"), "{answer}");
     let (code, lines) = sideman.wait();
     assert_eq!(code, Some(3));
-    // It was a request, so it has its line.
+    // An aborted request is logged too.
     assert!(lines.iter().any(|line| line.contains("/cut")), "{lines:?}");
 }
 
 #[test]
 fn shutdown_does_not_wait_for_hashing() {
     let (directory, away) = (TempDir::new(), crate::support::ReservedPort::new());
-    // Sparse: it takes no room, and more time to read than a test waits.
+    // Sparse: it uses no disk space, and takes longer to read than a test waits.
     let file = File::create(directory.join("huge.bin")).unwrap();
     file.set_len(256 << 30).unwrap();
     let sideman = Settings::before(&away.url()).files("/static/", directory.path()).start();
@@ -296,7 +296,7 @@ fn shutdown_under_load_fails_no_request() {
         for number in 0..8 {
             let (out_of_service, answered) = (&out_of_service, &answered);
             scope.spawn(move || {
-                // A balancer's connection: kept until an answer closes it, and not opened anew
+                // A load balancer's connection: kept until a response closes it, and not opened again
                 // once the health check has failed.
                 while !out_of_service.load(Ordering::Acquire) {
                     let mut client = Client::connect(address);

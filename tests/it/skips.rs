@@ -1,8 +1,8 @@
-//! Tests that this machine can't run are listed after the results, or fail where nothing may be skipped.
+//! Tests that this machine cannot run are listed after the results, or fail if skips are not allowed.
 
 use std::process::{Command, Output};
 
-/// Runs a test that needs promtool where there is none.
+/// Runs a test that needs promtool, without promtool on PATH.
 fn without_promtool(skip_nothing: Option<&str>) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "telemetry::promtool::alerts_fire_when_they_should"]);

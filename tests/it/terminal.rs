@@ -1,4 +1,4 @@
-//! What is different for a person at a terminal.
+//! Behaviour at a terminal.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -10,7 +10,7 @@ use std::{
 
 use crate::support::{App, Gate, Origin, Settings, Tool, expect, open, until_closed};
 
-/// Runs a program at a terminal of its own, and passes on what is typed and shown.
+/// Runs a program at its own terminal, and passes on input and output.
 const TERMINAL: &str =
     "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
 const CTRL_C: &[u8] = b"\x03";
@@ -43,7 +43,7 @@ impl Terminal {
         Some(Self { child, shown })
     }
 
-    /// Waits for a line with this.
+    /// Waits for a line with this text.
     #[track_caller]
     fn until(&self, part: &str) -> String {
         let mut before = Vec::new();
@@ -67,13 +67,13 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // With its terminal goes what runs at it.
+        // The program ends with its terminal.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// In front of an application, at free ports, with the default of everything else.
+/// In front of an application, with free ports, and with default settings otherwise.
 fn run(upstream: &str) -> Settings {
     Settings::default()
         .args(&["run", "--upstream", upstream, "--listen", "127.0.0.1:0"])
@@ -95,7 +95,7 @@ fn shutdown_at_a_terminal_has_no_delay_and_offers_a_second_ctrl_c() {
 
 #[test]
 fn configured_delay_applies_at_a_terminal_until_the_second_ctrl_c() {
-    // Without it nobody would come to the origin, which is a failure.
+    // Without this request the origin would fail.
     if Tool::Python.path().is_none() {
         return;
     }
@@ -112,7 +112,7 @@ fn configured_delay_applies_at_a_terminal_until_the_second_ctrl_c() {
     assert!(terminal.until("draining").contains("delay=300s"));
     terminal.until(AGAIN);
     terminal.press(CTRL_C);
-    // A request was cut.
+    // A request was aborted.
     assert_eq!(terminal.wait(), Some(3));
 }
 

@@ -1,5 +1,5 @@
-//! Tests of what the other tests stand on: an origin that notices what goes against its script,
-//! and servers that treat connections in the ways that `Server` describes.
+//! Tests of the test helpers: an origin that fails at deviations from its script,
+//! and servers that treat connections as `Server` describes.
 
 use std::{
     net::SocketAddr,

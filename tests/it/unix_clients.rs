@@ -1,5 +1,5 @@
-//! Clients that come by a unix socket, as a proxy on the same machine: what TCP has and such sockets
-//! have not (addresses, resets, sendfile by parts) is missed by nobody.
+//! Clients of a unix socket, such as a proxy on the same machine: the missing features of such sockets
+//! (addresses, resets, sendfile by parts) change nothing for them.
 
 use std::{
     fs,
@@ -44,7 +44,7 @@ fn unix_client_gets_whole_pages_and_files() {
     let mut client = local.connect();
     let upload = pattern(200_000);
     assert!(client.post("/", "", &upload).body == upload);
-    // From the second time on it stands in sealed memory, which TCP gets by sendfile(2).
+    // From the second request on it is in a memfd, which TCP gets by sendfile(2).
     for _ in 0..20 {
         assert!(client.get("/static/large.bin").body == large);
     }
@@ -96,7 +96,7 @@ fn disconnected_client_is_noticed_and_half_closed_one_gets_its_response() {
             seen.open();
             line["status"].clone()
         } else {
-            // It is asked whether it is still there, by an answer that it skips.
+            // An interim response checks whether it is still connected; the client skips it.
             client.until("HTTP/1.1 100 Continue\r\n\r\n");
             seen.open();
             assert_eq!(client.response().text(), "ok");

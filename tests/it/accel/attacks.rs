@@ -1,4 +1,4 @@
-//! What somebody who means harm would try.
+//! Attempts to get another user's file.
 
 use super::Site;
 

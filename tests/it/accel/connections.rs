@@ -1,4 +1,4 @@
-//! The body that comes with a name is dropped, and its connection used again where that is cheap.
+//! The body of a response with X-Accel-Redirect is dropped, and its connection is reused where that is cheap.
 
 use super::{TEXT, settings};
 use crate::support::{
@@ -45,15 +45,15 @@ fn short_body_keeps_the_upstream_connection() {
             assert_eq!((response.status, response.text().as_str()), (200, TEXT), "{body:.40}");
             assert_eq!(client.get("/next").text(), "next");
         }
-        // The rest of a longer one may still be on its way when the next request comes; if it were
-        // not read at all, each would cost a connection.
+        // The rest of a longer body may still be in flight when the next request arrives. If it were
+        // not read at all, each request would close a connection.
         let most = if body.len() < 100 { 1 } else { ROUNDS - 1 };
         let connections = application.connections();
         assert!(connections <= most, "{connections} for {body:.40}");
     }
 }
 
-/// What comes with the redirect is not read to its end; the next request gets another connection.
+/// The body of the redirect is not read to its end; the next request uses another connection.
 #[track_caller]
 fn costs_the_connection(rest: &str) {
     let directory = directory();
@@ -70,7 +70,7 @@ fn costs_the_connection(rest: &str) {
 
 #[test]
 fn missing_announced_body_is_not_waited_for() {
-    // As django-sendfile2 answers under gunicorn's threads: the file's length, and nothing.
+    // django-sendfile2 responds like this under gunicorn's threads: the length of the file and no body.
     for announced in ["Content-Length: 26\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1\r\n"] {
         costs_the_connection(announced);
     }

@@ -1,4 +1,4 @@
-//! What the client is told: by the application, and about the file.
+//! Header fields of the response: those of the application and those of the file.
 
 use super::{Site, TEXT, assert_silent, obedient};
 use crate::support::Settings;
@@ -124,7 +124,7 @@ fn media_keeps_its_security_headers_unless_the_application_sets_them() {
     assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
 }
 
-/// Uploads often have names that say nothing, and the application knows their type.
+/// Uploads often have names without an extension, and the application knows their type.
 #[test]
 fn media_security_headers_follow_the_sent_content_type() {
     let site = Site::with(&[("media/0c5d", b"content"), ("media/a.mp4", b"content")]);
@@ -161,7 +161,7 @@ fn accel_headers_never_reach_the_client() {
         assert_eq!(response.header("x-accelerator"), Some("shown"));
         assert_silent(&response);
     }
-    // Without any prefix, too, where a file is named.
+    // Also without any prefix, if a file is named.
     for said in ["X-Accel-Redirect: /etc/passwd", "X-Sendfile: /etc/passwd"] {
         let response = sideman.get(&super::path(said));
         assert_eq!(response.status, 502);

@@ -1,4 +1,4 @@
-//! Files that the application has sent in its place: X-Accel-Redirect and X-Sendfile.
+//! Files that the application sends with X-Accel-Redirect and X-Sendfile.
 
 mod attacks;
 mod connections;
@@ -15,7 +15,7 @@ use crate::support::{App, Response, Settings, Sideman, TempDir};
 const TEXT: &str = "abcdefghijklmnopqrstuvwxyz";
 const SECRET: &str = "SECRET";
 
-/// Directories for three prefixes, and an application that says what it is told to.
+/// Directories for three prefixes, and an application that sends the headers in the request target.
 struct Site {
     sideman: Sideman,
     /// `protected/`, `media/` and `static/` are served under these names; `secret.txt` is beside them.
@@ -43,20 +43,20 @@ impl Site {
         Self { sideman, directory, application }
     }
 
-    /// The answer to a GET that the application answers with these fields.
+    /// The response to a GET, with these headers from the application.
     #[track_caller]
     fn get(&self, said: impl AsRef<[u8]>) -> Response {
         self.ask("GET", said, "")
     }
 
-    /// The same for any request without a body; the client's fields are whole lines.
+    /// Like `get`, for any request without a body; the client's headers are whole lines.
     #[track_caller]
     fn ask(&self, method: &str, said: impl AsRef<[u8]>, fields: &str) -> Response {
         self.sideman.connect().ask(method, &path(said), fields)
     }
 }
 
-/// Has the application say these fields: whole lines without the last one's end.
+/// A target that makes the application send these headers: whole lines, the last one without its line end.
 fn path(said: impl AsRef<[u8]>) -> String {
     said.as_ref().iter().fold("/say/".to_owned(), |mut path, byte| {
         let _ = write!(path, "{byte:02x}");
@@ -74,7 +74,7 @@ fn settings(application: &str, directory: &TempDir) -> Settings {
         .set("static.check_interval", "50ms")
 }
 
-/// Says what [`path`] holds, with an empty body; a status if the text begins with one.
+/// Sends what [`path`] encodes, with an empty body; a status if the text begins with one.
 fn obedient() -> App {
     App::start(|request| {
         let hex = request.target().strip_prefix("/say/").unwrap_or_default();
@@ -93,7 +93,7 @@ fn obedient() -> App {
     })
 }
 
-/// Nothing of what the application says to the server in front of it.
+/// The client sees none of the headers for the server in front of the application.
 #[track_caller]
 fn assert_silent(response: &Response) {
     for (name, value) in &response.head.fields {

@@ -1,4 +1,4 @@
-//! Which file a path in X-Accel-Redirect stands for, and which it must not.
+//! Which file a path in X-Accel-Redirect names, and which files it must not reach.
 
 use std::{
     ffi::OsStr,
@@ -233,7 +233,7 @@ fn internal_files_are_not_served_directly() {
     assert_eq!(site.application.requests(), 0);
 }
 
-/// Django sends a name in Latin-1 if it can, else as MIME; what is encoded before that comes as it is.
+/// Django sends a name in Latin-1 if possible, else as MIME; an already encoded name is sent unchanged.
 #[test]
 fn name_beyond_ascii_is_found_however_it_is_sent() {
     let site = Site::with(&[
@@ -249,7 +249,7 @@ fn name_beyond_ascii_is_found_however_it_is_sent() {
         (b"=?UTF-8?Q?/protected/=c5=bc/=c3=bc.txt?=", "below"),
         (b"=?utf-8?b?L3Byb3RlY3RlZC/FvMOz?= =?utf-8?b?xYJ3LnR4dA==?=", "beyond"),
         (b"=?iso-8859-1?q?/protected/=FCber_100%.txt?=", "latin"),
-        // As an application sends them that encodes: UTF-8, then percent-encoded.
+        // An application that encodes sends UTF-8, percent-encoded.
         ("/protected/\u{fc}ber 100%.txt".as_bytes(), "latin"),
         ("/protected/\u{17c}\u{f3}\u{142}w.txt".as_bytes(), "beyond"),
         (b"/protected/%C3%BCber%20100%25.txt", "latin"),
@@ -287,7 +287,7 @@ fn missing_file_is_named_with_every_path_that_was_looked_for() {
 
 #[test]
 fn file_system_path_is_distinguished_from_an_unknown_prefix() {
-    // What django-sendfile2 sends with its nginx backend while SENDFILE_URL is not set.
+    // django-sendfile2 sends this with its nginx backend while SENDFILE_URL is not set.
     let site = Site::with(&[]);
     let path = site.directory.join("protected/a.txt").display().to_string();
     assert_eq!(site.get(redirect(path)).status, 502);

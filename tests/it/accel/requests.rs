@@ -1,4 +1,4 @@
-//! What of the client's request counts for the file.
+//! Which parts of the client's request apply to the file.
 
 use super::{Site, TEXT, assert_silent};
 use crate::support::Response;
@@ -6,7 +6,7 @@ use crate::support::Response;
 const SAID: &str = "X-Accel-Redirect: /protected/a.txt\r\nSet-Cookie: a=1\r\nX-Frame-Options: DENY\r\n\
                     Content-Type: image/x-test\r\nContent-Disposition: attachment; filename=b.txt";
 
-/// What every answer keeps, file or not.
+/// Headers that every response keeps, with and without a file.
 #[track_caller]
 fn assert_kept(response: &Response) {
     assert_eq!(response.header("set-cookie"), Some("a=1"));
@@ -40,7 +40,7 @@ fn head_gets_no_body_and_other_methods_get_the_file() {
         assert_eq!(head.header(name), get.header(name), "{name}");
     }
     assert_kept(&head);
-    // No byte of a body came with it.
+    // The response to HEAD had no body byte.
     assert_eq!(client.post(&target, "", b"form").text(), TEXT);
     let line = site.sideman.log_line("POST", |line| line["method"] == "POST");
     assert_eq!((&line["route"], &line["status"]), (&"accel".into(), &200.into()));
@@ -76,7 +76,7 @@ fn ranges_of_the_file_are_served() {
 
 #[test]
 fn several_ranges_are_sent_as_multipart() {
-    // Close ones would be sent as one.
+    // Ranges near each other would be sent as one.
     let long = format!("{TEXT}{}{TEXT}", "-".repeat(10_000 - 2 * TEXT.len()));
     let site = Site::with(&[("protected/a.txt", long.as_bytes())]);
     let response = site.ask("GET", SAID, "Range: bytes=0-1,-2\r\n");
@@ -115,7 +115,7 @@ fn conditional_requests_compare_the_file() {
             assert_eq!(response.status, status, "{method} {fields}");
             assert_kept(&response);
             assert_eq!(response.header("etag"), Some(etag), "{fields}");
-            // Only the file itself has what is about its contents.
+            // Only the response with the file has headers about its contents.
             for name in ["content-type", "content-disposition"] {
                 assert_eq!(response.head.has(name), status == 200, "{fields} {name}");
             }
@@ -172,7 +172,7 @@ fn uploads_are_served_without_precompressed_files() {
             assert!(!response.head.has("content-encoding") && !response.head.has("vary"));
         }
     }
-    // It can be had under its own name.
+    // The compressed file is served under its own name.
     assert_eq!(site.sideman.get("/media/b.txt.gz").text(), "somebody else's");
 }
 

@@ -55,7 +55,7 @@ fn paths_outside_the_directories_are_refused() {
         (inside("protected/"), 404),
         (inside("protected/none.txt"), 404),
         (inside("protected/.env"), 404),
-        // No escapes here.
+        // Percent-encoding is not decoded here.
         (inside("protected/%62.txt"), 404),
         (inside("protected/%2e%2e/secret.txt"), 404),
     ] {
@@ -102,7 +102,7 @@ fn file_comes_from_the_named_directory() {
     };
     assert_eq!(get(&both[0]), (200, "first".into()));
     assert_eq!(get(&alone), (200, "alone".into()));
-    // Never another file in its place.
+    // Sideman never sends another file instead.
     assert_eq!(get(&both[1]).0, 404);
     assert!(
         sideman
@@ -164,7 +164,7 @@ fn name_beyond_ascii_is_found_however_it_is_sent() {
             assert_silent(&response);
         }
     }
-    // A missing one says where it was looked for; one that leads out is refused in each form.
+    // A missing file is reported with the searched path; a name that leads outside is refused in each form.
     let latin =
         [&b"X-Sendfile: "[..], &latin1(&format!("{}/\u{e8}", directory.display()))].concat();
     assert_eq!(sideman.get(&super::path(latin)).status, 404);

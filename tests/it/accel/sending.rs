@@ -1,4 +1,4 @@
-//! How fast it is sent.
+//! The rate at which files are sent.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ fn x_accel_limit_rate_limits_the_rate() {
         let begin = Instant::now();
         let response = site.get(format!("X-Accel-Limit-Rate: 1000\r\nX-Accel-Redirect: {path}"));
         assert!(response.body == content);
-        // What one second allows may come at once.
+        // The bytes of one second may arrive at once.
         assert!(begin.elapsed() >= Duration::from_secs(1), "{path}: {:?}", begin.elapsed());
         assert_silent(&response);
     }

@@ -1,11 +1,11 @@
-//! What can be chosen about the access log: fields, what is hidden, what has no line. And what never is
-//! in a log, whatever is chosen.
+//! Settings of the access log: fields, redaction, and requests without a line. Also what is never
+//! logged, with any settings.
 
 use serde_json::Value;
 
 use crate::support::{App, ReservedPort, Settings, TempDir};
 
-/// Stands in every secret, and nowhere else.
+/// Part of every secret, and of nothing else.
 const SECRET: &str = "5EC2E7";
 
 #[test]
@@ -30,7 +30,7 @@ fn secrets_are_never_logged() {
     assert_eq!(line["query"], "b=1&Token=***&%70assword=***&mine=***&next=%2Fr%3Fcode%3D***");
     assert_eq!(line["referer"], "https://a.test/x?access_token=***&z=1");
     assert!(!line.to_string().contains(SECRET), "{line}");
-    // One that fails has an event too.
+    // A failing request has an event too.
     drop(application);
     assert_eq!(sideman.connect().ask("GET", &target, &fields).status, 502);
     sideman.event("request failed at the application");
@@ -81,7 +81,7 @@ fn chosen_fields_are_logged_in_order() {
         r#"{{"status":200,"path":"/p","upstream":"{server}","protocol":"HTTP/1.1","bytes_in":5}}"#
     );
     assert_eq!(sideman.out_line("/p"), expected);
-    // What never came to the application has no server.
+    // Requests that did not reach the application have no server.
     sideman.connect().send("GET /q HTTP/1.1\r\n\r\n").response();
     assert!(sideman.out_line("/q").starts_with(r#"{"status":400,"path":"/q","protocol":"#));
 }
@@ -141,7 +141,7 @@ fn static_hits_can_be_sampled_out() {
     let status = |line: &String| serde_json::from_str::<Value>(line).unwrap()["status"].clone();
     assert_eq!(lines.iter().map(status).collect::<Vec<_>>(), [416, 404, 502]);
 
-    // What is slow is told, whatever it is.
+    // Slow requests are logged in any case.
     let sideman = settings.clone().set("log.static_sample", "0").set("log.slow", "0s").start();
     sideman.get("/static/a.txt");
     assert_eq!(sideman.log_of("/static/a.txt")["status"], 200);

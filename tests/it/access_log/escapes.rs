@@ -1,9 +1,9 @@
-//! Characters that act on who reads a log: none of them is in a line or an event as it came.
+//! Characters that change how a log is displayed: none of them is in a line or an event unescaped.
 
 use crate::support::{App, Settings, TempDir};
 
-/// Terminals follow U+009B as they follow ESC [, readers end a line at U+0085 and U+2028, and the others
-/// turn the direction of text around, or hide in it.
+/// Terminals obey U+009B like ESC [, readers end a line at U+0085 and U+2028, and the others
+/// change the direction of text, or hide in it.
 const UNSEEN: [char; 14] = [
     '\u{80}', '\u{85}', '\u{9b}', '\u{9f}', '\u{61c}', '\u{200b}', '\u{200e}', '\u{200f}',
     '\u{2028}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{feff}',
@@ -28,7 +28,7 @@ fn control_and_direction_characters_are_escaped_in_both_formats() {
         let line = sideman.out_line("/marked");
         has_none(&line);
         match form {
-            // Nothing is lost.
+            // No character is lost.
             "json" => {
                 let line: serde_json::Value = serde_json::from_str(&line).unwrap();
                 assert_eq!(line["user_agent"], format!("a{text}b"));

@@ -1,4 +1,4 @@
-//! One line a request, whatever becomes of it.
+//! Each request has one line, however it ends.
 
 use std::collections::BTreeSet;
 
@@ -53,7 +53,7 @@ fn check_request(line: &Value) {
     }
 }
 
-/// While a body waits, only what the log tells is kept of its request.
+/// While a body is in flight, only the logged parts of its request are kept.
 #[test]
 fn slow_response_logs_every_field() {
     let origin = Origin::script([
@@ -182,7 +182,7 @@ fn every_line_is_json_whatever_clients_send() {
           User-Agent: a\"b\\c\td\xff\xe9</script>\r\nReferer: \xe2\x98\x83 \x80\r\n\r\n",
     );
     assert_eq!(client.response().text(), "hello");
-    // `log_line` fails at whatever is no JSON object.
+    // `log_line` fails at a line that is not a JSON object.
     let line = sideman.log_line("of that request", |line| line["user_agent"].is_string());
     assert_eq!(line["path"], "/quote\"back\\slash");
     assert_eq!(line["query"], "a='\\");
@@ -229,7 +229,7 @@ fn combined_format_is_that_of_apache() {
     assert!(time.len() == 26 && time.ends_with(" +0000"), "{time}");
     let (begin, agent) = rest.rsplit_once(" \"").unwrap();
     assert_eq!(begin, "\"GET /x%20y?q=1 HTTP/1.1\" 200 5 \"http://a.test/\"");
-    // A quote within must not end the field.
+    // A quote in a value must not end the field.
     let agent = agent.strip_suffix('"').unwrap();
     assert!(agent.starts_with('a') && agent.ends_with('b') && !agent.contains("a\"b"), "{agent}");
     sideman.get("/bare");

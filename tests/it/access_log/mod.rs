@@ -1,5 +1,5 @@
-//! The access log: what a line tells (`lines`), what can be chosen about it (`choices`), and what it does
-//! to requests when nobody reads it (`slow`).
+//! The access log: the fields of a line (`lines`), its settings (`choices`), and how requests behave
+//! when nobody reads the log (`slow`).
 
 mod choices;
 mod escapes;

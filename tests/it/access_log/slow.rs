@@ -1,4 +1,4 @@
-//! `log.when_slow = "block"`: requests wait for whoever reads stdout, and nothing else does.
+//! `log.when_slow = "block"`: requests wait for the reader of stdout, and nothing else waits.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -44,12 +44,12 @@ fn requests_wait_for_a_slow_stdout_and_no_line_is_lost() {
         let (client, count) = (sideman.connect(), &answered);
         let sender = scope.spawn(move || send_all(client, count));
         until_one_waits(&sideman);
-        // Health checks do not wait, on no worker; nor does the admin listener.
+        // Health checks do not wait, on any worker; the admin listener does not wait either.
         for _ in 0..4 {
             assert_eq!(sideman.get("/healthz").status, 200);
         }
         assert!(answered.load(Ordering::Relaxed) < REQUESTS);
-        // One that leaves meanwhile has not been at the application.
+        // A request whose client disconnects meanwhile never reached the application.
         let seen = application.requests();
         let mut gone = sideman.connect();
         gone.send("GET /gone HTTP/1.1\r\nHost: example.test\r\n\r\n");
@@ -91,7 +91,7 @@ fn shutdown_does_not_wait_for_a_slow_stdout() {
         until_one_waits(&sideman);
         let begin = Instant::now();
         let (code, _) = sideman.stop_for_events();
-        // The request that waited is one that was cut.
+        // The waiting request was aborted.
         assert_eq!(code, Some(3));
         assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
     });

@@ -1,4 +1,4 @@
-//! Clients that leave: while they wait, and while the application works for them.
+//! Clients that disconnect: while queued, and while the application works on their request.
 
 use super::{Workers, ask, ask_in_queue, settings};
 use crate::support::{
@@ -47,14 +47,14 @@ fn abandoned_running_request_keeps_its_permit() {
     first.leave();
     sideman.until_metric("sideman_abandoned_total", &[("where", "application")], 1.0);
     assert_eq!(sideman.log_of("/1")["status"], 499);
-    // Its worker is still busy with it.
+    // The application's worker is still busy with it.
     let mut second = ask_in_queue(&sideman, "/2", 1);
     assert_eq!(workers.paths(), ["/1"]);
     workers.finish("/1");
     workers.until(&["/1", "/2"]);
     workers.finish("/2");
     assert_eq!(second.response().text(), "/2");
-    // Its answer was read, though nobody wanted it: the connection is the same.
+    // Its response was read although the client disconnected: the connection is reused.
     assert_eq!(workers.app.connections(), 1);
     sideman.until_metric("sideman_upstream_in_flight", &[], 0.0);
 }

@@ -1,4 +1,4 @@
-//! Places at the application: how many requests it gets at once, who waits, and who goes next.
+//! The in-flight limit: how many requests the application gets at once, which are queued, and which is next.
 
 mod disconnects;
 mod order;
@@ -11,7 +11,7 @@ use std::{
 
 use crate::support::{App, Client, Gate, Settings, Sideman, eventually_is};
 
-/// An application that works on each request until its gate is opened.
+/// An application that works on each request until the test releases it.
 #[derive(Debug)]
 struct Workers {
     app: App,
@@ -43,37 +43,37 @@ impl Workers {
         Self { app, seen }
     }
 
-    /// The paths of the requests that came, in their order.
+    /// The paths of the received requests, in order.
     fn paths(&self) -> Vec<String> {
         self.seen.lock().unwrap().paths.clone()
     }
 
-    /// Waits until exactly these have come.
+    /// Waits until exactly these requests have arrived.
     #[track_caller]
     fn until(&self, paths: &[&str]) {
         let paths: Vec<String> = paths.iter().map(|&path| path.to_owned()).collect();
         eventually_is("requests at the application", &paths, || self.paths());
     }
 
-    /// Lets a request come to its end.
+    /// Lets the application respond to a request.
     fn finish(&self, path: &str) {
         self.seen.lock().unwrap().gates.entry(path.to_owned()).or_default().open();
     }
 }
 
-/// In front of an application with so many places.
+/// Sideman in front of an application, with this in-flight limit.
 fn settings(workers: &Workers, max_in_flight: usize) -> Settings {
     Settings::before(&workers.app.url()).set("upstream.max_in_flight", &max_in_flight.to_string())
 }
 
-/// Asks without waiting for the answer.
+/// Sends a request without waiting for the response.
 fn ask(sideman: &Sideman, path: &str) -> Client {
     let mut client = sideman.connect();
     client.send(format!("GET {path} HTTP/1.1\r\nHost: example.test\r\n\r\n"));
     client
 }
 
-/// Asks, and comes back when so many requests wait for a place.
+/// Sends a request, and returns when this many requests are queued.
 #[track_caller]
 fn ask_in_queue(sideman: &Sideman, path: &str, length: u32) -> Client {
     let client = ask(sideman, path);

@@ -1,12 +1,12 @@
-//! Who goes next: the oldest while waits are short, the newest under overload.
+//! Which queued request is next: the oldest while waits are short, the newest under overload.
 
 use std::time::{Duration, Instant};
 
 use super::{Workers, ask, ask_in_queue, settings};
 use crate::support::eventually;
 
-/// The order in which three requests come to an application that takes one at a time, and how long
-/// the longest of them can have waited.
+/// The order in which three requests arrive at an application that serves one at a time, and the longest
+/// possible time in the queue.
 fn order() -> (Vec<String>, Duration) {
     let workers = Workers::start();
     let sideman = settings(&workers, 1).start();
@@ -26,7 +26,7 @@ fn order() -> (Vec<String>, Duration) {
 
 #[test]
 fn oldest_goes_first_while_waits_are_short() {
-    // On a machine that is busy with other things a wait may not stay short: that attempt says nothing.
+    // On a busy machine a wait may not stay short; such an attempt proves nothing.
     let short = |(_, waited): &(_, Duration)| *waited < Duration::from_millis(250);
     let Some((paths, _)) = (0..50).map(|_| order()).find(short) else {
         panic!("fifty times the requests waited for more than 250 ms");

@@ -1,4 +1,4 @@
-//! The bounds: places, the queue, the time in it; and what never waits.
+//! The limits: permits, the queue, the queue timeout; and requests that never wait.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::support::{
 #[test]
 fn in_flight_never_exceeds_the_limit() {
     let workers = Workers::start();
-    // Two worker threads share the places.
+    // Two worker threads share the permits.
     let sideman = settings(&workers, 2).start();
     let mut clients = vec![ask(&sideman, "/1")];
     workers.until(&["/1"]);
@@ -50,7 +50,7 @@ fn request_over_the_full_queue_is_shed_at_once() {
     assert_eq!(refused.status, 503);
     assert!(refused.header("retry-after").is_some_and(|after| after.parse::<u32>().is_ok()));
     assert_eq!(sideman.log_of("/3")["error"], "queue_full");
-    // Whatever else was told a moment ago.
+    // A cached value of the metric must not be used here.
     sideman.event("queue_full");
     assert_eq!(sideman.metric("sideman_errors_total", &[("error", "queue_full")]), 1.0);
     workers.finish("/1");
@@ -168,7 +168,7 @@ fn each_upstream_has_its_own_queue() {
     workers.until(&["/1"]);
     let mut second = ask_in_queue(&sideman, "/2", 1);
     assert_eq!(sideman.get("/3").status, 503);
-    // With its prefix, as it is.
+    // The prefix is part of the forwarded path.
     assert_eq!(sideman.get("/ws//a%2Fb?").text(), "/ws//a%2Fb?");
     workers.finish("/1");
     workers.finish("/2");

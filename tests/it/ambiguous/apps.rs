@@ -1,4 +1,4 @@
-//! The two applications: they keep what they saw as text, byte for byte but for what differs each time.
+//! The two applications: they record requests as text, byte for byte except for values that differ each time.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use std::{
 
 use crate::support::{After, Packet, UwsgiApp};
 
-/// What an application shall see of a request.
+/// The request that an application should see.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     line: String,
@@ -18,11 +18,11 @@ pub(super) struct Seen {
     version: &'static str,
     path_info: Option<String>,
     fields: Vec<(&'static str, &'static str)>,
-    /// `None` is no body and no length of one.
+    /// `None` means no body and no Content-Length.
     body: Option<Vec<u8>>,
 }
 
-/// One that records.
+/// An application that records requests.
 pub(super) enum Application {
     Http { address: SocketAddr, record: Record },
     Uwsgi { app: UwsgiApp, record: Record },
@@ -50,7 +50,7 @@ impl Seen {
         Self { version, ..self }
     }
 
-    /// The decoded path, where it differs from the target's.
+    /// The decoded path, if it differs from that of the target.
     pub(super) fn path_info(self, path: &str) -> Self {
         Self { path_info: Some(path.to_owned()), ..self }
     }
@@ -142,7 +142,7 @@ impl Application {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let for_thread = Arc::clone(&record);
-        // It ends with the process of the tests.
+        // The thread ends with the test process.
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let record = Arc::clone(&for_thread);
@@ -158,7 +158,7 @@ impl Application {
         let app = UwsgiApp::tcp(After::Close, move |packet: &Packet| {
             let mut variables = packet.variables.clone();
             variables.remove("REMOTE_PORT");
-            // It names the process: upstream_trouble::loops.
+            // The header names the process: upstream_trouble::loops.
             variables.remove("HTTP_CDN_LOOP");
             if let Some(id) = variables.get_mut("HTTP_X_REQUEST_ID") {
                 *id = masked(id);
@@ -176,13 +176,13 @@ impl Application {
         }
     }
 
-    /// What it saw since the last time.
+    /// The requests recorded since the last call.
     pub(super) fn take(&self) -> Vec<String> {
         let (Self::Http { record, .. } | Self::Uwsgi { record, .. }) = self;
         std::mem::take(&mut *record.lock().unwrap())
     }
 
-    /// How it would record this; `port` is the one that clients come to.
+    /// The text of this request as the application records it; `port` is the listener's port.
     pub(super) fn expected(&self, seen: &Seen, port: u16) -> String {
         match self {
             Self::Http { .. } => seen.http(port),
@@ -191,7 +191,7 @@ impl Application {
     }
 }
 
-/// Answers every request on a connection. It knows a length only: Sideman shall say no other framing.
+/// Responds to every request on a connection. It supports only Content-Length: Sideman must send no other framing.
 fn serve(mut stream: TcpStream, record: &Record) {
     let mut bytes = Vec::new();
     let mut piece = [0; 65536];
@@ -205,7 +205,7 @@ fn serve(mut stream: TcpStream, record: &Record) {
                 let id = id.split("\r\n").next().unwrap();
                 let token = head.split("\r\n").find(|line| line.starts_with("cdn-loop: ")).unwrap();
                 let seen = text(&bytes[..whole]).replace(id, &masked(id));
-                // It names the process: upstream_trouble::loops.
+                // The header names the process: upstream_trouble::loops.
                 record.lock().unwrap().push(seen.replace(&format!("{token}\r\n"), ""));
                 bytes.drain(..whole);
                 if stream.write_all(ANSWER).is_err() {
@@ -216,7 +216,7 @@ fn serve(mut stream: TcpStream, record: &Record) {
         }
         match stream.read(&mut piece) {
             Ok(0) | Err(_) => {
-                // Whatever is left is no request, and must not be there.
+                // Remaining bytes are not a request, and there must be none.
                 if !bytes.is_empty() {
                     record.lock().unwrap().push(format!("a part: {}", text(&bytes)));
                 }
@@ -237,7 +237,7 @@ fn shown(variables: &BTreeMap<String, String>, body: &[u8]) -> String {
     lines + "\n" + &text(body)
 }
 
-/// Bytes as `char`s of the same number.
+/// Each byte as the `char` with the same number.
 fn text(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| char::from(byte)).collect()
 }

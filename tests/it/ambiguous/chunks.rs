@@ -83,7 +83,7 @@ fn valid_chunks_are_accepted() {
             post(CODING, "A\r\n0123456789\r\na\r\n\r\n0\r\n\r\n\r\n\r\r\n0\r\n\r\n"),
             Seen::of("POST /").body("0123456789\r\n0\r\n\r\n\r\n\r"),
         ),
-        // Extensions and trailers go no further.
+        // Extensions and trailers are not forwarded.
         passed(post(CODING, "4;a;b=c;d=\"e;\\\"\t\"\r\nbody\r\n0;f\r\n\r\n"), body()),
         passed(post(CODING, "4 ; a = b\r\nbody\r\n0\r\n\r\n"), body()),
         passed(post(CODING, "4\r\nbody\r\n0\r\nX-Sum: 1\r\nY:\r\n\r\n"), body()),

@@ -69,13 +69,13 @@ fn unusual_valid_headers_are_forwarded() {
         passed(get("X:1\r\nX: 2\r\n"), Seen::of("GET /").field("x", "1").field("x", "2")),
         passed(get("X: a b\tc: d;e=\"f\"\r\n"), Seen::of("GET /").field("x", "a b\tc: d;e=\"f\"")),
         passed(get("!#$%&'*+-.^`|~9A: 1\r\n"), Seen::of("GET /").field("!#$%&'*+-.^`|~9a", "1")),
-        // Names that WSGI can't tell from others, or that belong to Sideman, stay here.
+        // Names that WSGI cannot distinguish from others, or that are reserved for Sideman, are not forwarded.
         passed(get("X_Y: 1\r\nx_forwarded_for: 1\r\n_: 1\r\n"), Seen::of("GET /")),
         passed(get("X-Forwarded-Host: b\r\nForwarded: host=b\r\nProxy: b\r\n"), Seen::of("GET /")),
         passed(get("Connection: X, close-not\r\nX: 1\r\nKeep-Alive: 1\r\n"), Seen::of("GET /")),
         passed(get("Connection: Host, X-Forwarded-For\r\n"), Seen::of("GET /")),
     ];
-    // Bytes above ASCII come through as they are.
+    // Bytes above ASCII are forwarded unchanged.
     let raw = [&b"GET / HTTP/1.1\r\nHost: a\r\nX: a\xe9\xff\r\n\r\n"[..]].concat();
     cases.push(passed(raw, Seen::of("GET /").field("x", "a\u{e9}\u{ff}")));
     check(&cases);

@@ -22,7 +22,7 @@ fn length_with_transfer_coding_is_refused() {
         case("CONTENT-LENGTH:4\r\ntransfer-encoding:chunked\r\n".into()),
         case("Transfer-encoding:\t CHUNKED \r\ncOnTeNt-LeNgTh: \t4\r\n".into()),
         refused(get(&format!("{coding}{length}")), 400, "length_and_coding"),
-        // What is wrong alone stays wrong beside the other.
+        // A header that is invalid alone is also invalid beside the other.
         refused(post(&format!("{coding}Content-Length: x\r\n"), CHUNKS), 400, "length_invalid"),
         refused(
             post(&format!("{length}Transfer-Encoding: gzip\r\n"), "body"),
@@ -45,7 +45,7 @@ fn length_with_transfer_coding_is_refused() {
             400,
             "coding_unexpected",
         ),
-        // Names that only look like it frame nothing; those with `_` are dropped.
+        // Similar names do not frame a body; those with `_` are dropped.
         passed(post(&format!("{length}Transfer_Encoding: chunked\r\n"), "body"), body()),
         passed(post(&format!("Content_Length: 99\r\n{length}"), "body"), body()),
         passed(
@@ -145,7 +145,7 @@ fn transfer_codings_are_accepted_or_refused() {
         passed(post("Transfer-Encoding: chunked\r\n", CHUNKS), body()),
         passed(post("TRANSFER-ENCODING:\tCHUNKED\t\r\n", CHUNKS), body()),
         passed(post("Transfer-Encoding: chunked\r\n", "0\r\n\r\n"), Seen::of("POST /").body("")),
-        // The connection's own fields stay here, whatever is put among them.
+        // The headers of the connection are not forwarded, wherever they stand.
         passed(
             post("Connection: Transfer-Encoding\r\nTransfer-Encoding: chunked\r\n", CHUNKS),
             body(),
@@ -165,7 +165,7 @@ fn bodies_of_unusual_methods_are_forwarded() {
         ]
     });
     let mut cases: Vec<Case> = cases.collect();
-    // A length of nothing: what follows is the next request, whatever it looks like.
+    // Content-Length is 0: the following bytes are the next request.
     cases.extend([
         passed(
             "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",

@@ -1,4 +1,4 @@
-//! Who a request is for: `Host` and the target's authority (RFC 9112, 3.2 and 3.3).
+//! The host of a request: `Host` and the authority of the target (RFC 9112, 3.2 and 3.3).
 
 use super::{Case, apps::Seen, check, last, passed, refused};
 use crate::support::Settings;
@@ -88,7 +88,7 @@ fn authority_of_the_target_must_match_host() {
         other("http://a:443/", "a"),
         other("http://[::1]/", "a"),
         other("http://a./", "a"),
-        // Nothing says that the client came by https.
+        // Nothing indicates that the client used https.
         other("https://a/", "a"),
         other("https://a:443/", "a:443"),
         other("ftp://a/", "a"),

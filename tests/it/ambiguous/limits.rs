@@ -1,5 +1,5 @@
-//! How much a head may have: what an AWS load balancer takes is taken, and what goes beyond is answered
-//! with its limit's name.
+//! The limits of a request head: a head that an AWS load balancer accepts is accepted, and a larger one gets
+//! a response that names the limit.
 
 use super::apps::{Application, Seen};
 use crate::support::{Settings, Sideman};
@@ -12,7 +12,7 @@ fn head(target: &str, fields: &str) -> String {
 #[track_caller]
 fn check_refused(sideman: &Sideman, head: &str, status: u16, setting: &str, error: &str) {
     let mut client = sideman.connect();
-    // The answer comes as soon as the limit is passed.
+    // The response arrives as soon as the limit is exceeded.
     let _ = client.try_send(head);
     let answer = String::from_utf8_lossy(&client.until_gone()).into_owned();
     let begin = format!("HTTP/1.1 {status} ");
@@ -37,7 +37,7 @@ fn heads_a_load_balancer_accepts_are_accepted() {
     ok(&target, "", 0);
     let field = |length: usize| format!("X-A: {}\r\n", "b".repeat(length - 3));
     ok("/", &field(16 * 1024), 1);
-    // 64 KiB of them, behind the longest line.
+    // 64 KiB of headers, after the longest request line.
     let longest = field(16 * 1024 - 4).repeat(4);
     assert_eq!(longest.len(), 64 * 1024);
     ok(&target, &longest, 4);
@@ -61,7 +61,7 @@ fn each_head_limit_has_its_own_error() {
     check_refused(&sideman, &all, 431, "96 KiB.", "headers_too_long");
     let many: String = (0..200).map(|index| format!("X-A{index}: b\r\n")).collect();
     check_refused(&sideman, &head("/", &many), 431, "200 headers.", "too_many_headers");
-    // Without ends, and far beyond.
+    // Endless lines, and far over the limit.
     check_refused(&sideman, &"a".repeat(200_000), 414, "16 KiB.", "request_line_too_long");
     check_refused(
         &sideman,
@@ -139,7 +139,7 @@ fn refused_head_is_logged_with_method_and_target() {
     ] {
         assert_eq!(line[key], value, "{line}");
     }
-    // What can't be read is not made up.
+    // Unreadable fields are not logged.
     sideman.connect().send("G\0T /# b\r\n\r\n").response();
     let line = sideman.log_line("no method", |line| line["method"] == "-");
     assert_eq!((&line["path"], &line["error"]), (&"*".into(), &"request_line_invalid".into()));

@@ -46,7 +46,7 @@ fn malformed_request_lines_are_refused() {
         line(&format!("{} / HTTP/1.1", "A".repeat(33))),
         line(&format!("{} / HTTP/1.1", "A".repeat(9000))),
         line("HTTP/1.1 200 OK"),
-        // TLS that came to the wrong port.
+        // TLS sent to the plain port.
         refused(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "request_line_invalid"),
         refused("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, "request_line_invalid"),
         refused("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, "line_end_invalid"),
@@ -55,7 +55,7 @@ fn malformed_request_lines_are_refused() {
         refused("GET /\rX HTTP/1.1\r\nHost: a\r\n\r\n", 400, "line_end_invalid"),
         refused("GET /\nX HTTP/1.1\r\nHost: a\r\n\r\n", 400, "line_end_invalid"),
         refused("GET / HTTP/1.1\r\r\nHost: a\r\n\r\n", 400, "line_end_invalid"),
-        // Some clients put an empty line behind a body (RFC 9112, 2.2).
+        // Some clients send an empty line after a body (RFC 9112, 2.2).
         passed("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Seen::of("GET /")),
         passed(with("get / HTTP/1.1"), Seen::of("get /")),
         passed(with("M-SEARCH / HTTP/1.1"), Seen::of("M-SEARCH /")),
@@ -139,7 +139,7 @@ fn request_targets_are_forwarded_or_refused() {
         target("POST * HTTP/1.1"),
         target("OPTIONS *a HTTP/1.1"),
         target("OPTIONS ** HTTP/1.1"),
-        // The form with an authority is for CONNECT alone.
+        // Only CONNECT uses the authority form.
         target("GET a:80 HTTP/1.1"),
         target("OPTIONS a:80 HTTP/1.1"),
         target("GET user@a:80 HTTP/1.1"),
@@ -147,7 +147,7 @@ fn request_targets_are_forwarded_or_refused() {
         refused(b"GET /\xc0\xaf HTTP/1.1\r\nHost: a\r\n\r\n", 400, "target_invalid"),
         refused(b"GET /?\xff HTTP/1.1\r\nHost: a\r\n\r\n", 400, "target_invalid"),
     ];
-    // Told as they are: what they mean is for the application alone to say.
+    // Forwarded unchanged: only the application knows their meaning.
     cases.extend(
         [
             "/?",
@@ -187,7 +187,7 @@ fn request_targets_are_forwarded_or_refused() {
             passed(with(&format!("GET {raw} HTTP/1.1")), seen)
         }),
     );
-    // Browsers and curl send all of these as they are.
+    // Browsers and curl send all of these unescaped.
     cases.extend(
         [
             "/?a\"b",
@@ -203,7 +203,7 @@ fn request_targets_are_forwarded_or_refused() {
     cases.push(passed(with("GET /?\u{e9}\"<\u{20ac}> HTTP/1.1"), {
         Seen::of("GET /?\u{c3}\u{a9}\"<\u{e2}\u{82}\u{ac}>")
     }));
-    // In absolute form the path may be left out (RFC 3986, 3.3).
+    // In absolute form the path may be missing (RFC 3986, 3.3).
     cases.extend(
         [("http://a?b=c", "/?b=c"), ("http://a?", "/?"), ("http://A?\"<b>/c?d", "/?\"<b>/c?d")]
             .map(|(target, seen)| {
@@ -212,7 +212,7 @@ fn request_targets_are_forwarded_or_refused() {
             }),
     );
     cases.push(last(with("GET http://a?b HTTP/1.0"), Seen::of("GET /?b").version("HTTP/1.0")));
-    // Unescaped UTF-8 comes through byte for byte.
+    // Unescaped UTF-8 is forwarded byte for byte.
     cases.push(passed(with("GET /\u{e9} HTTP/1.1"), Seen::of("GET /\u{c3}\u{a9}")));
     cases.push(passed(with("OPTIONS * HTTP/1.1"), Seen::of("OPTIONS *")));
     let long = format!("/{}?{}", "a".repeat(600), "b".repeat(600));
@@ -250,7 +250,7 @@ fn invalid_byte_of_a_target_is_named() {
     }
 }
 
-/// What a client sends so reaches it again in an address, which must be one.
+/// The target of the request becomes part of a Location header, which must be a valid URI.
 #[test]
 fn https_redirect_escapes_the_target() {
     let directory = TempDir::new();

@@ -1,6 +1,6 @@
-//! Requests that two servers could read differently, or that are malformed, or odd: for each, what its
-//! client gets and, byte for byte, what an application sees that speaks HTTP, and one that speaks
-//! uwsgi. Behind each stands another request, which must be answered or must not.
+//! Requests that two servers could read differently, that are malformed, or unusual: for each, the response
+//! and, byte for byte, what an application sees over HTTP, and over the
+//! uwsgi protocol. Another request follows each of them, which must or must not get a response.
 
 mod apps;
 mod chunks;
@@ -18,20 +18,20 @@ use std::collections::BTreeMap;
 use self::apps::{Application, Seen};
 use crate::support::{Client, Settings, Sideman};
 
-/// A request and what comes of it.
+/// A request and its expected result.
 struct Case {
     raw: Vec<u8>,
     expected: Expected,
 }
 
 enum Expected {
-    /// The status and the log's error; the application sees nothing, and the connection ends.
+    /// The status and the error in the log; the application sees nothing, and the connection closes.
     Refused(u16, &'static str),
     /// The application sees this.
     Passed(Seen, Then),
 }
 
-/// What happens to the request behind it.
+/// Whether the request after it is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
     Next,
@@ -54,17 +54,17 @@ fn last(raw: impl AsRef<[u8]>, seen: Seen) -> Case {
     Case { raw: raw.as_ref().to_vec(), expected: Expected::Passed(seen, Then::Close) }
 }
 
-/// A head with these lines behind a usual first one.
+/// A head with these lines after usual ones.
 fn get(fields: &str) -> String {
     format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
 }
 
-/// The same for a request with a body.
+/// Like `head`, for a request with a body.
 fn post(fields: &str, body: &str) -> String {
     format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n{body}")
 }
 
-/// Sends all of them, to both kinds of application.
+/// Sends all requests, to both kinds of application.
 fn check(cases: &[Case]) {
     for application in [Application::http(), Application::uwsgi()] {
         let sideman = Settings::before(&application.url()).start();
@@ -93,14 +93,14 @@ fn check(cases: &[Case]) {
     }
 }
 
-/// Gives the id of a refused request, and the error that its log line shall have.
+/// Returns the id of a refused request, and the expected error of its log line.
 fn check_one(
     sideman: &Sideman,
     application: &Application,
     case: &Case,
 ) -> Result<Option<(String, &'static str)>, String> {
     let mut client = sideman.connect();
-    // An answer may come, and the connection end, before everything is sent.
+    // The response may arrive, and the connection close, before everything is sent.
     let _ = client.try_send([&case.raw, NEXT].concat());
     let mut refusal = None;
     let seen = match &case.expected {
@@ -138,7 +138,7 @@ fn check_one(
     if got == seen { Ok(refusal) } else { Err(format!("expected {seen:#?}, but it saw {got:#?}")) }
 }
 
-/// One answer, which says why, and the end.
+/// One response, which names the reason, and then the end of the connection.
 fn check_refusal(client: &mut Client, status: u16, old: bool) -> Result<String, String> {
     let all = String::from_utf8_lossy(&client.until_gone()).into_owned();
     let mut parts = all.splitn(2, "\r\n\r\n");
@@ -154,7 +154,7 @@ fn check_refusal(client: &mut Client, status: u16, old: bool) -> Result<String, 
     if is_right && is_told && is_alone { Ok(all) } else { Err(format!("got {all:?}")) }
 }
 
-/// Every refusal was counted under its name.
+/// Every refusal was counted with its error.
 fn check_counts(sideman: &Sideman, cases: &[Case]) -> Result<(), String> {
     let mut expected = BTreeMap::<&str, f64>::new();
     for case in cases {

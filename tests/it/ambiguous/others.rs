@@ -1,4 +1,4 @@
-//! What is odd without being wrong: requests behind each other, `Expect`, `Upgrade`.
+//! Unusual but valid requests: pipelined ones, `Expect`, `Upgrade`.
 
 use super::{apps::Seen, check, get, last, passed, post, refused};
 
@@ -13,7 +13,7 @@ fn expectations_and_upgrades_are_forwarded_or_refused() {
         passed(post(&format!("Expect: 200-ok\r\n{length}"), "body"), body()),
         passed(post(&format!("Expect:\r\n{length}"), "body"), body()),
         passed(get("Expect: 100-continue\r\n"), Seen::of("GET /")),
-        // h2c would carry requests past every rule (RFC 9113, 3.1 has dropped it).
+        // h2c would bypass every rule for requests (RFC 9113, 3.1 removed it).
         passed(get(h2c), Seen::of("GET /")),
         passed(post(&format!("{h2c}{length}"), "body"), body()),
         passed(get("Upgrade: h2c\r\n"), Seen::of("GET /")),
@@ -27,14 +27,14 @@ fn expectations_and_upgrades_are_forwarded_or_refused() {
         last(get("Connection: close\r\n"), Seen::of("GET /")),
         last(get("Connection: keep-alive, CLOSE\r\n"), Seen::of("GET /")),
         last(get("Connection: close\r\nConnection: keep-alive\r\n"), Seen::of("GET /")),
-        // What HTTP/2 begins with, but for the rest of it.
+        // The beginning of the HTTP/2 preface, without its rest.
         refused("PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", 505, "version_unsupported"),
     ]);
 }
 
 #[test]
 fn pipelined_requests_are_separated() {
-    // What looks like a request in a body is one nowhere.
+    // A body that looks like a request is never treated as one.
     let inner = "GET /inner HTTP/1.1\r\nHost: a\r\n\r\n";
     let length = inner.len();
     check(&[

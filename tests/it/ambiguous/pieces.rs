@@ -1,5 +1,5 @@
-//! Requests that come in pieces, behind others, and before another protocol: where one ends does not
-//! depend on how it comes.
+//! Requests that arrive in pieces, pipelined, and before another protocol: their boundaries do not
+//! depend on the segments.
 
 use super::apps::{Application, Seen};
 use crate::support::Origin;
@@ -35,7 +35,7 @@ fn requests_in_pieces_of_any_size_are_parsed_alike() {
     }
 }
 
-/// What comes before a request that is refused is answered first.
+/// Requests before a refused one get their responses first.
 #[test]
 fn refusal_follows_earlier_responses() {
     let gate = Gate::new();
@@ -86,7 +86,7 @@ fn many_headers_of_a_pipelined_request_are_accepted() {
     }
 }
 
-/// A body that is refused half-way: nothing of it reached the application, which sees whole bodies.
+/// A body that is refused in the middle: the application gets none of it, because it gets only whole bodies.
 #[test]
 fn body_that_becomes_malformed_is_refused() {
     let application = Application::http();
@@ -105,7 +105,7 @@ fn body_that_becomes_malformed_is_refused() {
 const HANDSHAKE: &str =
     "GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
-/// What a client sends behind a request for WebSocket is no HTTP, unless the application says no.
+/// Bytes after a WebSocket request are not HTTP, unless the application refuses the upgrade.
 #[test]
 fn bytes_after_an_upgrade_are_not_a_request() {
     let (gate, done) = (Gate::new(), Gate::new());

@@ -1,16 +1,16 @@
-//! Requests one behind the other, cut at every place into two segments and at many into three: each is answered,
-//! logged and counted, whatever stands before and behind it.
+//! Pipelined requests, split at every byte into two segments and at many into three: each gets its response,
+//! and is logged and counted, with any request before and after it.
 
 use std::collections::BTreeMap;
 
 use crate::support::{App, Client, Gate, Settings, Sideman};
 
-/// What is sent on one connection, and what must come back.
+/// Bytes sent on one connection, and the expected responses.
 struct Sequence {
     name: &'static str,
     bytes: String,
     responses: Vec<Expected>,
-    /// Of the last request, which ends the connection.
+    /// The last request, which ends the connection.
     error: Option<&'static str>,
 }
 
@@ -115,7 +115,7 @@ fn sequences() -> Vec<Sequence> {
     ]
 }
 
-/// Where a sequence is cut: everywhere once, if it is short, and twice at some distance.
+/// Positions of the splits: every byte once if the sequence is short, and twice at some distance.
 fn cuts(length: usize) -> Vec<Vec<usize>> {
     let step = 1 + length / 100;
     let once = (1..length).step_by(step).map(|at| vec![at]);
@@ -146,8 +146,8 @@ fn answered(sideman: &Sideman, sequence: &Sequence, client: &mut Client) -> Resu
     Ok(())
 }
 
-/// Sends each sequence cut in every way, on a connection for each; all that was sent has been read before the next
-/// segment follows. With a gate, the application answers when all of it was sent.
+/// Sends each sequence split in every way, on its own connection; each segment has been read before the next
+/// one is sent. With a gate, the application responds after all of it was sent.
 fn check(gate: Option<&Gate>, sideman: &Sideman, sequences: &[Sequence]) {
     let received = || sideman.metric("sideman_received_bytes_total", &[]);
     let mut errors = BTreeMap::<&str, f64>::new();
@@ -167,7 +167,7 @@ fn check(gate: Option<&Gate>, sideman: &Sideman, sequences: &[Sequence]) {
                     sent += segment.len() as f64;
                 }
             }
-            // What comes behind a refusal, or while an answer is awaited, is not read.
+            // Bytes after a refusal, or while a response is pending, are not read.
             if round == 0 && gate.is_none() {
                 crate::support::eventually("all first segments", || {
                     (received() >= sent).then_some(())
@@ -207,7 +207,7 @@ fn segments_during_a_pending_response_are_each_served_and_counted() {
             waits.pass();
             App::reply(request.target().as_bytes())
         });
-        // All connect at once, which is more than wait in the application's queue of connections.
+        // All clients connect at once, which is more than the listen queue of the application holds.
         let sideman = Settings::before(&application.url())
             .set("upstream.max_in_flight", "400")
             .set("upstream.connect_timeout", "30s")

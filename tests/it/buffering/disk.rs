@@ -1,11 +1,11 @@
-//! A disk that is full harms those whose bodies have no room on it, and nobody else.
+//! A full disk fails only requests whose bodies need space on it.
 
 use super::{KEPT, before};
 use crate::support::{App, Client, Settings, Sideman, TempDir, can_mount, eventually, pattern};
 
 const SIZE: usize = 3 << 20;
 
-/// An upload that fails, while others do not.
+/// An upload that fails while others succeed.
 #[track_caller]
 fn check_harm(sideman: &Sideman, status: u16, error: &str) {
     for framing in
@@ -23,11 +23,11 @@ fn check_harm(sideman: &Sideman, status: u16, error: &str) {
         assert_eq!(sideman.log_of("/long")["error"], error);
         assert_eq!(sideman.get("/").text(), "0");
         assert_eq!(sideman.connect().post("/", "", &pattern(1000)).text(), "1000");
-        // What was under way goes on.
+        // Requests in flight continue.
         waiting.send(&pattern(100_000)[60_000..]);
         assert_eq!(waiting.response().text(), "100000");
     }
-    // A long answer is only slower.
+    // A long response only becomes slower.
     let mut client = Client::connect_with_small_buffer(sideman.address(), 4096);
     client.send("GET /down HTTP/1.1\r\nHost: example.test\r\n\r\n");
     assert!(client.response().body == pattern(SIZE));
@@ -56,7 +56,7 @@ fn full_disk_budget_is_503() {
     for (key, value) in [("buffers.disk", "5MiB"), ("buffers.directory", "memory")] {
         let settings: Settings = before(&application.url()).set("buffers.memory", "5MiB");
         let sideman = settings.set(key, value).start();
-        // Another upload has most of it.
+        // Another upload uses most of the budget.
         let mut other = sideman.connect();
         other.send("POST /other HTTP/1.1\r\nHost: example.test\r\nContent-Length: 3145728\r\n\r\n");
         other.send(&pattern(SIZE)[..SIZE - 100]);

@@ -1,4 +1,4 @@
-//! Buffers that fail for another reason than a lack of room.
+//! Buffers that fail for another reason than missing space.
 
 use std::{
     fs::{self, File},
@@ -7,7 +7,7 @@ use std::{
 
 use crate::support::{Gate, Origin, Settings, Sideman, close, expect, open, send, wait};
 
-/// Cuts the memory files in which bodies wait; gives how many there were.
+/// Truncates the memory files that hold buffered bodies; returns their number.
 fn cut_files(sideman: &Sideman) -> usize {
     let descriptors = format!("/proc/{}/fd", sideman.pid());
     let entries = fs::read_dir(descriptors).unwrap().map(|entry| entry.unwrap().path());

@@ -1,4 +1,4 @@
-//! `server.max_body`: what is too long is refused, and the client learns it.
+//! `server.max_body`: longer bodies are refused, and the client gets the response.
 
 use super::{before, send_chunked};
 use crate::support::{App, Client, Http2, Sideman, TempDir, Tool, http2::usual, pattern};
@@ -7,7 +7,7 @@ fn start(application: &App) -> Sideman {
     before(&application.url()).set("server.max_body", "1MiB").start()
 }
 
-/// 413 with its reason, and nothing reached the application.
+/// 413 with its reason, and no request reached the application.
 #[track_caller]
 fn check_refusal(sideman: &Sideman, client: &mut Client, path: &str) {
     let response = client.response();
@@ -36,7 +36,7 @@ fn content_length_over_the_limit_is_refused_at_once() {
         client.send(format!(
             "POST {path} HTTP/1.1\r\nHost: example.test\r\nContent-Length: 1048577\r\n{expects}\r\n"
         ));
-        // Before a byte of the body was sent.
+        // The response arrives before a byte of the body is sent.
         check_refusal(&sideman, &mut client, path);
     }
     assert_eq!(application.requests(), 0);
@@ -44,7 +44,7 @@ fn content_length_over_the_limit_is_refused_at_once() {
 
 #[test]
 fn client_that_sends_first_gets_the_413() {
-    // Closing with bytes unread would be a reset, which takes the answer with it (RFC 9112, 9.6).
+    // Closing with unread bytes would reset the connection and lose the response (RFC 9112, 9.6).
     let application = App::saying("never asked");
     let sideman = start(&application);
     let mut client = sideman.connect();
@@ -62,7 +62,7 @@ fn client_that_sends_first_gets_the_413() {
 
 #[test]
 fn body_limit_applies_to_unbuffered_routes() {
-    // Whether an application answers at all that gets a part of a body is its own affair.
+    // Whether an application responds at all to a partial body is up to the application.
     let origin = crate::support::Origin::script([
         crate::support::expect("POST /up "),
         crate::support::until_closed(),
@@ -92,7 +92,7 @@ fn expect_continue_gets_100() {
     assert_eq!(client.send("body").response().text(), "body");
 }
 
-/// What follows a body that nobody has asked for can't be found (RFC 9110, 10.1.1), and the client is told so.
+/// The end of an unread body cannot be found (RFC 9110, 10.1.1), so the response announces the close.
 #[test]
 fn refused_body_closes_the_connection_and_announces_it() {
     let application = App::saying("hello");
@@ -108,7 +108,7 @@ fn refused_body_closes_the_connection_and_announces_it() {
     assert_eq!(application.requests(), 0);
 }
 
-/// Nobody reads for minutes what can't be kept in the end.
+/// A body that cannot be buffered is refused before it is read.
 #[test]
 fn content_length_over_all_buffers_is_refused_at_once() {
     let application =
@@ -138,10 +138,10 @@ fn content_length_over_all_buffers_is_refused_at_once() {
         let fields = usual("POST", "/h2", &[("content-length", "1048577")]);
         let stream = http2.open(&fields, false);
         assert_eq!(http2.response(stream).status, 413);
-        // What streams is not held.
+        // Streamed bodies are not buffered.
         let body = pattern(1_048_577);
         assert_eq!(sideman.connect().post("/streams/", "", &body).text(), "1048577");
-        // What fits in memory is.
+        // Bodies that fit in memory are buffered.
         assert_eq!(sideman.connect().post("/", "", &body[..1 << 19]).text(), "524288");
         if disk == "1MiB" {
             assert_eq!(sideman.connect().post("/", "", &body[..1 << 20]).text(), "1048576");
@@ -173,7 +173,7 @@ fn refusal_is_a_page_or_json() {
     assert_eq!(sideman.metric("sideman_errors_total", &[("error", "body_too_large")]), 2.0);
 }
 
-/// A client as they are: it sends all that it has, or asks first, and shows what it was answered.
+/// curl sends everything first, or expects 100, and prints the response.
 #[test]
 fn curl_shows_the_413() {
     let application = App::saying("never asked");
@@ -197,7 +197,7 @@ fn curl_shows_the_413() {
             let (page, status) = text.rsplit_once('\n').unwrap();
             assert_eq!(status, "413", "{shown}");
             assert!(page.contains("\"error\":\"body_too_large\""), "{shown}");
-            // Neither a reset nor a broken pipe.
+            // There is neither a reset nor a broken pipe.
             assert!(output.status.success(), "{shown}");
         }
     }

@@ -1,4 +1,4 @@
-//! The budget under a thousand uploads at the same time. It moves 20 GiB through the loopback and needs
+//! The memory budget under a thousand concurrent uploads. It moves 20 GiB over loopback and needs
 //! 10 GiB below the directory for temporary files and 3,100 descriptors, so it is run by hand:
 //! `cargo test --test it -- --ignored --nocapture a_thousand_uploads`
 
@@ -25,7 +25,7 @@ fn resident(sideman: &Sideman) -> u64 {
     sideman.memory("RssAnon") + sideman.memory("RssShmem")
 }
 
-/// Takes uploads and throws them away; says how long each was.
+/// Receives uploads and discards them; responds with the length of each.
 fn sink() -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -62,7 +62,7 @@ fn take(mut stream: TcpStream) {
 #[test]
 #[ignore = "moves 20 GiB: see above how to run it"]
 fn a_thousand_uploads_stay_within_the_budget() {
-    // The room on the disk is another matter: 4 GiB by default.
+    // The space on disk is limited separately: 4 GiB by default.
     let settings = Settings::before(&sink()).set("buffers.disk", "12GiB");
     let sideman = settings
         .set("upstream.read_timeout", "5m")
@@ -97,7 +97,7 @@ fn a_thousand_uploads_stay_within_the_budget() {
         });
         let head =
             format!("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: {SIZE}\r\n\r\n");
-        /// Ends the measuring, also when a condition was waited for in vain.
+        /// Ends the measurement, also when waiting for a condition has failed.
         struct End<'a>(&'a AtomicBool);
         impl Drop for End<'_> {
             fn drop(&mut self) {
@@ -113,7 +113,7 @@ fn a_thousand_uploads_stay_within_the_budget() {
                 client.send(piece);
             }
         }
-        // Nothing but last bytes is missing, and so nobody was served yet.
+        // Only the last bytes are missing, so no upload has a response yet.
         let all = (UPLOADS * SIZE) as f64;
         eventually_within(LONG, "all of it here", || {
             (sideman.metric("sideman_buffer_bytes", &[]) > all * 0.99).then_some(())
@@ -144,8 +144,8 @@ fn a_thousand_uploads_stay_within_the_budget() {
     for kind in ["disk", "memory"] {
         sideman.until_metric("sideman_buffer_bytes", &[("kind", kind)], 0.0);
     }
-    // buffers.memory, and for each connection what it has in any case: what hyper reads into, one frame
-    // in hand and one on its way to the file, 64 KiB each, and the allocator's share.
+    // buffers.memory, and for each connection its fixed cost: the read buffer of hyper, one frame
+    // in memory and one being written to the file, 64 KiB each, and the overhead of the allocator.
     let allowed = first + 64 * MIB + UPLOADS as u64 * 320 * 1024;
     assert!(most < allowed, "{most} bytes, more than {allowed}");
 }

@@ -1,4 +1,4 @@
-//! The budget holds however many bodies come at the same time, and their memory goes back to the system.
+//! The budget limits concurrent bodies, and their memory is returned to the system.
 
 use std::{thread, time::Duration};
 
@@ -17,7 +17,7 @@ fn concurrent_uploads_stay_within_the_memory_budget() {
     let address = sideman.address();
     let body = pattern(SIZE);
     let mut most = 0;
-    // All of them are under way before the first is complete.
+    // All uploads are in flight before the first is complete.
     let mut clients: Vec<_> = (0..UPLOADS).map(|_| Client::connect(address)).collect();
     for client in &mut clients {
         client.send(format!(
@@ -37,8 +37,8 @@ fn concurrent_uploads_stay_within_the_memory_budget() {
     let in_memory = sideman.metric("sideman_buffer_bytes", &[("kind", "memory")]);
     assert!(in_memory <= f64::from(4 << 20), "{in_memory} bytes in memory");
     assert_eq!(application.requests(), 0);
-    // The budget, a frame for each in hyper and in hand, what threads and allocator keep: far from
-    // the 200 MiB that came.
+    // The budget, one frame for each upload in hyper and in memory, and thread and allocator overhead: far less than
+    // the 200 MiB that were received.
     let grown = most.saturating_sub(before);
     assert!(grown < 64 << 20, "{before} bytes became {most}");
     thread::scope(|scope| {
@@ -73,7 +73,7 @@ fn freed_memory_goes_back_to_the_system_while_idle() {
     assert!(full > at_start + (all as u64) * 9 / 10, "{at_start} bytes became {full}");
     drop(clients);
     sideman.until_metric("sideman_buffer_bytes", &[("kind", "memory")], 0.0);
-    // Nothing else happens meanwhile. Other processors may be busy with other tests.
+    // No other request runs meanwhile. Other processors may be busy with other tests.
     eventually_within(Duration::from_secs(10), "the memory has gone back", || {
         (sideman.memory("RssAnon") < at_start + (6 << 20)).then_some(())
     });
@@ -82,7 +82,7 @@ fn freed_memory_goes_back_to_the_system_while_idle() {
 #[test]
 fn slow_readers_use_little_memory() {
     const READERS: usize = 40;
-    // The kernel takes some megabytes for each.
+    // The kernel buffers some megabytes for each client.
     const LONG: usize = 6 << 20;
     let application = App::start(|_| {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LONG}\r\n\r\n");
@@ -102,7 +102,7 @@ fn slow_readers_use_little_memory() {
         let in_flight = sideman.metric("sideman_upstream_in_flight", &[]);
         (application.requests() == READERS && in_flight == 0.0).then_some(())
     });
-    // Half of the budget, and for each the 16 KiB that it has in hand beside its task.
+    // Half of the budget, and for each client 16 KiB in memory beside its task.
     let grown = sideman.memory("RssAnon").saturating_sub(before);
     assert!(grown < (1 << 20) + READERS as u64 * (96 << 10), "grown by {grown}");
     drop(readers);

@@ -1,4 +1,4 @@
-//! Bodies that wait, so that slow clients hold nothing of the application.
+//! Buffered bodies: slow clients occupy no worker of the application.
 
 mod disk;
 mod failing;
@@ -10,15 +10,15 @@ mod responses;
 
 use crate::support::{Client, Settings};
 
-/// An answer that keeps its connection.
+/// The head of a response that keeps its connection.
 const KEPT: &str = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n";
 
-/// A whole answer that keeps its connection.
+/// A whole response that keeps its connection.
 fn kept(body: &str) -> String {
     format!("{KEPT}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
-/// One worker, so that one pool has every connection to the application.
+/// One worker, so one pool holds all upstream connections.
 fn before(upstream: &str) -> Settings {
     Settings::before(upstream).set("server.workers", "1").set("upstream.idle_timeout", "1m")
 }

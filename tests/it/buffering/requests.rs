@@ -1,4 +1,4 @@
-//! Requests: complete before the application sees them, and with a length.
+//! Requests are complete before they are forwarded, and have a Content-Length.
 
 use std::{
     net::TcpListener,
@@ -19,7 +19,7 @@ fn buffered_upload_is_not_forwarded_before_it_is_complete() {
         ("Content-Length: 10", "first", "after"),
         ("Transfer-Encoding: chunked", "5\r\nfirst\r\n", "5\r\nafter\r\n0\r\n\r\n"),
     ] {
-        // Whoever connects to the application is noticed.
+        // Every connection to the application is noticed.
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let seen = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&seen);
@@ -32,7 +32,7 @@ fn buffered_upload_is_not_forwarded_before_it_is_complete() {
         let sideman = before(&application.url()).start();
         let mut slow = sideman.connect();
         slow.send(format!("POST /slow HTTP/1.1\r\nHost: example.test\r\n{framing}\r\n\r\n{first}"));
-        // Another request passes meanwhile: the first bytes were there before it.
+        // Another request is served meanwhile: the first bytes arrived before it.
         for _ in 0..3 {
             assert_eq!(sideman.connect().post("/", "", b"body").text(), "4 body");
         }
@@ -71,7 +71,7 @@ fn long_upload_is_spilled_to_disk_and_arrives_unchanged() {
     for (place, kind) in [
         (named.as_str(), "disk"),
         ("memory", "memory"),
-        // Nothing can be written there: as good as no directory.
+        // This directory is not writable, so it counts as missing.
         ("/proc", "memory"),
         ("/nonexistent/sideman", "memory"),
     ] {
@@ -81,7 +81,7 @@ fn long_upload_is_spilled_to_disk_and_arrives_unchanged() {
         send_chunked(&mut client, "/chunked", &pattern(SIZE), 70_001);
         assert_eq!(client.response().text(), "true", "{place}");
         assert_eq!(sideman.metric("sideman_buffer_spilled_total", &[("body", "request")]), 2.0);
-        // Seen while it is there.
+        // The file is visible while it is used.
         client.send(format!(
             "POST /part HTTP/1.1\r\nHost: example.test\r\nContent-Length: {SIZE}\r\n\r\n"
         ));
@@ -90,7 +90,7 @@ fn long_upload_is_spilled_to_disk_and_arrives_unchanged() {
             let waiting = sideman.metric("sideman_buffer_bytes", &[("kind", kind)]);
             (waiting > 4e6).then_some(())
         });
-        // No name shows.
+        // The file has no name.
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         client.send(&pattern(SIZE)[SIZE / 2..]);
         assert_eq!(client.response().text(), "true", "{place}");
@@ -102,7 +102,7 @@ fn long_upload_is_spilled_to_disk_and_arrives_unchanged() {
 
 #[test]
 fn slow_uploads_occupy_no_worker() {
-    // The application has one worker: whoever occupies it is alone.
+    // The application has one worker, so a request that occupies it blocks all others.
     let application = App::saying("hello");
     let sideman = before(&application.url()).start();
     let slow: Vec<_> = (0..20)
@@ -160,7 +160,7 @@ fn buffered_request_can_be_retried() {
         client.send([head.as_bytes(), &pattern(length)].concat()).response().text()
     };
     assert_eq!(ask("/1", 5), "one");
-    // From the file, a second time.
+    // The body is sent again from the file.
     assert_eq!(ask("/2", 400_000), "two");
     assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 1.0);
 }

@@ -1,4 +1,4 @@
-//! Answers: taken from the application as fast as it writes.
+//! Responses are read from the application as fast as it writes.
 
 use super::{KEPT, before, kept};
 use crate::support::{
@@ -7,14 +7,14 @@ use crate::support::{
 
 const SIZE: usize = 5 << 20;
 
-/// Asks for a page, and reads nothing of it.
+/// Requests a page, and reads nothing of the response.
 fn ask_only(sideman: &Sideman, target: &str) -> Client {
     let mut client = Client::connect_with_small_buffer(sideman.address(), 4096);
     client.send(format!("GET {target} HTTP/1.1\r\nHost: example.test\r\n\r\n"));
     client
 }
 
-/// A long answer with this framing.
+/// A long response with this framing.
 fn long(framing: &str) -> Vec<u8> {
     let mut answer = format!("{KEPT}{framing}\r\n\r\n").into_bytes();
     if framing.starts_with("Content-Length") {
@@ -40,14 +40,14 @@ fn client_that_reads_nothing_occupies_no_worker() {
         ]);
         let sideman = before(&origin.url()).start();
         let mut slow = ask_only(&sideman, "/long");
-        // Sideman has closed it: the application's worker is free.
+        // Sideman has closed the upstream connection, so the application's worker is free.
         origin.until_closed(1);
         assert_eq!(sideman.get("/next").text(), "next");
         assert_eq!(sideman.metric("sideman_buffer_spilled_total", &[("body", "response")]), 1.0);
-        // The kernel takes some megabytes for a client that reads nothing.
+        // The kernel buffers some megabytes for a client that does not read.
         assert!(sideman.metric("sideman_buffer_bytes", &[("kind", "disk")]) > 5e5);
         let memory = sideman.metric("sideman_buffer_bytes", &[("kind", "memory")]);
-        // buffers.memory_per_body, and as much again that small pieces may leave unused.
+        // buffers.memory_per_body, and as much again for the unused parts of small chunks.
         assert!(memory <= f64::from(512 << 10), "{memory} bytes in memory");
         let response = slow.response();
         assert!(response.status == 200 && response.body == pattern(SIZE), "{framing}");
@@ -70,7 +70,7 @@ fn connection_is_reused_before_the_client_read_the_response() {
     let sideman = before(&origin.url()).start();
     let mut slow = ask_only(&sideman, "/long");
     sent.pass();
-    // What the kernel still holds of it is read before, and its place is free with the last byte.
+    // The rest in the kernel is read first, and the permit is released with the last byte.
     sideman.until_metric("sideman_upstream_in_flight", &[], 0.0);
     assert_eq!(sideman.metric("sideman_requests_in_flight", &[]), 1.0);
     assert_eq!(sideman.get("/next").text(), "next");
@@ -101,7 +101,7 @@ fn full_buffers_only_slow_the_response_down() {
         let mut slow = ask_only(&sideman, "/long");
         eventually("bytes that wait", || {
             let waiting = sideman.metric("sideman_buffer_bytes", &[("kind", "memory")]);
-            // Half of buffers.memory_per_body fills up for certain; the other half is on its way to the client.
+            // Half of buffers.memory_per_body always fills up; the other half is in flight to the client.
             (waiting >= f64::from(128 << 10)).then_some(())
         });
         assert!(slow.response().body == pattern(SIZE), "{key}");
@@ -111,7 +111,7 @@ fn full_buffers_only_slow_the_response_down() {
 
 #[test]
 fn truncated_response_stays_truncated() {
-    // Long ago, from the client's point of view: all of it waits in the file.
+    // The failure is old from the client's point of view: the whole response waits in the file.
     for (framing, first) in [
         ("Content-Length: 9000000", pattern(SIZE)),
         ("Transfer-Encoding: chunked", [b"500000\r\n", &pattern(SIZE)[..]].concat()),
@@ -167,7 +167,7 @@ fn streams_are_forwarded_at_once() {
 
 #[test]
 fn streams_are_not_read_ahead() {
-    // More than the kernel takes for a client that does not read.
+    // More than the kernel buffers for a client that does not read.
     const LONG: usize = 20 << 20;
     for (fields, rule) in [
         ("Content-Type: text/event-stream; charset=utf-8", "none"),
@@ -195,7 +195,7 @@ fn slow_readers_use_at_most_half_of_the_memory() {
         "/up" => App::reply(format!("{}", request.body.len()).as_bytes()),
         _ => long(&format!("Content-Length: {SIZE}")),
     });
-    // Behind a proxy that does not say who they are: one client alone would have less than the half.
+    // The clients come through a proxy that does not identify them: one client alone gets less than half.
     let sideman = before(&application.url())
         .set("server.trusted_proxies", "127.0.0.1")
         .set("buffers.memory", "1MiB")

@@ -1,5 +1,5 @@
-//! What AWS would say about the examples, without AWS: cfn-lint and botocore's service model, in a
-//! virtual environment of their own. See tests/aws/check.py.
+//! Checks of AWS on the examples, without AWS: cfn-lint and botocore's service model, in a
+//! virtual environment. See tests/aws/check.py.
 
 use std::{
     io::Write as _,
@@ -42,17 +42,17 @@ impl Checker {
         prepared.as_ref().ok()
     }
 
-    /// What CloudFormation would refuse in a template, a line each.
+    /// The faults that CloudFormation would report in a template, one a line.
     pub(crate) fn template(&self, text: &str) -> Vec<String> {
         self.check(&["template", "/dev/stdin"], text)
     }
 
-    /// What ECS would refuse in an operation's input, a line each.
+    /// The faults that ECS would report in an operation's input, one a line.
     pub(super) fn input(&self, operation: &str, input: &Value) -> Vec<String> {
         self.service_input("ecs", operation, input)
     }
 
-    /// The same for any service.
+    /// Like `ecs`, for any service.
     pub(crate) fn service_input(
         &self,
         service: &str,
@@ -79,7 +79,7 @@ impl Checker {
         let said = String::from_utf8(output.stdout).unwrap();
         let found: Vec<String> =
             said.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
-        // A status without a line is a check that did not run.
+        // A status without a line means that a check did not run.
         let expected = if found.is_empty() { Some(0) } else { Some(1) };
         let trouble = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), expected, "{arguments:?}: {trouble}");
@@ -91,7 +91,7 @@ fn home() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/aws")
 }
 
-/// A task definition as CloudFormation has it, alone in a template: cfn-lint knows what Fargate allows.
+/// A task definition in CloudFormation's form, alone in a template: cfn-lint knows the sizes that Fargate allows.
 fn as_template(task: &Value) -> Value {
     let task = json!({"Type": "AWS::ECS::TaskDefinition", "Properties": pascal(task)});
     json!({"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"Task": task}})
@@ -168,7 +168,7 @@ fn the_checks_find_what_aws_refuses() {
         let found = checker.input("RegisterTaskDefinition", &change(pointer, value));
         assert!(!found.is_empty(), "{pointer}");
     }
-    // Fargate has no tasks of one vCPU and 300 MiB: the model does not know that.
+    // Fargate has no tasks of one vCPU and 300 MiB; the service model does not check this.
     let small = change("/memory", json!("300"));
     assert_eq!(checker.input("RegisterTaskDefinition", &small), [] as [&str; 0]);
     assert!(!checker.template(&as_template(&small).to_string()).is_empty());

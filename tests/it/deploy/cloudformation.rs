@@ -1,4 +1,4 @@
-//! config/deploy/ecs/cloudformation.yaml: what it makes, with the parameters that people set.
+//! config/deploy/ecs/cloudformation.yaml: the resources that it creates with the parameters that users set.
 
 use serde_json::{Value, json};
 use sideman::config;
@@ -16,7 +16,7 @@ const FILE: &str = "config/deploy/ecs/cloudformation.yaml";
 const GUNICORN: &[(&str, &str)] = &[("Application", "project.wsgi"), ("Host", "www.example.org")];
 const UWSGI: &[(&str, &str)] =
     &[("Application", "project.wsgi"), ("Host", "www.example.org"), ("Server", "uwsgi")];
-/// Everything that can be left out.
+/// Every optional parameter.
 const EVERYTHING: &[(&str, &str)] = &[
     ("Application", "shop.wsgi:application"),
     ("AssignPublicIp", "DISABLED"),
@@ -40,13 +40,13 @@ fn template(values: &[(&str, &str)]) -> Template {
     Template::new(&text(FILE), values)
 }
 
-/// A task definition as the API has it.
+/// A task definition in the form of the API.
 fn task(values: &[(&str, &str)], name: &str) -> Value {
     camel(&template(values).properties(name, "AWS::ECS::TaskDefinition"))
 }
 
-/// `ContainerPort` to `containerPort`, where CloudFormation has other words than the API too; names of
-/// variables are values here, and stay.
+/// `ContainerPort` to `containerPort`, and the names that differ between CloudFormation and the API. Names of
+/// variables are values here and stay unchanged.
 fn camel(value: &Value) -> Value {
     match value {
         Value::Object(map) => map
@@ -70,7 +70,7 @@ fn camel(value: &Value) -> Value {
     }
 }
 
-/// What the target group and the service say.
+/// The settings of the target group and the service.
 pub(super) fn balancer() -> Balancer {
     let template = template(GUNICORN);
     let group = template.properties("TargetGroup", "AWS::ElasticLoadBalancingV2::TargetGroup");
@@ -80,7 +80,7 @@ pub(super) fn balancer() -> Balancer {
         (&json!("HTTP"), &json!("HTTP"))
     );
     assert_eq!(group["HealthCheckPort"], "traffic-port");
-    // Tasks of awsvpc have an address each.
+    // Tasks with awsvpc have an IP address each.
     assert_eq!(group["TargetType"], "ip");
     let [target] = list(&service["LoadBalancers"], Clone::clone).try_into().unwrap();
     assert_eq!(target["TargetGroupArn"], "TargetGroup");
@@ -112,7 +112,7 @@ fn statements(template: &Template, role: &str) -> Vec<Value> {
     policies.iter().flat_map(|one| one.as_array().unwrap().clone()).collect()
 }
 
-/// What a role may do with something.
+/// The actions that a role may perform on a resource.
 fn allowed(statements: &[Value], resource: &Value) -> Vec<String> {
     let words = |value: &Value| match value.as_array() {
         Some(items) => items.iter().map(word).collect(),
@@ -195,7 +195,7 @@ fn manage_has_what_the_application_has() {
         for field in ["image", "environment", "secrets", "environmentFiles"] {
             assert!(app[field] == one[field] && !app[field].is_null(), "{field}");
         }
-        // A task that is run with another command is that command, and its end is the task's.
+        // A task that runs another command ends when that command ends.
         assert_eq!(one["entryPoint"], json!(["python", "manage.py"]));
         assert_eq!(
             (list(&manage["containerDefinitions"], |_| ()).len(), &one["essential"]),
@@ -242,7 +242,7 @@ fn ecs_exec_reaches_the_application() {
             assert!(may.contains(&action), "{action}");
         }
     }
-    // A read-only root takes no session.
+    // A session needs a writable root file system.
     let app = container(&task(GUNICORN, "TaskDefinition"), "app");
     assert!(app["readonlyRootFilesystem"].is_null());
 }
@@ -255,7 +255,7 @@ fn tasks_accept_requests_from_the_load_balancer_only() {
     let port = balancer().port;
     assert_eq!((number(&rule["FromPort"]), number(&rule["ToPort"])), (port.into(), port.into()));
     assert_eq!(rule["SourceSecurityGroupId"], "LoadBalancerSecurityGroup");
-    // Without this the service is created before its target group has a balancer, which fails.
+    // Without this, the service would be created before its target group has a load balancer, which fails.
     assert_eq!(template.file["Resources"]["Service"]["DependsOn"], "ListenerRule");
 }
 
@@ -277,7 +277,7 @@ fn tasks_are_in_the_networks_they_need() {
         (&rule["GroupId"], &rule["SourceSecurityGroupId"]),
         (&json!("sg-database"), &json!("SecurityGroup.GroupId"))
     );
-    // The service is created after it, since startup needs the database.
+    // The service is created after the database, since startup needs it.
     let service = template.properties("Service", "AWS::ECS::Service");
     assert_eq!(service["Tags"][0]["Value"], "DatabaseIngress");
     assert_eq!(
@@ -345,7 +345,7 @@ fn metrics_are_sent_from_the_admin_listener_to_aws() {
                 "{part}"
             );
         }
-        // Every name that it keeps is one of Sideman's.
+        // Every metric that the collector keeps exists in Sideman.
         let known = text("docs/metrics.md");
         let keep = scrape["metric_relabel_configs"][0]["regex"].as_str().unwrap_or_default();
         for name in keep.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_') {
@@ -361,7 +361,7 @@ fn metrics_are_sent_from_the_admin_listener_to_aws() {
     let endpoint =
         "https://aps-workspaces.AWS::Region.amazonaws.com/workspaces/ws-1/api/v1/remote_write";
     assert_eq!(exporter["endpoint"], endpoint);
-    // Tasks are told apart by their ARN: each has the same address of its own.
+    // Tasks are distinguished by their ARN: all of them scrape the same loopback address.
     assert_eq!(exporter["resource_to_telemetry_conversion"]["enabled"], true);
     assert_eq!(config["service"]["extensions"], json!(["sigv4auth"]));
     let may = |values, resource: &str| {
@@ -390,7 +390,7 @@ fn every_parameter_and_resource_is_used() {
         assert!(uses >= 2, "{name} is not used");
     }
     for name in file["Resources"].as_object().unwrap().keys() {
-        // Every one of them evaluates, so that nothing refers to what is not there.
+        // All values evaluate, so nothing refers to a missing resource.
         assert!(template.value(&file["Resources"][name]["Properties"]).is_object(), "{name}");
     }
 }

@@ -1,4 +1,4 @@
-//! What README.md tells people to type: its commands are run here as they stand there, with free ports and directories.
+//! The commands of README.md run here as printed, with free ports and directories.
 //! Its numbers are those of the settings and of docs/performance.md.
 
 use std::fs;
@@ -8,7 +8,7 @@ use sideman::config::{self, Environment, Flags};
 use super::text;
 use crate::support::{App, Settings, TempDir};
 
-/// Commands that take minutes or need an engine: the script that runs each, and its words for it.
+/// Commands that take minutes or need a container engine: the script that runs each, and its line there.
 const ELSEWHERE: [(&str, &str, &str); 4] = [
     ("cargo test --locked", ".ci/run", "cargo test --locked"),
     ("docker build -t sideman .", "tests/docker/run", "docker build --tag \"$PROXY_IMAGE\" ."),
@@ -23,7 +23,7 @@ const ELSEWHERE: [(&str, &str, &str); 4] = [
         "createsuperuser",
     ),
 ];
-/// In place of the ports that the README names.
+/// Replaces the ports that the README names.
 const FREE_PORTS: [&str; 4] = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
 
 /// The lines within fences of one language, without comments.
@@ -51,7 +51,7 @@ fn after<'a>(command: &'a str, flag: &str) -> &'a str {
     words.next().unwrap_or_else(|| panic!("no {flag} in {command}"))
 }
 
-/// Runs it before an application of the test's own, with files of the test's own.
+/// Runs the command in front of a test application, with test files.
 fn check_run(command: &str) {
     let (application, files) = (App::saying("hello"), TempDir::new());
     fs::write(files.path().join("site.css"), "b{}").unwrap();
@@ -132,7 +132,7 @@ fn figures_of_the_readme_are_in_the_performance_page() {
     }
 }
 
-/// Half of the pages' readers stop at what does not fit on a few screens.
+/// Half of the readers stop after a few screens.
 #[test]
 fn readme_is_short_and_its_pictures_are_small() {
     let readme = text("README.md");
@@ -149,7 +149,7 @@ fn readme_is_short_and_its_pictures_are_small() {
     assert_eq!(pictures, 2);
 }
 
-/// What is said in passing: the version, and how many places of an example are to be edited.
+/// Facts within sentences: the version, and how many values of an example must be edited.
 #[test]
 fn readme_names_the_version_and_counts_the_places_to_edit() {
     let readme = text("README.md");

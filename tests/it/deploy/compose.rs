@@ -11,7 +11,7 @@ use super::{
 
 const FILE: &str = "config/deploy/compose.yaml";
 
-/// What a variable that is not set stands for: `${NAME:-default}`.
+/// The value of a variable that is not set: `${NAME:-default}`.
 fn expand(text: &str) -> String {
     match text.split_once("${") {
         None => text.to_owned(),
@@ -36,7 +36,7 @@ fn container((name, service): (&String, &Value)) -> Container {
         ports: published.iter().map(|one| port(&one.rsplit(':').next().unwrap().into())).collect(),
         mounts: list(&service["volumes"], mount),
         depends: service["depends_on"].as_object().into_iter().flatten().map(depends).collect(),
-        // Here the end of one is not the end of all.
+        // In compose, the end of one container does not end the others.
         is_essential: name != "startup",
         stop_seconds: service["stop_grace_period"].as_str().map_or(10, seconds),
         has_read_only_root: service["read_only"] == true,
@@ -93,11 +93,11 @@ fn compose_file_follows_the_rules() {
             assert!(volumes.contains_key(&mount.volume), "{}: {mount:?}", container.name);
         }
     }
-    // Bodies that don't fit into the little memory have somewhere to go.
+    // Bodies that do not fit in memory are spilled to disk.
     let sideman = example.container("sideman");
     assert!(sideman.mounts.iter().any(|one| one.path == "/tmp" && !one.is_read_only));
     assert_eq!(services["sideman"]["ports"], serde_json::json!(["${PUBLISH:-8080}:8080"]));
-    // The same program in both, so that it is built once.
+    // Both use the same program, so it is built once.
     for part in ["image", "build"] {
         assert_eq!(services["startup"][part], services["app"][part]);
     }
@@ -106,7 +106,7 @@ fn compose_file_follows_the_rules() {
 #[test]
 fn compose_comes_back_after_a_crash_or_a_reboot() {
     for (name, service) in file()["services"].as_object().unwrap() {
-        // startup has an end.
+        // startup ends.
         let expected = if name == "startup" { Value::Null } else { "unless-stopped".into() };
         assert_eq!(service["restart"], expected, "{name}");
     }
@@ -124,7 +124,7 @@ fn compose_has_a_database_and_uploads() {
         set("POSTGRES_DB")
     );
     assert_eq!(example.container("app").environment["DATABASE_URL"], expected);
-    // One password, wherever it is set.
+    // The password has one value everywhere.
     let source = text(FILE);
     assert_eq!(source.matches("${DATABASE_PASSWORD:-site}").count(), 2);
     let check = list(&database["healthcheck"]["test"], word);
@@ -133,11 +133,11 @@ fn compose_has_a_database_and_uploads() {
     assert!(startup.depends.contains(&("database".to_owned(), "healthy".to_owned())));
     assert!(database["ports"].is_null() && database["volumes"].is_array());
 
-    // startup makes the volume for uploads one that any user may write to.
+    // startup makes the volume for uploads writable for every user.
     let media = startup.mounts.iter().find(|one| one.volume == "media").unwrap();
     assert!(startup.command.join(" ").contains(&format!("chmod 1777 {} ", media.path)));
     assert_eq!(startup.user.as_deref(), Some("0"));
-    // The engine would give it the owner of the image's directory again.
+    // Otherwise the engine would give it the owner of the image's directory again.
     for name in ["startup", "app"] {
         let mounts = file["services"][name]["volumes"].as_array().unwrap();
         let media = mounts.iter().find(|one| one["source"] == "media").unwrap();
@@ -145,7 +145,7 @@ fn compose_has_a_database_and_uploads() {
     }
 }
 
-/// What has to be changed stands at the top, and nowhere else.
+/// All values to change are at the top of the file.
 #[test]
 fn compose_has_three_values_to_change() {
     let source = text(FILE);
@@ -164,7 +164,7 @@ fn compose_has_three_values_to_change() {
     assert!(app.command.ends_with(&[application]));
 }
 
-/// The project of the tests is a usual one: it starts with the example as it is.
+/// The project of the tests is a usual one: the example starts it unchanged.
 #[test]
 fn the_project_reads_what_compose_sets() {
     let settings = text("tests/django/project/settings.py");
@@ -172,10 +172,10 @@ fn the_project_reads_what_compose_sets() {
         assert!(settings.contains(&format!("os.environ.get(\"{name}\"")), "{name} is not read");
     }
     let dockerfile = text("tests/django/Dockerfile");
-    // Flags that would win over GUNICORN_CMD_ARGS, and a place where nobody looks.
+    // Flags would win over GUNICORN_CMD_ARGS, and would be hidden in the image.
     let command = dockerfile.lines().rfind(|line| line.starts_with("CMD ")).unwrap();
     assert!(command.contains("--bind=127.0.0.1:8001"), "{command}");
-    // tests/docker/run starts it so.
+    // tests/docker/run starts it with this command.
     assert!(text("tests/docker/run").contains("SITE_BUILD="));
     assert!(text("README.md").contains("SITE_BUILD=../../tests/django docker compose"));
 }

@@ -1,4 +1,4 @@
-//! config/deploy/copilot/manifest.yml, by itself and as each of its environments has it.
+//! config/deploy/copilot/manifest.yml, alone and merged with each of its environments.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::{
 const FILE: &str = "config/deploy/copilot/manifest.yml";
 const PATCHES: &str = "config/deploy/copilot/overrides/cfn.patches.yml";
 
-/// What an environment says lies above the rest, key by key.
+/// The keys of an environment override those of the rest.
 fn overlay(below: &mut Value, above: &Value) {
     match (below, above) {
         (Value::Object(below), Value::Object(above)) => {
@@ -28,7 +28,7 @@ fn environment(value: &Value) -> BTreeMap<String, String> {
     value.as_object().into_iter().flatten().map(|(key, one)| (key.clone(), word(one))).collect()
 }
 
-/// Where Copilot puts a container: the application, what it adds by itself, the sidecars by name.
+/// The containers by source: the application, those that Copilot adds, the sidecars by name.
 fn place(manifest: &Value, name: &str) -> usize {
     let sidecars = manifest["sidecars"].as_object().unwrap();
     let own = ["logging", "observability"].into_iter().filter(|key| manifest[*key].is_object());
@@ -37,7 +37,7 @@ fn place(manifest: &Value, name: &str) -> usize {
     1 + own.count() + names.iter().position(|one| *one == name).unwrap()
 }
 
-/// What cfn.patches.yml sets for a sidecar.
+/// The settings of cfn.patches.yml for a sidecar.
 fn patches(manifest: &Value, name: &str) -> BTreeMap<String, Value> {
     let place = place(manifest, name);
     let prefix = format!("/Resources/TaskDefinition/Properties/ContainerDefinitions/{place}/");
@@ -75,7 +75,7 @@ fn sidecar(manifest: &Value, name: &str) -> Container {
         }),
         depends: environment(&sidecar["depends_on"]).into_iter().collect(),
         is_essential: sidecar["essential"] != false,
-        // Fargate's own.
+        // The default size of Fargate.
         stop_seconds: 30,
         has_read_only_root: patches
             .get("ReadonlyRootFilesystem")
@@ -98,7 +98,7 @@ fn example(file: String, manifest: &Value) -> Example {
         mounts: volumes
             .iter()
             .map(|(volume, how)| {
-                // Static files are the task's own, uploads are everybody's.
+                // Static files belong to one task, uploads are shared by all.
                 let is_shared = how["efs"] == true;
                 assert_eq!(is_shared, volume == "media", "{file}: {volume}");
                 Mount {
@@ -163,12 +163,12 @@ fn startup_has_what_the_application_has() {
         );
         assert_eq!(word(parameter), expected, "where copilot secret init puts it");
     }
-    // On Fargate a volume belongs to root.
+    // On Fargate root owns a volume.
     let user = example(FILE.into(), &manifest).container("startup").user.clone();
     assert_eq!(user.as_deref(), Some("0"));
 }
 
-/// A value that stands in several places has the same mark in each.
+/// A value that occurs several times has the same mark everywhere.
 #[test]
 fn every_value_to_change_is_marked() {
     let manifest = yaml::parse(&text(FILE));
@@ -186,7 +186,7 @@ fn every_value_to_change_is_marked() {
             "{value}: {marks:?}"
         );
     };
-    // The container is called as the service is.
+    // The container has the name of the service.
     let name = word(&manifest["name"]);
     let depends = environment(&manifest["sidecars"]["sideman"]["depends_on"]);
     assert!(depends.contains_key(&name));
@@ -205,7 +205,7 @@ fn every_patch_is_for_a_container_of_the_manifest() {
     let manifest = yaml::parse(&text(FILE));
     let known = ["startup", "sideman"].map(|name| patches(&manifest, name).len());
     assert_eq!(known.iter().sum::<usize>(), yaml::parse(&text(PATCHES)).as_array().unwrap().len());
-    // Deprecated, and so is what it says about places.
+    // Deprecated, together with placement.
     assert!(manifest["taskdef_overrides"].is_null());
     // Copilot's own containers come before the sidecars.
     let mut logged = manifest;

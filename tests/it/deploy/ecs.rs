@@ -1,4 +1,4 @@
-//! config/deploy/ecs/*.json: task definitions as `aws ecs register-task-definition` takes them.
+//! config/deploy/ecs/*.json: task definitions as `aws ecs register-task-definition` accepts them.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::{
     rules, text,
 };
 
-/// The containers of a task definition, and that it is one.
+/// The containers of a task definition, after checks of the task itself.
 #[track_caller]
 pub(super) fn containers(file: &str, task: &Value) -> Vec<Container> {
     assert_eq!(task["networkMode"], "awsvpc", "{file}: the containers share an address");
@@ -30,11 +30,11 @@ pub(super) fn containers(file: &str, task: &Value) -> Vec<Container> {
         assert!(mounts.iter().all(|one| volumes.contains(one)), "{file}: {mounts:?}");
         assert!(definition["image"].is_string(), "{file}");
     }
-    // On Fargate a volume belongs to root, unless the image has a VOLUME at its path.
+    // On Fargate root owns a volume, unless the image has a VOLUME at its path.
     let startup = definitions.iter().find(|one| one["name"] == "startup").unwrap();
     assert_eq!(startup["user"], "0", "{file}: startup can't write to the volume");
     let sideman = definitions.iter().find(|one| one["name"] == "sideman").unwrap();
-    // Larger bodies wait in a volume that startup gives to everybody.
+    // Larger bodies are spilled to a volume that startup makes writable for every user.
     let spool = |one: &&Value| one["sourceVolume"] == "spool";
     let path = |container: &Value| {
         let mounts = container["mountPoints"].as_array().unwrap();
@@ -48,16 +48,16 @@ pub(super) fn containers(file: &str, task: &Value) -> Vec<Container> {
     definitions.iter().map(container).collect()
 }
 
-/// The driver's default mode has changed once, and can be another in each account.
+/// The driver's default mode has changed once, and each account can change it.
 pub(super) fn check_log(file: &str, definition: &Value) {
     let (name, log) = (&definition["name"], &definition["logConfiguration"]);
     assert_eq!(log["logDriver"], "awslogs", "{file}: {name}");
     let options = &log["options"];
-    // Sideman goes on by itself, and counts what it drops; nobody else does.
+    // Sideman never blocks on its log and counts dropped lines; other containers have no such protection.
     let mode = if name == "sideman" { "blocking" } else { "non-blocking" };
     assert_eq!(options["mode"], mode, "{file}: {name}");
     assert_eq!(options["max-buffer-size"].is_string(), mode == "non-blocking", "{file}: {name}");
-    // The managed policy of the execution role has no logs:CreateLogGroup.
+    // The managed policy of the execution role lacks logs:CreateLogGroup.
     assert!(options["awslogs-create-group"].is_null(), "{file}: {name}");
 }
 
@@ -70,7 +70,7 @@ fn container(definition: &Value) -> Container {
         start: number(&check["startPeriod"]),
     });
     let stop_seconds = definition.get("stopTimeout").map_or(30, number);
-    // The most that Fargate allows.
+    // The maximum of Fargate.
     assert!(stop_seconds <= 120, "stopTimeout");
     Container {
         name: word(&definition["name"]),
@@ -111,7 +111,7 @@ fn check(name: &str) -> Value {
     let file = format!("config/deploy/ecs/{name}.json");
     let task: Value = serde_json::from_str(&text(&file)).unwrap();
     let containers = containers(&file, &task);
-    // The balancer belongs to the service; who is believed is the same.
+    // The load balancer belongs to the service; the trusted proxies are the same.
     let mut example = Example { file, containers, balancer: None };
     example.balancer = Some(super::cloudformation::balancer());
     rules::check(&example, "app");
@@ -121,7 +121,7 @@ fn check(name: &str) -> Value {
 #[test]
 fn task_definitions_follow_the_rules() {
     let (gunicorn, uwsgi) = (check("gunicorn"), check("uwsgi"));
-    // They differ in what speaks to whom, and in nothing else.
+    // They differ only in the protocol between the containers.
     let without = |mut task: Value| {
         let containers = task["containerDefinitions"].as_array_mut().unwrap();
         for (name, field) in [("app", "entryPoint"), ("app", "command"), ("sideman", "environment")]

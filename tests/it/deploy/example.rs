@@ -1,5 +1,5 @@
-//! What all examples have in common, whatever their form: containers that start and stop in an order,
-//! share volumes, and a load balancer before one of them.
+//! The common form of all examples: containers that start and stop in an order,
+//! share volumes, and a load balancer in front of one of them.
 
 use std::collections::BTreeMap;
 
@@ -10,27 +10,27 @@ use serde_json::Value;
 pub(super) struct Example {
     pub(super) file: String,
     pub(super) containers: Vec<Container>,
-    /// `None` is no load balancer.
+    /// `None` means no load balancer.
     pub(super) balancer: Option<Balancer>,
 }
 
-/// One container of it; what the form does not say has the default of the platform.
+/// One container; missing values have the default of the platform.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Container {
     pub(super) name: String,
     pub(super) environment: BTreeMap<String, String>,
-    /// Variables whose values are kept elsewhere, and where.
+    /// Variables whose values are stored elsewhere, and where.
     pub(super) secrets: BTreeMap<String, String>,
-    /// Entry point and command, in place of the image's.
+    /// Entry point and command that replace those of the image.
     pub(super) command: Vec<String>,
     /// `None` is the image's own.
     pub(super) health: Option<Health>,
-    /// Ports that others reach.
+    /// Ports that other hosts reach.
     pub(super) ports: Vec<u16>,
     pub(super) mounts: Vec<Mount>,
-    /// Other containers, and what they have to have reached: `start` or `success`.
+    /// Other containers, and the state they must have reached: `start` or `success`.
     pub(super) depends: Vec<(String, String)>,
-    /// Whether its end is the end of all.
+    /// Whether the end of this container ends all others.
     pub(super) is_essential: bool,
     pub(super) stop_seconds: u64,
     pub(super) has_read_only_root: bool,
@@ -59,7 +59,7 @@ pub(super) struct Health {
     pub(super) start: u64,
 }
 
-/// A load balancer's side.
+/// The settings of a load balancer.
 #[derive(Debug)]
 pub(super) struct Balancer {
     pub(super) container: String,
@@ -69,7 +69,7 @@ pub(super) struct Balancer {
     pub(super) interval: u64,
     pub(super) timeout: u64,
     pub(super) deregistration: u64,
-    /// How long failing checks do not count after the start.
+    /// How long failing checks are ignored after the start.
     pub(super) grace: u64,
 }
 
@@ -89,7 +89,7 @@ impl Example {
     }
 }
 
-/// A list, each item made into something; nothing is an empty one.
+/// Converts each item of a list; a missing list is empty.
 pub(super) fn list<T>(value: &Value, make: impl Fn(&Value) -> T) -> Vec<T> {
     value.as_array().map(|items| items.iter().map(make).collect()).unwrap_or_default()
 }

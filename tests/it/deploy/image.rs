@@ -1,4 +1,4 @@
-//! The Dockerfile: what the examples count on.
+//! The Dockerfile: the properties that the examples rely on.
 
 use sideman::plan::ListenAddress;
 
@@ -15,7 +15,7 @@ fn instructions() -> Vec<String> {
     lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// What the last stage says with an instruction.
+/// The arguments of an instruction in the last stage.
 #[track_caller]
 fn last(instruction: &str) -> String {
     let all = instructions();
@@ -80,7 +80,7 @@ fn image_has_the_labels_of_the_package() {
 #[test]
 fn image_builds_with_any_builder_and_on_any_architecture() {
     for line in instructions() {
-        // BuildKit alone knows these, and some machines have none.
+        // Only BuildKit supports these, and some machines do not have it.
         for word in ["--mount", "<<", "--link", "--parents", "TARGETARCH", "BUILDPLATFORM"] {
             assert!(!line.contains(word), "{word}: {line}");
         }

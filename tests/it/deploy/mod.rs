@@ -1,5 +1,5 @@
-//! The examples of config/deploy, as files: what they say about Sideman is compared with Sideman, by
-//! the loader that it starts with. tests/docker/run starts one of them.
+//! The examples of config/deploy, as files: their settings of Sideman are checked with Sideman's own
+//! loader. tests/docker/run starts one of them.
 
 mod aws;
 mod cloudformation;
@@ -26,7 +26,7 @@ fn text(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// `30s`, as compose and Copilot write times.
+/// `30s`, the form of times in compose and Copilot.
 #[track_caller]
 fn seconds(text: &str) -> u64 {
     let number = text.strip_suffix('s').unwrap_or_else(|| panic!("{text:?} is not in seconds"));

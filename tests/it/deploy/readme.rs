@@ -1,4 +1,4 @@
-//! What is said in the documentation: every example is named, and every variable and link exists.
+//! The documentation is complete: it describes every example, and every variable and link in it exists.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ const PAGES: [&str; 6] = [
     "SECURITY.md",
     "config/deploy/README.md",
 ];
-/// Compose's own, for the image; where the settings file is; how every name is made; and the tests' own.
+/// Variables of compose, of the settings file path, of naming rules, and of the tests.
 const OTHERS: [&str; 4] = ["IMAGE", "CONFIG", "SECTION__KEY", "SKIP_NOTHING"];
 
 fn files(directory: &Path, found: &mut Vec<PathBuf>) {
@@ -32,7 +32,7 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every page, by its path.
+/// Every page, with its path.
 pub(super) fn pages() -> Vec<String> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
@@ -63,7 +63,7 @@ fn every_variable_and_link_exists() {
         let text = text(page);
         for word in text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_') {
             let Some(name) = word.strip_prefix("SIDEMAN_") else { continue };
-            // Every variable may name a file with its value.
+            // The value of every variable may come from a file.
             let name = name.strip_suffix("_FILE").unwrap_or(name);
             let word = word.strip_suffix("_FILE").unwrap_or(word);
             let is_known = config::KEYS.iter().any(|key| {
@@ -115,7 +115,7 @@ fn the_index_of_the_documentation_has_every_page() {
     }
 }
 
-/// The stages of the diagram are the headings of its page, and each names a source; the test of links opens it.
+/// The stages of the diagram are the headings of its page, and each names a source; the test of links checks its path.
 #[test]
 fn every_stage_of_the_diagram_has_its_sources() {
     let diagram = text("docs/images/life-of-a-request.svg");
@@ -133,7 +133,7 @@ fn every_stage_of_the_diagram_has_its_sources() {
     }
 }
 
-/// Pages that lead people to a file by its path.
+/// Pages that refer to a file by its path.
 #[test]
 fn every_path_exists() {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -151,7 +151,7 @@ fn every_path_exists() {
     assert!(count >= 20, "{count} paths");
 }
 
-/// The licences that Cargo.toml names are there, and what cargo packs is what a build needs.
+/// The licence files that Cargo.toml names exist, and cargo packs the files that a build needs.
 #[test]
 fn licences_are_there() {
     let manifest = text("Cargo.toml");

@@ -1,5 +1,5 @@
-//! What holds for every example, whatever its form. The settings are made into a plan by the loader
-//! that `sideman run` starts with.
+//! Rules for every example, in any form. The settings become a plan with the loader of `sideman run`,
+//! so they are checked like at a start.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use sideman::{
 use super::example::{Balancer, Container, Example};
 
 const MIB: u64 = 1 << 20;
-/// For the program itself and its connections, beside what settings bound.
+/// Memory for the program itself and its connections, beside the configured budgets.
 const PROGRAM: u64 = 32 * MIB;
-/// An ALB keeps its connections for so long.
+/// The idle timeout of an ALB.
 const BALANCER_IDLE: Duration = Duration::from_secs(60);
 
 /// All rules; the containers are called `startup`, `app` and `sideman`.
@@ -37,7 +37,7 @@ pub(super) fn check(example: &Example, app: &str) {
     assert_eq!(trusted.is_empty(), example.balancer.is_none(), "{file}: who is believed");
 }
 
-/// Loads the container's environment. Each of its variables is Sideman's, and sets something.
+/// Loads the container's environment. Each of its variables belongs to Sideman and sets something.
 #[track_caller]
 pub(super) fn settings(file: &str, sideman: &Container) -> LoadedSettings {
     let variables = sideman.environment.iter();
@@ -52,7 +52,7 @@ pub(super) fn settings(file: &str, sideman: &Container) -> LoadedSettings {
     loaded
 }
 
-/// Where it listens and how much it does at once is what Sideman was told.
+/// The application's port and concurrency equal Sideman's settings.
 fn check_application(example: &Example, app: &Container, loaded: &LoadedSettings) {
     let file = &example.file;
     let upstream = &loaded.plan.upstream;
@@ -70,14 +70,14 @@ fn check_application(example: &Example, app: &Container, loaded: &LoadedSettings
             (bind, number("--processes=") * number("--threads="))
         }
     };
-    // On a network of its own each container has an address; otherwise they share the loopback.
+    // With awsvpc or compose each container has an address; otherwise they share the loopback.
     let reached = bind.replace("0.0.0.0:", &format!("{}:", app.name));
     assert_eq!(upstream.names(), reached, "{file}: where the application listens");
     assert_eq!(upstream.admission.max_in_flight, concurrency, "{file}: workers x threads");
     assert!(app.ports.is_empty(), "{file}: the application is reached past Sideman");
 }
 
-/// `--bind`, and workers x threads. The command is a whole one, whatever the image's is.
+/// `--bind`, and workers x threads. The command is complete, whatever the image's command is.
 #[track_caller]
 pub(super) fn gunicorn(app: &Container) -> (String, usize) {
     assert_eq!(app.command.first().map(String::as_str), Some("gunicorn"), "{}", app.name);
@@ -95,8 +95,8 @@ fn option<'a>(app: &'a Container, name: &str) -> &'a str {
     value
 }
 
-/// Migrations need what the application needs. Flags of the image's command win over what
-/// GUNICORN_CMD_ARGS says, so that nothing depends on it.
+/// Migrations need the settings of the application. Flags of the image's command win over
+/// GUNICORN_CMD_ARGS, so nothing depends on the latter.
 fn check_environment(example: &Example, app: &str) {
     let file = &example.file;
     let (startup, app) = (example.container("startup"), example.container(app));
@@ -105,7 +105,7 @@ fn check_environment(example: &Example, app: &str) {
     for name in ["DATABASE_URL", "SECRET_KEY"] {
         let is_set = app.environment.contains_key(name) || app.secrets.contains_key(name);
         assert!(is_set, "{file}: {name}");
-        // A template for AWS is in version control, and task definitions are shown to many.
+        // A template for AWS is in version control, and many users can read task definitions.
         let is_kept = app.secrets.contains_key(name) || example.balancer.is_none();
         assert!(is_kept, "{file}: the value of {name}");
     }
@@ -114,7 +114,7 @@ fn check_environment(example: &Example, app: &str) {
     }
 }
 
-/// Uploads get from where the application writes them to where they are served from.
+/// Uploads are served from the directory where the application writes them.
 fn check_uploads(example: &Example, app: &str, loaded: &LoadedSettings) {
     let file = &example.file;
     let [root] = loaded.plan.media.roots.as_slice() else {
@@ -134,7 +134,7 @@ fn check_uploads(example: &Example, app: &str, loaded: &LoadedSettings) {
     assert!(written.is_some_and(|one| !one.is_read_only), "{file}: nothing can be uploaded");
 }
 
-/// Static files get from where they are collected to where they are served from.
+/// Static files are served from the directory where they are collected.
 fn check_files(example: &Example, app: &str, loaded: &LoadedSettings) {
     let file = &example.file;
     let [root] = loaded.plan.files.roots.as_slice() else { panic!("{file}: static.roots") };
@@ -157,7 +157,7 @@ fn check_files(example: &Example, app: &str, loaded: &LoadedSettings) {
     }
 }
 
-/// What it may do, and what asks whether it is well.
+/// Privileges, and the health check.
 fn check_container(file: &str, sideman: &Container, loaded: &LoadedSettings) {
     let plan = &loaded.plan;
     let port = match plan.server.listen.as_slice() {
@@ -176,13 +176,13 @@ fn check_container(file: &str, sideman: &Container, loaded: &LoadedSettings) {
             panic!("healthcheck is another command")
         };
         let own = arguments.timeout.trim_end_matches('s').parse::<u64>().unwrap();
-        // Its reason is lost when it is killed.
+        // A killed container leaves no reason.
         assert!(health.timeout > own && health.interval >= health.timeout, "{file}: {health:?}");
         // The first connection of the application may take a while.
         assert!(health.retries >= 2 && health.start >= 30, "{file}: {health:?}");
     }
     if let Some(memory) = sideman.memory {
-        // Those that are auto are shares of the container's memory (`lifecycle/memory.rs`).
+        // Budgets with auto are shares of the container's memory (`lifecycle/memory.rs`).
         let set = [
             (plan.memory.is_static_auto, plan.files.memory),
             (plan.memory.is_media_auto || plan.media.roots.is_empty(), plan.media.memory),
@@ -194,7 +194,7 @@ fn check_container(file: &str, sideman: &Container, loaded: &LoadedSettings) {
     }
 }
 
-/// The application starts when everything is there, and is there until Sideman has ended.
+/// The application starts after its dependencies, and stops after Sideman.
 fn check_order(example: &Example, app: &str, loaded: &LoadedSettings) {
     let file = &example.file;
     let has = |name: &str, on: &str, condition: &str| {
@@ -214,7 +214,7 @@ fn check_order(example: &Example, app: &str, loaded: &LoadedSettings) {
     assert!(shutdown.delay < shutdown.timeout, "{file}");
 }
 
-/// The load balancer talks to Sideman, at its port and its health path, and lets it end.
+/// The load balancer sends requests to Sideman, at its port and health path, and waits for its shutdown.
 fn check_balancer(file: &str, balancer: &Balancer, sideman: &Container, loaded: &LoadedSettings) {
     let plan = &loaded.plan;
     assert_eq!(balancer.container, "sideman", "{file}: the target");

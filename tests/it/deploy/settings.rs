@@ -1,4 +1,4 @@
-//! The settings that pages show are read as `sideman check` reads them: each block of TOML as a file, each setting within
+//! Settings in pages are read like by `sideman check`: each block of TOML as a file, each setting within
 //! a line as a file too, each variable in a block as the environment.
 
 use std::fs;
@@ -8,10 +8,10 @@ use sideman::config::{self, Environment, Flags};
 use super::{readme, text};
 use crate::support::TempDir;
 
-/// What an example leaves out because it is about something else.
+/// Required settings that an example omits.
 const APPLICATION: (&str, &str) = ("SIDEMAN_UPSTREAM", "http://127.0.0.1:8000");
 
-/// Reads a whole file of settings, or a part of one that needs an application. Files that it names need not exist.
+/// Reads a complete settings file, or a part of one without its upstream. Named files need not exist.
 fn read_file(toml: &str) -> Result<(), String> {
     let directory = TempDir::new();
     let path = directory.path().join("sideman.toml");
@@ -78,7 +78,7 @@ fn every_variable_in_a_block_has_a_valid_value() {
         for (_, block) in blocks(&text(&page)) {
             for line in block.lines().filter(|line| line.starts_with("SIDEMAN_")) {
                 let (name, value) = line.split_once('=').unwrap();
-                // The value is in a file that the reader has; `how_to` starts Sideman with one.
+                // The reader has the file with this value; `how_to` starts Sideman with one.
                 if name.ends_with("_FILE") {
                     continue;
                 }
@@ -92,7 +92,7 @@ fn every_variable_in_a_block_has_a_valid_value() {
     assert!(count >= 10, "{count} variables");
 }
 
-/// The number and unit behind a setting, such as `upstream.wait` (10 s), as settings write it.
+/// The number and unit after a setting, such as `upstream.wait` (10 s), in the form of settings.
 fn number_after(rest: &str) -> Option<String> {
     let rest = rest.strip_prefix(" (").or_else(|| rest.strip_prefix(", "))?;
     rest.starts_with(|c: char| c.is_ascii_digit()).then_some(())?;
@@ -108,7 +108,7 @@ fn number_after(rest: &str) -> Option<String> {
     Some(number + unit)
 }
 
-/// A page says the default of a setting behind its name.
+/// The value in parentheses after the name of a setting is its default.
 #[test]
 fn every_number_behind_a_setting_is_its_default() {
     let (mut count, mut faults) = (0, Vec::new());
@@ -119,7 +119,7 @@ fn every_number_behind_a_setting_is_its_default() {
             let mention = format!("`{}`", key.name);
             for number in text.split(&mention).skip(1).filter_map(number_after) {
                 count += 1;
-                // A page may say what auto comes to.
+                // A page may describe the value of auto.
                 if number != *default && *default != "auto" {
                     faults.push(format!("{page}: {mention} is {default}, not {number}"));
                 }

@@ -1,5 +1,5 @@
-//! CloudFormation's functions, as far as the example uses them: a template and values for its
-//! parameters become what CloudFormation would make.
+//! The CloudFormation functions that the example uses: evaluates a template with values for its
+//! parameters, like CloudFormation.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::{
     yaml,
 };
 
-/// What `AWS::NoValue` evaluates to: its item or key is left out.
+/// The value of `AWS::NoValue`: its item or key is removed.
 const NO_VALUE: &str = "AWS::NoValue";
 
 /// A template and the values of its parameters.
@@ -22,7 +22,7 @@ pub(super) struct Template {
 // === impl Template ===
 
 impl Template {
-    /// Parameters that are not given have their default, or their name.
+    /// Parameters without a value have their default, or their name.
     #[track_caller]
     pub(super) fn new(text: &str, values: &[(&str, &str)]) -> Self {
         let file = yaml::parse(text);
@@ -39,7 +39,7 @@ impl Template {
         Self { file, values }
     }
 
-    /// Whether a resource is made at all.
+    /// Whether a resource is created.
     pub(super) fn has(&self, name: &str) -> bool {
         let resource = &self.file["Resources"][name];
         assert!(resource.is_object(), "{name}");
@@ -75,7 +75,7 @@ impl Template {
         items.filter(|(_, item)| item != NO_VALUE).collect::<Map<_, _>>().into()
     }
 
-    /// `None` is no function.
+    /// `None` if it is not a function.
     fn function(&self, name: &str, argument: &Value) -> Option<Value> {
         let at = |index: usize| self.value(&argument[index]);
         Some(match name {
@@ -104,7 +104,7 @@ impl Template {
         self.value(found).as_bool().unwrap_or_else(|| panic!("no condition {condition}"))
     }
 
-    /// A parameter's value, or the name of what is not known before.
+    /// The value of a parameter, or a name for a value that is unknown before creation.
     fn reference(&self, name: &str) -> Value {
         let parameter = &self.file["Parameters"][name];
         if !parameter.is_object() {
@@ -113,7 +113,7 @@ impl Template {
             return name.into();
         }
         let given = self.values.get(name).cloned();
-        // Numbers too are handed on as text.
+        // Numbers are passed as text too.
         let value = given.or_else(|| parameter.get("Default").map(word)).unwrap_or(name.into());
         match word(&parameter["Type"]).as_str() {
             "CommaDelimitedList" | "List<AWS::EC2::Subnet::Id>" => value.split(',').collect(),

@@ -1,6 +1,6 @@
-//! YAML as the same values that JSON has, so that all examples are read alike. Anchors and merge keys
-//! (`<<`) are resolved, which not everything that reads YAML does: see `sharing`. Tags are refused: the
-//! examples do without.
+//! Reads YAML as JSON values, so that all examples are read alike. Anchors and merge keys
+//! (`<<`) are resolved, which not every reader of YAML does: see `sharing`. Tags are refused: the
+//! examples do not use them.
 
 use saphyr::{LoadableYamlNode as _, ScalarOwned, YamlOwned};
 use saphyr_parser::{Event, Parser};
@@ -60,7 +60,7 @@ fn value(yaml: YamlOwned) -> Value {
                 let Value::String(key) = value(key) else { panic!("a key is not text") };
                 match (key.as_str(), value(item)) {
                     ("<<", Value::Object(merged)) => {
-                        // What stands beside it wins, before or behind.
+                        // The keys beside the merge key win, before and after it.
                         for (key, item) in merged {
                             map.entry(key).or_insert(item);
                         }

@@ -1,4 +1,4 @@
-//! Files that Django has sent to those who are logged in, by django-sendfile2.
+//! Files that Django sends to logged-in users, with django-sendfile2.
 
 use super::{Check, Site, login};
 
@@ -19,7 +19,7 @@ fn files(site: &Site) {
             "filename*=utf-8''%C3%BCber%20100%25.txt",
         ),
         (
-            // Beyond Latin-1: in X-Sendfile Django makes MIME of it.
+            // Beyond Latin-1: Django encodes it as MIME in X-Sendfile.
             "\u{17c}\u{f3}\u{142}w.txt",
             "%C5%BC%C3%B3%C5%82w.txt",
             "text/plain; charset=utf-8",
@@ -35,7 +35,7 @@ fn files(site: &Site) {
             assert_eq!(untrusted.status, 302, "{page}");
             let response = client.ask("GET", &page, &format!("Cookie: {cookies}\r\n"));
             assert_eq!((response.status, response.text()), (200, content.clone()), "{page}");
-            // Django's is text/html.
+            // The default type of Django is text/html.
             assert_eq!(response.header("content-type"), Some(media_type), "{page}");
             let expected = format!("attachment; {disposition}");
             assert_eq!(response.header("content-disposition"), Some(expected.as_str()));
@@ -73,7 +73,7 @@ fn part(site: &Site) {
 
 fn missing(site: &Site) {
     let cookies = format!("Cookie: {}\r\n", login::logged_in(&site.sideman));
-    // There for Django, and not for clients.
+    // Django can read the file, and clients cannot.
     site.wsgi.home().write("protected/.hidden", "hidden");
     let response = site.sideman.connect().ask("GET", "/send/.hidden/", &cookies);
     assert_eq!((response.status, response.header("cache-control")), (404, Some("no-store")));

@@ -1,4 +1,4 @@
-//! Uploads and downloads, and many requests one after the other.
+//! Uploads and downloads, and many requests in sequence.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 const MIB: usize = 1 << 20;
-/// Of so much of the pattern.
+/// The digest of this many bytes of the pattern.
 const SHA256_OF_5_MIB: &str = "16b632f11cf950dda67dc4c184a3f9e0aa1ffa4c18927bb8977e7da97ca25bca";
 const SHA256_OF_30_MIB: &str = "6191b1a20b230587a8f54ee140fe9dcb557a0c5144ba11f76c8c1a79b409279b";
 const SHA256_OF_1_MIB: &str = "631b84027d6b9e52b539c4e8373622d23032dfadc64d60af87339c9037e4f769";
@@ -39,7 +39,7 @@ fn upload(site: &Site) {
     check_echo(&client.post("/echo", "", &pattern(30 * MIB)), 30 * MIB, SHA256_OF_30_MIB);
 }
 
-/// WSGI reads nothing without a length.
+/// WSGI reads no body without a length.
 fn chunked_upload(site: &Site) {
     let mut client = site.sideman.connect();
     client.send("POST /echo HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -56,7 +56,7 @@ fn form(site: &Site) {
     let begin = "--between\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nA title\r\n\
                  --between\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a b.bin\"\r\n\
                  Content-Type: application/octet-stream\r\n\r\n";
-    // Beyond what Django keeps in memory (FILE_UPLOAD_MAX_MEMORY_SIZE).
+    // More than Django keeps in memory (FILE_UPLOAD_MAX_MEMORY_SIZE).
     let body = [begin.as_bytes(), &pattern(5 * MIB), b"\r\n--between--\r\n"].concat();
     let answer = site.sideman.connect().post("/upload/", kind, &body).json();
     assert_eq!(answer["fields"]["title"], "A title", "{answer}");

@@ -23,7 +23,7 @@ fn admin_stylesheet(site: &Site) {
     assert_eq!(response.header("cache-control"), Some(IMMUTABLE));
     let file = site.django.static_root.join(path.trim_start_matches("/static/"));
     assert!(response.body == fs::read(file).unwrap(), "another content");
-    // The same under its plain name, for which nobody can promise anything.
+    // The same file under its plain name, which is not immutable.
     let plain = client.get("/static/admin/css/base.css");
     assert_eq!((plain.status, plain.header("cache-control")), (200, Some("public, max-age=60")));
     assert_eq!(site.sideman.log_of(&path)["route"], "static");
@@ -69,7 +69,7 @@ fn conditions_and_ranges(site: &Site) {
     assert_eq!(part.header("content-range"), Some(expected.as_str()));
     let end = client.ask("GET", &path, "Range: bytes=-5\r\n");
     assert_eq!((end.status, &end.body[..]), (206, &whole.body[whole.body.len() - 5..]));
-    // Both processes have the same tag for the same content.
+    // Both processes have the same ETag for the same content.
     assert_eq!(site.balanced.get(&path).header("etag"), Some(etag));
 }
 

@@ -1,4 +1,4 @@
-//! Logging in: cookies and CSRF checks, which depend on Host, scheme and Origin being right.
+//! Login: cookies and CSRF checks, which need the right Host, scheme and Origin.
 
 use super::{Check, Site};
 use crate::support::{Client, PASSWORD, Response, Sideman, USER};
@@ -13,7 +13,7 @@ pub(super) const CHECKS: &[Check] = &[
 
 const HTTPS: &str = "X-Forwarded-Proto: https\r\n";
 
-/// The cookies that an answer sets, as the next request sends them.
+/// The cookies that a response sets, in the form of a request header.
 fn cookies(response: &Response) -> String {
     let pairs = response.head.all("set-cookie").into_iter().map(|cookie| {
         let end = cookie.find(';').unwrap_or(cookie.len());
@@ -22,14 +22,14 @@ fn cookies(response: &Response) -> String {
     pairs.collect::<Vec<_>>().join("; ")
 }
 
-/// The token in a form.
+/// The CSRF token in a form.
 #[track_caller]
 fn token(page: &str) -> &str {
     let (_, rest) = page.split_once("name=\"csrfmiddlewaretoken\" value=\"").expect(page);
     rest.split('"').next().unwrap()
 }
 
-/// Fetches a form and sends it back, as a browser does.
+/// Fetches a form and submits it, like a browser.
 fn submit(client: &mut Client, page: &str, scheme: &str, origin: &str) -> Response {
     let form = client.ask("GET", page, scheme);
     assert_eq!(form.status, 200, "{}", form.text());
@@ -46,7 +46,7 @@ fn submit(client: &mut Client, page: &str, scheme: &str, origin: &str) -> Respon
     client.post(page, &fields, body.as_bytes())
 }
 
-/// The cookies of somebody who has logged in.
+/// The cookies of a logged-in user.
 #[track_caller]
 pub(super) fn logged_in(sideman: &Sideman) -> String {
     let answer = submit(&mut sideman.connect(), "/accounts/login/", "", "http://example.test");

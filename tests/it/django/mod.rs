@@ -1,7 +1,7 @@
-//! The main job: a real Django project behind real gunicorn, uWSGI and uvicorn, behind Sideman.
+//! Acceptance tests: a real Django project with real gunicorn, uWSGI and uvicorn, behind Sideman.
 //!
-//! A server takes a while to start, so each is started once, and all checks are made with it; one
-//! that fails does not hide the others.
+//! A server takes a while to start, so each is started once for all checks; a
+//! failing check does not hide the others.
 
 mod accel;
 mod bodies;
@@ -18,16 +18,16 @@ use crate::support::{Django, Server, Settings, Sideman, Wsgi};
 
 /// A running site.
 struct Site {
-    /// As clients reach it directly.
+    /// The address for clients.
     sideman: Sideman,
-    /// As a load balancer reaches it, which tells the scheme and the client.
+    /// The address for a load balancer, which sends the scheme and the client.
     balanced: Sideman,
     wsgi: Wsgi,
     django: &'static Django,
     server: Server,
 }
 
-/// One thing that must work with every server.
+/// A check that must pass with every server.
 type Check = (&'static str, fn(&Site));
 
 // === impl Site ===

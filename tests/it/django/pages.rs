@@ -1,4 +1,4 @@
-//! Requests arrive in Django as they were sent, and its answers arrive as it made them.
+//! Requests arrive in Django as they were sent, and responses arrive as Django made them.
 
 use super::{Check, Site};
 use crate::support::eventually;
@@ -45,7 +45,7 @@ fn request_arrives(site: &Site) {
     if !site.server.is_asgi() {
         assert_eq!(meta["SERVER_PROTOCOL"], "HTTP/1.1");
     }
-    // The log line is about the same request.
+    // The log line belongs to the same request.
     let line = site.sideman.log_line("with the id", |line| line["request_id"] == "the-id");
     assert_eq!((&line["status"], &line["bytes"]), (&200.into(), &response.body.len().into()));
 }
@@ -80,7 +80,7 @@ fn health_needs_no_allowed_host(site: &Site) {
     let ask = |path| format!("GET {path} HTTP/1.1\r\nHost: 10.1.2.3:8080\r\n\r\n");
     assert_eq!(client.send(ask("/healthz")).response().status, 200);
     assert_eq!(client.send(ask("/readyz")).response().status, 200);
-    // Django itself would have said no.
+    // Django itself would have refused this.
     assert_eq!(client.send(ask("/")).response().status, 400);
 }
 
@@ -145,6 +145,6 @@ fn too_slow_page(site: &Site) {
     let settings = Site::settings(&site.wsgi, site.django).set("upstream.read_timeout", "300ms");
     let sideman = settings.start();
     assert_eq!(sideman.get("/slow/?ms=1500").status, 504);
-    // One worker sleeps; there are others.
+    // One worker sleeps; the others serve.
     eventually("a good answer", || (sideman.get("/echo").status == 200).then_some(()));
 }

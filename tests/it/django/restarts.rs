@@ -1,5 +1,5 @@
-//! Servers that load the application anew, or are killed and started again, while clients go on asking:
-//! none of them notices.
+//! Servers that reload the application, or are killed and started again, while clients send requests:
+//! no request fails.
 
 use std::{
     collections::BTreeSet,
@@ -16,11 +16,11 @@ use crate::support::{Django, Server, Sideman, Wsgi, eventually, eventually_withi
 /// Python starts slowly on a busy machine, several at once all the more.
 const START: Duration = Duration::from_secs(90);
 
-/// What the clients have seen.
+/// Results of the clients.
 #[derive(Debug, Default)]
 struct Seen {
     responses: AtomicUsize,
-    /// The processes that have answered.
+    /// The processes that have responded.
     processes: Mutex<BTreeSet<u64>>,
     failures: Mutex<Vec<String>>,
     ends: AtomicBool,
@@ -41,7 +41,7 @@ impl Seen {
     }
 }
 
-/// Asks until the end.
+/// Sends requests until the end.
 fn client(sideman: &Sideman, seen: &Seen, method: &str, target: &str) {
     let mut client = sideman.connect().with_timeout(START);
     while !seen.ends.load(Ordering::Relaxed) {
@@ -71,7 +71,7 @@ fn client(sideman: &Sideman, seen: &Seen, method: &str, target: &str) {
     }
 }
 
-/// Does this while a handful of clients ask, and finds no failure.
+/// Does this while some clients send requests, and finds no failure.
 #[track_caller]
 fn check(wsgi: &mut Wsgi, requests: &[(&str, &str)], act: impl FnOnce(&Sideman, &mut Wsgi, &Seen)) {
     let settings = wsgi
@@ -86,7 +86,7 @@ fn check(wsgi: &mut Wsgi, requests: &[(&str, &str)], act: impl FnOnce(&Sideman, 
             let (sideman, seen) = (&sideman, &seen);
             scope.spawn(move || client(sideman, seen, method, target));
         }
-        /// Lets the clients end, also when a condition was waited for in vain.
+        /// Stops the clients, also when waiting for a condition has failed.
         struct End<'a>(&'a Seen);
         impl Drop for End<'_> {
             fn drop(&mut self) {
@@ -119,12 +119,12 @@ fn check_twice(server: Server, requests: &[(&str, &str)], act: impl Fn(&Sideman,
 
 const PAGES: &[(&str, &str)] =
     &[("GET", "/echo"), ("GET", "/echo"), ("GET", "/echo?a"), ("GET", "/slow/?ms=50")];
-/// Their answers are written in one piece: what of an answer that has begun is lost with its process
-/// is lost.
+/// Each response is written at once: a partially sent response is lost with
+/// its process.
 const HEADS: &[(&str, &str)] =
     &[("HEAD", "/echo"), ("HEAD", "/echo?a"), ("HEAD", "/slow/?ms=50"), ("HEAD", "/slow/?ms=20")];
-/// Not before uWSGI's --http-socket: a worker that ends resets connections that it has accepted, and nobody can
-/// know whether it had begun with a POST on one of them (docs/workers.md).
+/// Not with uWSGI's --http-socket: a worker that ends resets accepted connections, and nothing shows
+/// whether it had begun with a POST on one of them (docs/workers.md).
 const FORMS_TOO: &[(&str, &str)] =
     &[("GET", "/echo"), ("POST", "/echo"), ("POST", "/echo?a"), ("GET", "/slow/?ms=50")];
 
@@ -133,13 +133,13 @@ fn check_reload(server: Server, requests: &[(&str, &str)]) {
     check_twice(server, requests, |_, wsgi| wsgi.reload());
 }
 
-/// Workers end after a number of requests, as is usual against memory that is never given back.
+/// Workers end after a number of requests, as is usual against memory leaks.
 #[track_caller]
 fn check_recycling(server: Server, requests: &[(&str, &str)]) {
     const SETTINGS: &[(&str, &str)] = &[
         ("GUNICORN_CMD_ARGS", "--max-requests=40 --max-requests-jitter=20"),
         ("UWSGI_MAX_REQUESTS", "40"),
-        // A minute unless it is told otherwise.
+        // The default is a minute.
         ("UWSGI_MIN_WORKER_LIFETIME", "1"),
     ];
     let Some(django) = Django::prepared() else { return };
@@ -150,12 +150,12 @@ fn check_recycling(server: Server, requests: &[(&str, &str)]) {
     });
 }
 
-/// POST is left out, because one that was being worked on when its process was killed must fail.
+/// POST is excluded, because a POST in flight must fail when its process is killed.
 #[track_caller]
 fn check_kill(server: Server) {
     check_twice(server, HEADS, |sideman, wsgi| {
         wsgi.kill();
-        // All of them: nobody is answered.
+        // All processes are killed, so none responds.
         sideman.until_metric("sideman_queue_length", &[], 4.0);
         wsgi.start_again();
     });

@@ -1,4 +1,4 @@
-//! What Django yields arrives when it is yielded.
+//! Chunks that Django yields arrive at once.
 
 use super::{Check, Site};
 use crate::support::TempDir;
@@ -9,7 +9,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("HTTP/1.0 gets a stream, too", stream_over_http_1_0),
 ];
 
-/// Names that no other check has used with this site.
+/// Names that no other check uses with this site.
 fn token(site: &Site) -> String {
     let unique = TempDir::new();
     let name = unique.path().file_name().unwrap().to_str().unwrap().to_owned();
@@ -17,7 +17,7 @@ fn token(site: &Site) -> String {
     name
 }
 
-/// The first piece comes while the last one is held back, and the last when it is released.
+/// The first chunk arrives while the last one is held back, and the last when it is released.
 fn check_stream(site: &Site, page: &str, version: &str) -> String {
     let token = token(site);
     let mut client = site.sideman.connect();

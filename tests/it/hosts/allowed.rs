@@ -1,8 +1,8 @@
-//! Requests for other hosts than the site's.
+//! Requests for hosts that are not allowed.
 
 use crate::support::{App, Settings, Sideman, TempDir};
 
-/// Sideman with a list of hosts before an application that shows the one it got.
+/// Sideman with a list of hosts in front of an application that shows the received one.
 fn start(hosts: &str) -> (App, TempDir, Sideman) {
     let application =
         App::start(|request| App::reply(request.head.all("host").join(" and ").as_bytes()));
@@ -64,7 +64,7 @@ fn host_of_an_absolute_target_is_checked() {
         ("http://example.org/", "example.org", 200),
         ("http://Example.org:81/", "example.org:81", 200),
         ("http://evil.test/", "evil.test", 421),
-        // It must be the field's, too.
+        // The Host header must be allowed too.
         ("http://example.org/", "evil.test", 400),
         ("http://evil.test/", "example.org", 400),
     ] {

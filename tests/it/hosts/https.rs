@@ -1,10 +1,10 @@
-//! From http to https, by what a trusted proxy says.
+//! The redirect from http to https, with the scheme from a trusted proxy.
 
 use crate::support::{App, Settings, Sideman, TempDir};
 
 const CAME_BY_HTTP: &str = "X-Forwarded-Proto: http\r\n";
 
-/// Sideman before an application that says `here`.
+/// Sideman in front of an application that responds with `here`.
 fn start(trusted: &str, redirects: bool) -> (App, TempDir, Sideman) {
     let application = App::saying("here");
     let directory = TempDir::new();
@@ -58,7 +58,7 @@ fn https_redirect_keeps_the_method() {
         assert_eq!(response.status, status, "{method}");
         assert_eq!(response.header("location"), Some("https://example.test/form"), "{method}");
     }
-    // The connection goes on behind a body that nobody wanted.
+    // The connection stays open after an unread body.
     assert_eq!(client.post("/form", CAME_BY_HTTP, b"a=1").status, 308);
     assert_eq!(client.ask("GET", "/", "").text(), "here");
     assert_eq!(application.requests(), 1);
@@ -69,18 +69,18 @@ fn only_trusted_proxies_set_the_scheme() {
     for (trusted, redirects, fields, status) in [
         ("127.0.0.0/8", true, "X-Forwarded-Proto: http\r\n", 301),
         ("127.0.0.0/8", true, "X-Forwarded-Proto: HTTP\r\n", 301),
-        // The last word is the proxy's own.
+        // The last value is that of the proxy itself.
         ("127.0.0.0/8", true, "X-Forwarded-Proto: https, http\r\n", 301),
         ("127.0.0.0/8", true, "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n", 301),
         ("127.0.0.0/8", true, "X-Forwarded-Proto: http, https\r\n", 200),
         ("127.0.0.0/8", true, "X-Forwarded-Proto: https\r\n", 200),
         ("127.0.0.0/8", true, "X-Forwarded-Proto:\r\n", 200),
         ("127.0.0.0/8", true, "X-Forwarded-Proto: ftp\r\n", 200),
-        // From inside, past the proxy.
+        // A request from inside, past the proxy.
         ("127.0.0.0/8", true, "", 200),
         ("127.0.0.0/8", true, "X-Forwarded-For: 203.0.113.7\r\n", 200),
         ("127.0.0.0/8", true, "Forwarded: proto=http\r\n", 200),
-        // A stranger.
+        // An untrusted client.
         ("none", true, "X-Forwarded-Proto: http\r\n", 200),
         ("127.0.0.0/8", false, "X-Forwarded-Proto: http\r\n", 200),
     ] {
@@ -110,7 +110,7 @@ fn https_redirect_never_leads_to_an_invalid_host() {
         assert_eq!(response.status, 400, "{host}");
         assert!(!response.head.has("location"), "{host}");
     }
-    // There is nowhere to send a client that names no host.
+    // Without a host there is no target for a redirect.
     let mut client = sideman.connect();
     client.send(format!("GET / HTTP/1.0\r\n{CAME_BY_HTTP}\r\n"));
     assert_eq!(client.response().status, 400);

@@ -1,4 +1,4 @@
-//! Which site a request is for: hosts that are allowed, and the way to https.
+//! Which site a request is for: allowed hosts, and the redirect to https.
 
 mod allowed;
 mod https;

@@ -1,4 +1,4 @@
-//! docs/how-to/autoscaling.md: its queries, its policy, and the numbers that they are made of.
+//! docs/how-to/autoscaling.md: its queries, its policy, and its numbers.
 
 use std::{fmt::Write as _, fs, path::Path};
 
@@ -11,7 +11,7 @@ use crate::{
     telemetry::{faults, promtool},
 };
 
-/// What promtool makes of a query and these series, an item `series: values` each.
+/// The result of promtool for a query and these series, one item `series: values` each.
 fn check_value(query: &str, series: &[(&str, &str)], expected: &str) {
     let mut test =
         "evaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n".to_owned();
@@ -82,7 +82,7 @@ fn saturation_counts_several_servers_of_a_task() {
     check_value(&query("sideman_upstream_servers"), &series, "16");
 }
 
-/// Two requests at work and two that wait, of two that may: 2.
+/// Two requests in flight and two queued, of at most two in flight: 2.
 #[test]
 fn metrics_of_a_busy_task_give_the_saturation() {
     let (asked, answer) = (Gate::new(), Gate::new());
@@ -95,7 +95,7 @@ fn metrics_of_a_busy_task_give_the_saturation() {
         })
     };
     let sideman = Settings::before(&application.url()).set("upstream.max_in_flight", "2").start();
-    // An idle one says so.
+    // An idle task reports its saturation.
     for name in ["sideman_upstream_in_flight", "sideman_queue_length"] {
         assert_eq!(sideman.metric(name, &[]), 0.0, "{name}");
     }
@@ -116,7 +116,7 @@ fn metrics_of_a_busy_task_give_the_saturation() {
     }
 }
 
-/// The policy is one that AWS accepts, for metrics that the template sends.
+/// AWS accepts the policy, and the template sends its metrics.
 #[test]
 fn policy_is_accepted_and_its_metrics_are_sent() {
     let page = Page::read("autoscaling.md");

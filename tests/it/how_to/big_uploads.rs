@@ -1,4 +1,4 @@
-//! docs/how-to/big-uploads.md: with MiB in place of GiB.
+//! docs/how-to/big-uploads.md, with MiB instead of GiB.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ fn counting() -> App {
     App::start(|request| App::reply(request.body.len().to_string().as_bytes()))
 }
 
-/// The page's first block, a thousandth of it.
+/// The first block of the page, scaled to a thousandth.
 fn start(application: &App, home: &TempDir) -> Sideman {
     let spool = home.join("spool");
     fs::create_dir(&spool).unwrap();
@@ -67,7 +67,7 @@ fn two_uploads_of_the_full_size_fit_and_a_longer_one_is_refused() {
     });
     let limit = sideman.metric("sideman_limit", &[("setting", "buffers.disk")]);
     assert_eq!(limit, 24.0 * MIB as f64);
-    // A third one has no room now.
+    // A third one finds no space.
     let mut third = sideman.connect();
     assert_eq!(third.post("/", "", &pattern(6 * MIB)).status, 503);
     assert_eq!(application.requests(), 0);
@@ -92,7 +92,7 @@ fn interrupted_upload_never_reaches_the_application() {
     assert_eq!(application.requests(), 0);
 }
 
-/// `max_body` alone does not suffice.
+/// `max_body` alone is not sufficient.
 #[test]
 fn body_beyond_the_default_disk_is_refused_before_it_is_read() {
     let application = counting();
@@ -104,7 +104,7 @@ fn body_beyond_the_default_disk_is_refused_before_it_is_read() {
     sideman.log_line("refused", |line| line["error"] == "body_exceeds_buffers");
 }
 
-/// The application may take its time after the last byte, and not longer.
+/// The application may take up to the timeout after the last byte.
 #[test]
 fn read_timeout_begins_after_the_last_byte() {
     let timeout = Duration::from_millis(1500);

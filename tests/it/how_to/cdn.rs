@@ -7,10 +7,10 @@ use serde_json::json;
 use super::Page;
 use crate::support::{App, Settings, Sideman, TempDir};
 
-/// The CDN's networks, as the page has them.
+/// The CDN's networks of the page.
 const CDN: &str = "alb,130.176.0.0/17,15.158.0.0/16";
 
-/// An application that shows the fields it got.
+/// An application that shows the received headers.
 fn echo() -> App {
     App::start(|request| {
         let fields = request.head.fields.iter();
@@ -20,7 +20,7 @@ fn echo() -> App {
     })
 }
 
-/// Sideman with the page's variable; this machine is the load balancer.
+/// Sideman with the variable of the page; this machine is the load balancer.
 fn start(application: &App, trusted: &str, home: &TempDir) -> Sideman {
     let path = home.write("trusted_proxies", format!("127.0.0.1,{trusted}\n"));
     let changes = [("/run/sideman/trusted_proxies", path.to_str().unwrap())];
@@ -81,7 +81,7 @@ fn cdn_headers_are_forwarded_and_not_trusted() {
     }
 }
 
-/// The load balancer says http, whatever the client has used.
+/// The load balancer sends http, whatever the client used.
 #[test]
 fn plain_http_to_the_load_balancer_redirects_for_ever() {
     let application = echo();
@@ -173,7 +173,7 @@ fn host_of_the_origin_is_refused_where_hosts_are_set() {
     }
 }
 
-/// Where no load balancer is between.
+/// Without a load balancer in between.
 #[test]
 fn idle_timeout_of_the_page_is_above_cloudflares() {
     use sideman::config::{self, Environment, Flags};

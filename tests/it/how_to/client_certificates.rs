@@ -1,4 +1,4 @@
-//! docs/how-to/client-certificates.md. That no client is asked for a certificate is in `tls/client_certificates.rs`.
+//! docs/how-to/client-certificates.md. `tls/client_certificates.rs` checks that no client certificate is requested.
 
 use super::Page;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 
 const SUBJECT: &str = "X-Amzn-Mtls-Clientcert-Subject";
 
-/// An application that shows the fields it got.
+/// An application that shows the received headers.
 fn echo() -> App {
     App::start(|request| {
         let fields = request.head.fields.iter().map(|(name, value)| format!("{name}={value}\n"));

@@ -1,4 +1,4 @@
-//! docs/how-to/ecs-deploys.md: the timeline of the old task on the wire, with the defaults that the page names, and
+//! docs/how-to/ecs-deploys.md: the timeline of the old task on the wire, with the defaults of the page, and
 //! the numbers of the template.
 
 use std::{
@@ -17,7 +17,7 @@ use crate::support::{
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
 
-/// With `shutdown.*` as they are by default.
+/// With the defaults of `shutdown.*`.
 fn before(upstream: &str) -> Settings {
     Settings::default().args(&[
         "run",
@@ -56,7 +56,7 @@ fn old_task_ends_as_the_timeline_says() {
     assert_eq!(long.response().text(), "hello");
     let (code, _) = sideman.wait();
     assert_eq!(code, Some(0));
-    // Its last request ends it, and no timer.
+    // The last request ends it, not a timer.
     assert!(begin.elapsed() < Duration::from_secs(28), "{:?}", begin.elapsed());
 }
 
@@ -72,7 +72,7 @@ fn aborted_requests_are_exit_status_3() {
     answer.open();
 }
 
-/// The template's numbers are the page's, and fit to the defaults.
+/// The numbers of the template are those of the page, and fit the defaults.
 #[test]
 fn numbers_of_the_template_are_those_of_the_page() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/deploy/ecs/cloudformation.yaml");
@@ -108,7 +108,7 @@ fn times_for_longer_requests_keep_the_order() {
     assert!(plan.shutdown.timeout < Duration::from_secs(120));
 }
 
-/// In front of an application that has ended at the same time.
+/// In front of an application that stopped at the same time.
 #[test]
 fn health_is_503_until_the_application_accepts_and_200_while_it_restarts() {
     let application = App::saying("hello");

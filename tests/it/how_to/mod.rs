@@ -1,5 +1,5 @@
-//! docs/how-to: every configuration that a page prints is started here as it stands there, with free ports and with
-//! directories of the test's own, and does what the page says.
+//! docs/how-to: every configuration of a page is started here as printed, with free ports and
+//! test directories, and does what the page says.
 
 mod autoscaling;
 mod big_uploads;
@@ -33,14 +33,14 @@ impl Page {
         Self { name: name.to_owned(), text }
     }
 
-    /// All of them.
+    /// All pages.
     fn all() -> Vec<Self> {
         let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/how-to");
         let names = fs::read_dir(home).unwrap().map(|entry| entry.unwrap().file_name());
         names.map(|name| Self::read(name.to_str().unwrap())).collect()
     }
 
-    /// What is within fences of this language, without the indent of a list; "" is a fence without one.
+    /// The text in fences of this language, without the indent of a list; "" is a fence without a language.
     fn blocks(&self, language: &str) -> Vec<String> {
         let (mut blocks, mut fence): (Vec<String>, Option<(usize, bool)>) = (Vec::new(), None);
         for line in self.text.lines() {
@@ -64,7 +64,7 @@ impl Page {
         blocks
     }
 
-    /// The block of this language that has this text.
+    /// The block of this language that contains this text.
     #[track_caller]
     fn block(&self, language: &str, part: &str) -> String {
         let mut found = self.blocks(language);
@@ -76,7 +76,7 @@ impl Page {
         block
     }
 
-    /// Has every one of these words.
+    /// Contains every one of these words.
     #[track_caller]
     fn says(&self, words: &[&str]) {
         // Sentences are wrapped.
@@ -86,14 +86,14 @@ impl Page {
         }
     }
 
-    /// Adds the variables of a block to settings that have an application and ports of their own.
+    /// Adds the variables of a block to settings that already have an application and ports.
     #[track_caller]
     fn variables(&self, part: &str, changes: &[(&str, &str)], settings: Settings) -> Settings {
         let block = changed(self.block("ini", part), changes);
         pairs(&block).fold(settings, |settings, (name, value)| settings.variable(name, value))
     }
 
-    /// The same with a settings file, which is written into `home`.
+    /// Like `variables`, with a settings file, which is written into `home`.
     #[track_caller]
     fn file(
         &self,
@@ -107,7 +107,7 @@ impl Page {
     }
 }
 
-/// A block with each of these texts replaced; every one of them is there.
+/// A block with each of these texts replaced; all of them must occur.
 #[track_caller]
 fn changed(block: impl AsRef<str>, changes: &[(&str, &str)]) -> String {
     changes.iter().fold(block.as_ref().to_owned(), |block, (from, to)| {

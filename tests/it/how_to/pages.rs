@@ -1,4 +1,4 @@
-//! What holds for every page, beside what `deploy/readme.rs` and `deploy/settings.rs` check in all pages.
+//! Rules for every how-to page, beside the checks of all pages in `deploy/readme.rs` and `deploy/settings.rs`.
 
 use std::{fs, path::Path};
 
@@ -7,14 +7,14 @@ use sideman::{command::args::Cli, config};
 use super::Page;
 use crate::support::Tool;
 
-/// `server.max_body` (100 MiB) is the default, wherever it stands like that.
+/// A value in the form `server.max_body` (100 MiB) is the default.
 #[test]
 fn every_default_that_is_named_is_the_default() {
     let mut count = 0;
     for page in Page::all() {
         for key in config::KEYS.iter() {
             for rest in page.text.split(&format!("`{}` (", key.name)).skip(1) {
-                // A link and a sentence are none.
+                // A link and a sentence are not values.
                 let named = rest.split([')', ';', ',', ':']).next().unwrap();
                 if named.starts_with('[') || named.contains(". ") {
                     continue;
@@ -82,7 +82,7 @@ fn every_program_in_a_block_parses() {
     }
 }
 
-/// What fits on a few screens, and stands beside the source in an editor.
+/// A page fits on a few screens, beside the source in an editor.
 #[test]
 fn pages_are_short() {
     for page in Page::all() {

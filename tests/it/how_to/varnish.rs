@@ -7,7 +7,7 @@ use sideman::config::{self, Environment, Flags};
 use super::{Page, pairs};
 use crate::support::{App, Settings, TempDir};
 
-/// What Varnish sends: it has added the load balancer's address.
+/// The headers that Varnish sends: it has appended the load balancer's address.
 const FROM_VARNISH: &str = "X-Forwarded-For: 203.0.113.7, 10.0.1.5\r\nX-Forwarded-Proto: https\r\n\
                             X-Varnish: 5\r\nVia: 1.1 varnish (Varnish/7.1)\r\n";
 
@@ -31,7 +31,7 @@ fn settings_behind_varnish_find_the_client_and_the_scheme() {
     let sideman = sideman.start().until_ready();
     let mut client = sideman.connect();
     assert_eq!(client.ask("GET", "/", FROM_VARNISH).text(), "GET 203.0.113.7 https");
-    // No cache: the same again, and a purge, are the application's affair.
+    // No cache: repeated requests and purges reach the application.
     assert_eq!(client.ask("GET", "/", FROM_VARNISH).text(), "GET 203.0.113.7 https");
     assert_eq!(client.ask("PURGE", "/", FROM_VARNISH).text(), "PURGE 203.0.113.7 https");
     assert_eq!(application.requests(), 3);

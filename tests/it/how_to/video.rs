@@ -8,7 +8,7 @@ use crate::support::{App, Client, Settings, Sideman, TempDir, Tool, pattern};
 const SIZE: usize = 3 << 20;
 const MEMBER: &str = "Cookie: sessionid=member\r\n";
 
-/// A view that lets members watch `a.mp4`, and Sideman with the page's setting.
+/// A view that allows members to watch `a.mp4`, and Sideman with the setting of the page.
 struct Site {
     sideman: Sideman,
     application: App,
@@ -73,7 +73,7 @@ fn continued_download_is_of_the_same_file() {
     }
 }
 
-/// Only one request at a time is let to the application, and none is in flight.
+/// The application gets one request at a time, and none is in flight.
 #[test]
 fn paused_viewers_hold_no_worker() {
     let site = start(|settings| settings);

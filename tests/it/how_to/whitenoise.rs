@@ -1,4 +1,4 @@
-//! docs/how-to/from-whitenoise.md: a directory as WhiteNoise's storage leaves it.
+//! docs/how-to/from-whitenoise.md: a directory in the form of WhiteNoise's storage.
 
 use super::Page;
 use crate::support::{App, Settings, TempDir};
@@ -6,7 +6,7 @@ use crate::support::{App, Settings, TempDir};
 const HASHED: &str = "base.4c0ff4b9b0a1.css";
 const CSS: &str = "a{color:red;background:white}";
 
-/// As `CompressedManifestStaticFilesStorage` leaves it, originals included.
+/// The files of `CompressedManifestStaticFilesStorage`, including originals.
 fn collected() -> TempDir {
     let files = TempDir::new();
     let manifest = format!(
@@ -20,7 +20,7 @@ fn collected() -> TempDir {
     }
     files.write("img/0123456789ab.png", "png");
     files.write("font.woff2", "font");
-    // As with `WHITENOISE_KEEP_ONLY_HASHED_FILES`.
+    // The files with `WHITENOISE_KEEP_ONLY_HASHED_FILES`.
     files.write("a.aaaaaaaaaaaa.js", "js");
     files
 }
@@ -54,7 +54,7 @@ fn files_of_whitenoises_storage_are_served_without_the_application() {
     assert_eq!(plain.header("cache-control"), Some("public, max-age=60"));
     assert_eq!(plain.header("access-control-allow-origin"), None);
     assert_eq!(client.get("/static/font.woff2").header("access-control-allow-origin"), Some("*"));
-    // Only what the manifest lists is immutable.
+    // Only files in the manifest are immutable.
     let looks_hashed = client.get("/static/img/0123456789ab.png");
     assert_eq!(looks_hashed.header("cache-control"), Some("public, max-age=60"));
     let first = client.ask("GET", &target, "Range: bytes=0-0\r\n");
@@ -66,7 +66,7 @@ fn files_of_whitenoises_storage_are_served_without_the_application() {
         assert_eq!((missing.status, missing.header("cache-control")), (404, Some(caching)));
     }
     assert_eq!(client.get("/static/staticfiles.json").status, 404);
-    // A file that appears.
+    // A new file.
     files.write("new.txt", "new");
     assert_eq!(client.get("/static/new.txt").text(), "new");
     assert_eq!(application.requests(), 0);

@@ -14,7 +14,7 @@ use crate::support::{
     App, Client, Django, Http2, Settings, TempDir, eventually, eventually_within, skip,
 };
 
-/// The script, running; all of it is killed at the end.
+/// The running script; all its processes are killed at the end.
 struct Container {
     bash: Child,
     home: TempDir,
@@ -23,7 +23,7 @@ struct Container {
 // === impl Container ===
 
 impl Container {
-    /// As the page has it, with a socket for clients and the project of the tests.
+    /// The script of the page, with a socket for clients and the test project.
     fn start() -> Option<Self> {
         let django = Django::prepared()?;
         if fs::metadata("/bin/bash").is_err() {
@@ -45,7 +45,7 @@ impl Container {
         let variables = image.lines().find_map(|line| line.strip_prefix("ENV ")).unwrap();
         let mut command = Command::new("/bin/bash");
         let project = django.command("python", home.path());
-        // Nothing of the test's own environment: cargo's variables would be settings.
+        // The test's own environment is not passed: cargo's variables would be settings.
         command.current_dir(project.get_current_dir().unwrap()).env_clear();
         command.envs(project.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let sideman = Path::new(env!("CARGO_BIN_EXE_sideman")).parent().unwrap();
@@ -90,7 +90,7 @@ impl Container {
         let is_one = |id: &i32| {
             let read = |name: &str| fs::read_to_string(format!("/proc/{id}/{name}"));
             let (Ok(status), Ok(command)) = (read("stat"), read("cmdline")) else { return false };
-            // After the name: state, parent, group.
+            // Fields after the name: state, parent, group.
             let rest = status.rsplit(')').next().unwrap_or_default();
             let of = rest.split_whitespace().nth(2).and_then(|number| number.parse().ok());
             of == Some(group) && command.contains(word)
@@ -115,7 +115,7 @@ fn container_drains_sideman_before_gunicorn() {
     assert_eq!(container.connect().get("/echo").status, 200);
     let mut slow = container.connect();
     slow.send("GET /slow/?ms=2000 HTTP/1.1\r\nHost: example.test\r\n\r\n");
-    // It is in flight when a later one has been answered.
+    // The request is in flight once a later one has a response.
     assert_eq!(container.connect().get("/echo").status, 200);
     kill_process(Pid::from_child(&container.bash), Signal::TERM).unwrap();
     assert_eq!(slow.response().text(), "done\n");
@@ -128,7 +128,7 @@ fn container_ends_with_either_of_its_processes() {
     for name in ["gunicorn", "sideman\0run"] {
         let Some(mut container) = Container::start() else { return };
         let processes = container.processes(name);
-        // The first of gunicorn's is the master.
+        // The first gunicorn process is the master.
         let first = processes.iter().min_by_key(|pid| pid.as_raw_nonzero()).unwrap();
         kill_process(*first, Signal::TERM).unwrap();
         assert_eq!(container.end(), Some(0), "{name}");

@@ -1,4 +1,4 @@
-//! Bodies of requests: what the application gets of them, and when.
+//! Request bodies: their content at the application, and when they arrive.
 
 use super::connect;
 use crate::support::{
@@ -45,7 +45,7 @@ fn request_is_buffered_before_it_is_forwarded() {
     let slow = client.open(&usual("POST", "/slow", &[]), false);
     client.data(slow, b"some", false);
     client.settle();
-    // The connection is free for others meanwhile.
+    // The connection is free for other requests meanwhile.
     assert_eq!(client.get("/quick").text(), "hello");
     assert_eq!(application.requests(), 1);
     client.data(slow, b"rest", true);
@@ -97,7 +97,7 @@ fn too_long_body_is_refused_while_received() {
         let response = client.response(stream);
         assert_eq!(response.status, 413, "{response:?}");
         assert!(response.reset.is_none_or(|code| code == code::NO_ERROR), "{response:?}");
-        // The connection lives, and its windows are open again.
+        // The connection stays open, and its windows are open again.
         assert_eq!(client.get("/after").text(), "hello");
     }
     let line = sideman.log_of("/upload");
@@ -123,7 +123,7 @@ fn length_mismatch_resets_only_its_stream() {
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
 }
 
-/// RFC 9110, 10.1.1: one that asks is told to go on, once, before its body is waited for.
+/// RFC 9110, 10.1.1: a client that expects 100 gets it once, before its body is read.
 #[test]
 fn expect_100_continue_is_answered_when_the_body_is_wanted() {
     let application = App::start(|request| {
@@ -145,7 +145,7 @@ fn expect_100_continue_is_answered_when_the_body_is_wanted() {
                 assert_eq!((response.text().as_str(), response.interim), ("hello", vec![100]));
             }
         }
-        // Whoever does not ask, or does not wait, is not told.
+        // A client that does not expect 100, or does not wait for it, does not get it.
         let stream = client.post("/", &[("content-length", "5")], b"hello");
         assert_eq!(client.response(stream).interim, [0; 0]);
         let stream = client.ask("POST", "/", &[("expect", "100-continue")]);

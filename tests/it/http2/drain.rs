@@ -1,4 +1,4 @@
-//! The end: running requests are answered, new ones are refused so that they can go elsewhere.
+//! Shutdown: requests in flight complete, new ones are refused, and clients can retry them elsewhere.
 
 use std::time::Duration;
 
@@ -34,13 +34,13 @@ fn in_flight_requests_complete_during_drain() {
     client.data(upload, b"first", false);
     asked.pass();
     sideman.signal(Signal::TERM);
-    // Nothing keeps a connection that nobody uses; it is told.
+    // An idle connection is closed, after GOAWAY.
     assert_eq!(idle.until_gone(), Some(code::NO_ERROR));
-    // Two of them: that the end comes, and after a way there and back which requests still count.
+    // Two GOAWAY: the first announces the shutdown, the second names, after a round trip, the last accepted request.
     client.until("the last word", |client| client.goaways.len() == 2);
     assert_eq!(client.goaways[0], (0x7fff_ffff, code::NO_ERROR));
     assert_eq!(client.goaways[1], (upload, code::NO_ERROR));
-    // A late one is not answered: its client knows that it may be sent again.
+    // A later request gets no response: the client knows that it may retry it.
     let late = client.ask("GET", "/late", &[]);
     client.data(upload, b"last", true);
     assert!(client.response(upload).body == pattern(300_000));
@@ -105,7 +105,7 @@ fn connection_closes_after_the_clients_goaway() {
     assert!(client.response(waits).body == pattern(300_000));
     client.until_gone();
     sideman.until_metric("sideman_client_connections", &[], 0.0);
-    // With an error, and without a request.
+    // With an error code, and without a request.
     let mut client = connect(&sideman);
     client.settle();
     client.frame(kind::GOAWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 2, b'w', b'h', b'y']);
@@ -113,7 +113,7 @@ fn connection_closes_after_the_clients_goaway() {
     sideman.until_metric("sideman_client_connections", &[], 0.0);
 }
 
-/// As a balancer does: it reads the health check, and opens no new streams then.
+/// Like a load balancer: it reads the health check, and then opens no new streams.
 #[test]
 fn connection_serves_during_the_shutdown_delay() {
     let application = App::saying("hello");
@@ -139,8 +139,8 @@ fn connection_serves_during_the_shutdown_delay() {
     assert_eq!(sideman.wait().0, Some(0));
 }
 
-/// RFC 9113, 6.8: one that is told that the end comes may take its time to say what it has heard, but no more
-/// than a moment.
+/// RFC 9113, 6.8: after the first GOAWAY a client may take a moment to confirm it, but no
+/// longer.
 #[test]
 fn idle_client_that_ignores_ping_does_not_delay_the_shutdown() {
     let application = App::saying("hello");
@@ -165,7 +165,7 @@ fn in_flight_requests_complete_when_the_client_ignores_ping() {
     asked.pass();
     sideman.signal(Signal::TERM);
     client.until("the first word", |client| client.goaways.len() == 1);
-    // It does not know which requests still count: what is not answered was not begun.
+    // The client does not know the last accepted request: a request without a response was not begun.
     let late = loop {
         let late = client.ask("GET", "/late", &[]);
         let response = client.response(late);
@@ -215,7 +215,7 @@ fn idle_connection_gets_goaway_before_close() {
         assert_eq!(client.until_gone(), Some(code::NO_ERROR));
         assert_eq!(client.goaways, [(3, code::NO_ERROR)]);
     }
-    // One that has asked nothing, and one that does not finish what it asks.
+    // One client has sent nothing, and one an incomplete request.
     let mut client = connect(&sideman);
     client.settle();
     assert_eq!(client.until_gone(), Some(code::NO_ERROR));
@@ -228,7 +228,7 @@ fn idle_connection_gets_goaway_before_close() {
     sideman.until_metric("sideman_client_connections", &[], 0.0);
 }
 
-/// h2 keeps the memory of as many requests as there were at once: a browser comes back on another connection.
+/// h2 keeps the memory of the highest number of concurrent requests: a browser opens a new connection instead.
 #[test]
 fn idle_connection_after_many_concurrent_requests_is_closed() {
     let application = App::saying("hello");

@@ -1,4 +1,4 @@
-//! Files: whole, in part, not at all.
+//! Files over HTTP/2: whole, ranges, and 304.
 
 use super::connect;
 use crate::support::{App, Http2, Settings, Sideman, TempDir, http2::setting, pattern};
@@ -21,7 +21,7 @@ fn start() -> (TempDir, Sideman) {
 fn whole_files_arrive_unchanged() {
     let (_directory, sideman) = start();
     let mut client = connect(&sideman);
-    // Twice: from the disk, then from memory.
+    // Twice: from disk, then from memory.
     for _ in 0..2 {
         for (name, size) in
             [("empty.bin", 0), ("small.bin", 1024), ("large.bin", LARGE), ("huge.bin", HUGE)]
@@ -56,7 +56,7 @@ fn client_gets_no_more_than_its_window() {
         };
         client.widen(stream, next);
     }
-    // The connection's window is the next to be full.
+    // The connection's window fills up next.
     client.until("all of the connection's", |client| client.peek(stream).body.len() >= 65_535);
     client.widen(stream, LARGE as u32);
     client.settle();
@@ -71,7 +71,7 @@ fn window_may_become_negative() {
     let mut client = connect(&sideman).hold();
     let stream = client.ask("GET", "/static/large.bin", &[]);
     client.until("the first window", |client| client.peek(stream).body.len() == 65_535);
-    // RFC 9113, 6.9.2: what was sent counts against the new one.
+    // RFC 9113, 6.9.2: sent bytes count against the new window.
     let settings = crate::support::http2::settings_frame(&[(setting::INITIAL_WINDOW_SIZE, 0)]);
     client.write(&settings.bytes());
     client.until("that", |client| client.acknowledged == 2);
@@ -121,7 +121,7 @@ fn health_is_served_over_http2() {
     let sideman = Settings::before(&application.url()).start().until_ready();
     let mut client = connect(&sideman);
     assert_eq!(client.get("/healthz").status, 200);
-    // A balancer may name no host.
+    // A load balancer may send no host.
     let fields = [(":method", "GET"), (":scheme", "http"), (":path", "/healthz")];
     let stream = client.open(&fields, true);
     assert_eq!(client.response(stream).status, 200);

@@ -1,4 +1,4 @@
-//! Attacks: each costs its connection, little memory and little of a processor, and no request of others.
+//! Attacks: each costs the attacker its connection, uses little memory and CPU time, and disturbs no other request.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::support::{
     pattern,
 };
 
-/// What an attack may cost: megabytes, seconds of a processor in a build for development.
+/// Limits of an attack: megabytes, and seconds of CPU time in a debug build.
 struct Bounds {
     memory: u64,
     seconds: u64,
@@ -20,7 +20,7 @@ struct Bounds {
 
 const LITTLE: Bounds = Bounds { memory: 24, seconds: 8 };
 
-/// Attacks while somebody else is served, and looks at the costs.
+/// Attacks while another client is served, and checks the costs.
 #[track_caller]
 fn attacked(what: &str, bounds: &Bounds, attack: impl FnOnce(&Sideman)) {
     let application = App::saying("hello");
@@ -44,13 +44,13 @@ fn attacked(what: &str, bounds: &Bounds, attack: impl FnOnce(&Sideman)) {
     assert_eq!(sideman.metric("sideman_panics_total", &[]), 0.0);
 }
 
-/// Sends it again and again, as long as somebody takes it. What comes back is read all the time,
-/// unless it `holds` it. Gives the code of the end, if there was one.
+/// Sends it repeatedly, until the connection closes. Responses are read all the time,
+/// unless the client `holds` them. Returns the error code of the end, if there was one.
 fn repeat(client: &mut Http2, bytes: &[u8], times: usize) -> bool {
     (0..times).all(|_| client.try_write(bytes).is_ok())
 }
 
-/// Requests that are taken back at once (CVE-2023-44487).
+/// Requests that are reset at once (CVE-2023-44487).
 #[test]
 fn rapid_reset_flood_is_closed() {
     attacked("rapid resets", &LITTLE, |sideman| {
@@ -73,7 +73,7 @@ fn rapid_reset_flood_is_closed() {
     });
 }
 
-/// The same, with each request well under way.
+/// Like `rapid_reset_flood_is_closed`, with each request already in flight.
 #[test]
 fn slow_reset_flood_is_closed() {
     attacked("patient resets", &LITTLE, |sideman| {
@@ -101,7 +101,7 @@ fn slow_reset_flood_is_closed() {
     });
 }
 
-/// A head without an end (CVE-2024-27316 and its kin).
+/// An endless head (CVE-2024-27316 and similar).
 #[test]
 fn continuation_flood_is_closed() {
     attacked("continuations", &LITTLE, |sideman| {
@@ -118,7 +118,7 @@ fn continuation_flood_is_closed() {
     });
 }
 
-/// Sends frames of this kind by the thousand, and takes what comes back; gives the code of the end, if there was one.
+/// Sends thousands of frames of this kind, and reads the responses; returns the error code of the end, if any.
 fn flood(client: &mut Http2, frame: &[u8]) -> Option<u32> {
     let many = frame.repeat(500);
     for _ in 0..20 {
@@ -134,7 +134,7 @@ fn flood(client: &mut Http2, frame: &[u8]) -> Option<u32> {
     client.until_gone()
 }
 
-/// Frames that move no request on, of each kind: so many at once, and no more.
+/// Frames that do not advance a request, of each kind: a limited number is accepted.
 #[test]
 fn control_frames_without_end_close_the_connection() {
     attacked("control frames", &LITTLE, |sideman| {
@@ -165,7 +165,7 @@ fn control_frames_without_end_close_the_connection() {
     });
 }
 
-/// The same from clients that read nothing of what is answered.
+/// Clients that read none of the responses.
 #[test]
 fn control_frames_of_a_client_that_reads_nothing() {
     attacked("unread answers", &LITTLE, |sideman| {
@@ -175,7 +175,7 @@ fn control_frames_of_a_client_that_reads_nothing() {
     });
 }
 
-/// Most clients open two windows for each frame of an answer.
+/// Most clients open two windows for each frame of a response.
 #[test]
 fn window_update_per_response_frame_is_no_flood() {
     let body = pattern(300_000);
@@ -189,7 +189,7 @@ fn window_update_per_response_frame_is_no_flood() {
     assert!(client.order.len() >= 3000, "{} frames", client.order.len());
 }
 
-/// What h2 itself counts is seen as well: here, streams that it had to reset.
+/// Floods that h2 itself detects are counted too: here, streams that it had to reset.
 #[test]
 fn floods_found_by_h2_are_counted() {
     attacked("library", &LITTLE, |sideman| {
@@ -211,8 +211,8 @@ fn floods_found_by_h2_are_counted() {
     });
 }
 
-/// Requests that are taken back before they have a connection to the application hold their permit until it is open:
-/// else a few hundred fill the application's listen queue.
+/// A request that is reset before its upstream connection is open keeps its permit until then:
+/// otherwise a few hundred fill the application's listen queue.
 #[test]
 fn rapid_reset_opens_few_upstream_connections() {
     let application = App::saying("hello");
@@ -232,12 +232,12 @@ fn rapid_reset_opens_few_upstream_connections() {
     assert!(application.accepted() <= 80, "{} connections", application.accepted());
 }
 
-/// A small frame that stands for a large head.
+/// A small frame that decodes to a large head.
 #[test]
 fn hpack_bomb_is_refused() {
     attacked("a bomb", &LITTLE, |sideman| {
         let mut client = connect(sideman);
-        // One field of 4,000 bytes to be remembered, then named again and again: 16,000 times 4 KB.
+        // One field of 4,000 bytes in the table, then referenced repeatedly: 16,000 times 4 KB.
         let mut block = hpack::encode(&usual("GET", "/attack", &[]));
         block.push(0x40);
         for text in ["a", &"b".repeat(4000)] {
@@ -266,8 +266,8 @@ fn hpack_bomb_is_refused() {
     });
 }
 
-/// The same within the limits, on all streams of eight connections whose answers are not taken: what is
-/// remembered once must not be copied for each request.
+/// The same attack within the limits, on all streams of eight connections that read no response: a
+/// field in the table must not be copied for each request.
 #[test]
 fn repeated_hpack_references_are_not_copied() {
     const CONNECTIONS: usize = 8;
@@ -307,8 +307,8 @@ fn repeated_hpack_references_are_not_copied() {
     }
 }
 
-/// A stream that depends on itself is the client's mistake, of its stream at worst (RFC 9113, 5.3 has taken priorities
-/// away).
+/// A stream that depends on itself is at worst an error of that stream (RFC 9113, 5.3 deprecates
+/// priorities).
 #[test]
 fn priority_of_a_stream_on_itself_is_at_most_a_stream_error() {
     let application = App::saying("hello");
@@ -323,7 +323,7 @@ fn priority_of_a_stream_on_itself_is_at_most_a_stream_error() {
     assert_eq!(client.response(stream).text(), "hello");
 }
 
-/// Requests that are begun and never finished: so many at a time, and no more.
+/// Requests that are never completed: their number is limited.
 #[test]
 fn incomplete_requests_are_bounded() {
     attacked("idle streams", &LITTLE, |sideman| {
@@ -343,7 +343,7 @@ fn incomplete_requests_are_bounded() {
     });
 }
 
-/// Bodies that nobody reads: what a client may send of them is bounded for all together.
+/// Bodies that nobody reads: the bytes that a client may send are limited for all streams together.
 #[test]
 fn unread_request_bodies_are_bounded() {
     let gate = crate::support::Gate::new();

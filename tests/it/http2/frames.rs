@@ -1,5 +1,5 @@
-//! Each frame in a place, of a size or with a value that the standard forbids (RFC 9113, 5.1 and 6; RFC 7541):
-//! the error that it names ends the stream or the connection, and nothing reaches the application twice.
+//! Frames in a state, of a size or with a value that RFC 9113 (5.1 and 6) or RFC 7541 forbids:
+//! the required error ends the stream or the connection, and nothing reaches the application twice.
 
 use super::connect;
 use crate::support::{
@@ -13,7 +13,7 @@ use crate::support::{
 const HEAD: u8 = flag::END_HEADERS;
 const ALL: u8 = flag::END_HEADERS | flag::END_STREAM;
 
-/// What a case is, what is sent, and the codes that say so.
+/// A name of the case, the bytes sent, and the expected error codes.
 type Case = (&'static str, Vec<Frame>, &'static [u32]);
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Frame {
@@ -24,29 +24,29 @@ fn block(method: &str) -> Vec<u8> {
     hpack::encode(&usual(method, "/", &[]))
 }
 
-/// A whole request.
+/// A complete request.
 fn request(stream: u32) -> Frame {
     frame(kind::HEADERS, ALL, stream, &block("GET"))
 }
 
-/// One whose body is to come.
+/// A request whose body follows.
 fn begun(stream: u32) -> Frame {
     frame(kind::HEADERS, HEAD, stream, &block("POST"))
 }
 
-/// The code that ends the stream or the connection; `None` if nothing does.
+/// The error code of the stream or the connection; `None` if neither ends.
 #[track_caller]
 fn refusal(sideman: &Sideman, frames: &[Frame]) -> Option<u32> {
     let mut client = connect(sideman);
     client.settle();
     let stream = frames.iter().map(|frame| frame.stream).max().unwrap_or_default();
-    // One write: an answer that is ready does not come between them.
+    // One write: no response can come in between.
     let ping = frame(kind::PING, 0, 0, b"and now?");
     client.write(&frames.iter().chain([&ping]).flat_map(Frame::bytes).collect::<Vec<_>>());
     let is_refused =
         |client: &Http2| !client.goaways.is_empty() || client.peek(stream).reset.is_some();
     let pongs = client.pongs;
-    // A reset may come behind the pong for what came behind its cause.
+    // A reset may arrive after the pong of a later ping.
     if client.until_or_gone(|client| client.pongs > pongs || is_refused(client))
         && !is_refused(&client)
     {
@@ -76,7 +76,7 @@ fn check(cases: &[Case]) {
 const PROTOCOL: &[u32] = &[code::PROTOCOL_ERROR];
 const SIZE: &[u32] = &[code::FRAME_SIZE_ERROR, code::PROTOCOL_ERROR];
 const CLOSED: &[u32] = &[code::STREAM_CLOSED, code::PROTOCOL_ERROR];
-/// h2 has the general code for it.
+/// h2 uses the general code for this.
 const COMPRESSION: &[u32] = &[code::COMPRESSION_ERROR, code::PROTOCOL_ERROR];
 
 #[test]
@@ -216,13 +216,13 @@ fn malformed_hpack_is_a_compression_error() {
     ]);
 }
 
-/// What is odd and allowed changes nothing.
+/// Unusual but allowed frames change nothing.
 #[test]
 fn unusual_valid_frames_are_accepted() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);
-    // Flags without a meaning, reserved bits, empty frames, padding and a priority in a head.
+    // Unknown flags, reserved bits, empty frames, padding and a priority in a head.
     client.frame(kind::PING, 0xfe, 0, b"12345678");
     client.frame(kind::SETTINGS, 0, 0, &[]);
     client.frame(kind::WINDOW_UPDATE, 0xff, 0, &[0x80, 0, 0, 1]);

@@ -1,4 +1,4 @@
-//! Heads that no server must understand (RFC 9113, 8.1.1 and 8.2): each is answered, ends its own stream,
+//! Malformed heads (RFC 9113, 8.1.1 and 8.2): each gets a response, ends its own stream,
 //! and reaches no application.
 
 use std::collections::BTreeMap;
@@ -19,10 +19,10 @@ const SCHEME: (&str, &str) = (":scheme", "http");
 const PATH: (&str, &str) = (":path", "/");
 const NAME: (&str, &str) = (":authority", "example.test");
 
-/// One more than a method may have.
+/// One byte more than a method may have.
 const LONG: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG";
 
-/// Refused by what they say, not by how: their streams end with the answer.
+/// Refused because of their content, not their form: their streams end with the response.
 const WELL_FORMED: [&str; 8] = [
     "an asterisk",
     "no host at all",
@@ -178,7 +178,7 @@ const CASES: &[(&str, Fields, &str)] = &[
     ),
 ];
 
-/// All over one connection, on which another request waits all the time: it was each stream's failure alone.
+/// All on one connection, where another request is in flight all the time: each failure affected only its stream.
 #[test]
 fn malformed_request_resets_only_its_stream() {
     let gate = Gate::new();
@@ -228,7 +228,7 @@ fn malformed_request_resets_only_its_stream() {
     assert_eq!(application.requests(), 3, "the good ones alone");
 }
 
-/// What a client still sends of a body goes the way of its request, and takes no window from others.
+/// The rest of a body is discarded with its request, and uses no window of others.
 #[test]
 fn bodies_of_malformed_requests_are_discarded() {
     let application = App::start(|request| App::reply(request.body.len().to_string().as_bytes()));
@@ -271,14 +271,14 @@ fn malformed_requests_are_logged_with_known_fields() {
         }
         assert_eq!(line["status"], 400, "{path}");
     }
-    // Of what can't be told there is a line as well.
+    // A request with an unreadable head is logged too.
     client.open(&[(":method", "G T"), SCHEME, (":path", "/ b"), NAME], true);
     let line = sideman.log_line("its line", |line| line["path"] == "*");
     assert_eq!((&line["method"], &line["error"]), (&"-".into(), &"pseudo_header_invalid".into()));
     assert_eq!(application.requests(), 0);
 }
 
-/// What was remembered of a malformed request can be referred to by those after it.
+/// Table entries of a malformed request can be referenced by later requests.
 #[test]
 fn hpack_table_survives_malformed_requests() {
     let application =
@@ -301,11 +301,11 @@ fn hpack_table_survives_malformed_requests() {
     let bad =
         [&usual[..], &literal("x-good", "one"), &literal("X-Bad", "v"), &literal("x-bad", "\0")];
     assert_eq!(ask(bad.concat()).0, 400);
-    // The newest is 62: `x-bad`, `X-Bad`, `x-good`.
+    // The newest entry is 62: `x-bad`, `X-Bad`, `x-good`.
     assert_eq!(ask([&usual[..], &[0x80 | 64]].concat()), (200, "one".to_owned()));
     assert_eq!(ask([&usual[..], &[0x80 | 63]].concat()).0, 400);
     assert_eq!(ask([&usual[..], &[0x80 | 62]].concat()).0, 400);
-    // Its name with another value.
+    // The name of the entry with another value.
     let named = [&usual[..], &[0x7f, 1, 3], b"two"].concat();
     assert_eq!(ask(named), (200, "two".to_owned()));
     assert_eq!(ask(usual.clone()), (200, "none".to_owned()));
@@ -343,7 +343,7 @@ fn malformed_trailers_reset_only_their_stream() {
     client.data(other, b"hello", true);
     assert_eq!(client.response(other).text(), "hello");
     assert_eq!(application.requests(), 1);
-    // Trailers without an end are none.
+    // Endless trailers are refused.
     let stream = client.open(&usual("POST", "/open", &[]), false);
     client.write(&headers(stream, &[("x-good", "1")], false));
     assert_eq!(client.response(stream).reset, Some(code::PROTOCOL_ERROR));
@@ -401,7 +401,7 @@ fn unusual_valid_requests_are_accepted() {
         let response = client.response(stream);
         assert_eq!((response.status, response.text().as_str()), (200, text), "{fields:?}");
     }
-    // The log has it as it came.
+    // The log has the original bytes.
     let line = sideman.log_line("its line", |line| line["path"] == "/a");
     assert_eq!(line["query"], "\"<>`{}|^\\[]'=");
 }
@@ -432,7 +432,7 @@ fn too_large_head_resets_only_its_stream() {
     let long_target = format!("/{}", "t".repeat(16 * 1024));
     let stream = client.ask("GET", "/longest", &[("a", &longest)]);
     assert_eq!(client.response(stream).text(), "hello");
-    // As over HTTP/1: with the limit, a line in the log, and counted.
+    // As over HTTP/1: the response names the limit, and the request is logged and counted.
     for (target, fields, status, error, limit) in [
         ("/larger", &larger[..], 431, "headers_too_long", "96 KiB."),
         ("/long", &[("a", too_long.as_str())], 431, "header_too_long", "16 KiB."),
@@ -445,7 +445,7 @@ fn too_large_head_resets_only_its_stream() {
         assert!(response.text().contains(limit), "{}", response.text());
         sideman.until_metric("sideman_errors_total", &[("error", error)], 1.0);
     }
-    // Of what is far too large nothing is kept.
+    // A far too large head is not kept.
     let vast: Vec<_> = (0..14).map(|_| ("a", value.as_str())).collect();
     let stream = client.ask("GET", "/vast", &vast);
     assert_eq!(client.response(stream).status, 431);
@@ -507,7 +507,7 @@ fn unexpected_frames_close_the_connection() {
             client.write(&frame.bytes());
         }
         let code = client.until_gone();
-        // h2 has the general code for what has one of its own.
+        // h2 uses the general code where a specific one exists.
         assert!(code == Some(expected) || code == Some(code::PROTOCOL_ERROR), "{what}: {code:?}");
     }
     assert_eq!(application.requests(), 0);
@@ -535,7 +535,7 @@ fn unknown_frames_are_skipped() {
     let mut client = connect(&sideman);
     client.frame(0xbe, 0xff, 0, b"whatever");
     client.frame(0x10, 0, 0, &[0, 0, 0, 1, b'u']);
-    // Settings without a meaning, twice; a priority for a stream that never comes.
+    // Unknown settings, twice; a priority for a stream that never opens.
     client.frame(kind::SETTINGS, 0, 0, &[0x7f, 0x7f, 1, 2, 3, 4, 0x7f, 0x7f, 0, 0, 0, 0]);
     client.frame(kind::PRIORITY, 0, 101, &[0, 0, 0, 0, 16]);
     assert_eq!(client.get("/").text(), "hello");

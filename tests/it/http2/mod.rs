@@ -1,5 +1,5 @@
-//! HTTP/2 from clients, with prior knowledge on the plain listener: a client of the tests' own
-//! that says exactly what a test wants, and others'.
+//! HTTP/2 with prior knowledge on the plain listener: with a test client
+//! that sends exactly the given frames, and with common clients.
 
 mod bodies;
 mod drain;
@@ -21,7 +21,7 @@ fn connect(sideman: &Sideman) -> Http2 {
     Http2::connect(sideman.address())
 }
 
-/// Hundredths of a second for which the process has kept a processor.
+/// CPU time of the process in hundredths of a second.
 fn ticks(sideman: &Sideman) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", sideman.pid())).unwrap();
     let (_, fields) = stat.rsplit_once(") ").unwrap();

@@ -1,4 +1,4 @@
-//! How a connection begins (RFC 9113, 3.4): whatever its first bytes come in.
+//! The beginning of a connection (RFC 9113, 3.4), in any segments.
 
 use super::connect;
 use crate::support::{App, Http2, Settings, http2::PREFACE, http2::settings_frame};
@@ -76,7 +76,7 @@ fn bytes_of_neither_protocol_are_refused() {
         let answer = client.send(bytes).until_closed();
         assert!(answer.starts_with(b"HTTP/1.1 505 "), "{}", answer.escape_ascii());
     }
-    // The connection's end in the middle of it.
+    // The client closes its side within the preface.
     let mut client = sideman.connect();
     client.send("PRI * HTTP/2.0\r\n").half_close();
     client.until_gone();
@@ -84,7 +84,7 @@ fn bytes_of_neither_protocol_are_refused() {
     assert_eq!(application.requests(), 0);
 }
 
-/// Only the first bytes can be a preface: what comes behind a request is one.
+/// Only the first bytes can be a preface: after a request they are a malformed request.
 #[test]
 fn preface_after_a_request_is_refused() {
     let application = App::saying("hello");
@@ -95,7 +95,7 @@ fn preface_after_a_request_is_refused() {
     client.send([PREFACE, &settings].concat());
     let rest = client.until_gone();
     assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 505 "), "{}", rest.escape_ascii());
-    // Nor does an upgrade lead to it (RFC 9113, 3.1 has taken that away).
+    // An upgrade does not lead to HTTP/2 either (RFC 9113, 3.1 removed it).
     let mut client = sideman.connect();
     let fields =
         "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
@@ -115,11 +115,11 @@ fn incomplete_preface_times_out() {
         assert!(client.raw_rest().is_empty());
     }
     sideman.until_metric("sideman_client_timeouts_total", &[("timer", "header")], 3.0);
-    // The whole of it, and then nothing.
+    // The whole preface, and then nothing.
     let mut client = Http2::silent(sideman.address());
     client.write(PREFACE);
     client.until_gone();
-    // And settings, and nothing else; pings are no sign of use.
+    // Preface and settings, and nothing else; pings do not count as use.
     let mut client = connect(&sideman);
     client.settle();
     client.until_gone();

@@ -1,4 +1,4 @@
-//! What the application gets of a request's head, and the client of its answers.
+//! Request heads at the application, and responses at the client.
 
 use std::{
     collections::BTreeSet,
@@ -131,7 +131,7 @@ fn http2_requests_wait_for_permits() {
     let refused = client.ask("GET", "/no", &[]);
     let response = client.response(refused);
     assert_eq!((response.status, response.header("retry-after").is_some()), (503, true));
-    // One that leaves the queue never reaches the application.
+    // A request that is reset in the queue never reaches the application.
     client.reset(streams[4], code::CANCEL);
     sideman.until_metric("sideman_queue_length", &[], 2.0);
     let line = sideman.log_of("/4");
@@ -165,7 +165,7 @@ fn client_reset_is_noticed() {
         sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
         response.open();
         gone.pass();
-        // The others' connection.
+        // The connection of the other requests.
         client.settle();
     }
 }
@@ -235,7 +235,7 @@ fn aborted_response_resets_only_its_stream() {
     assert_eq!(client.get("/whole").text(), "hello");
 }
 
-/// Every client of HTTP/2 can tell them from the head (RFC 9113, 8.1): none has to ask for them.
+/// Every HTTP/2 client can separate trailers from the head (RFC 9113, 8.1), so none has to request them.
 #[test]
 fn allowed_trailers_are_forwarded() {
     let trailed = "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\
@@ -267,7 +267,7 @@ fn responses_to_head_and_without_a_body() {
         ],
         vec![
             expect("GET /204 "),
-            // As Django says it.
+            // Like Django sends it.
             send("HTTP/1.1 204 No Content\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
             close(),
         ],
@@ -315,7 +315,7 @@ fn version_is_logged() {
     assert!(line.contains("\"GET /a?b HTTP/2.0\" 200 5 "), "{line}");
 }
 
-/// RFC 8297: hints come as they are, before the answer; what is not for clients is taken out.
+/// RFC 8297: hints are forwarded before the response; fields that are not for clients are removed.
 #[test]
 fn early_hints_are_passed_on() {
     let (hinted, gate) = (Gate::new(), Gate::new());
@@ -345,11 +345,11 @@ fn early_hints_are_passed_on() {
     assert_eq!((response.status, response.text().as_str()), (200, "hello"));
     assert_eq!(response.interim, [103, 103]);
     assert_eq!(response.header("link"), None);
-    // They belong to their request alone.
+    // Hints belong to their request only.
     assert_eq!(client.get("/b").interim, [0; 0]);
 }
 
-/// What waits for a client has a bound: a hint says nothing that the answer does not.
+/// Hints that wait for a client are limited: the response repeats their content.
 #[test]
 fn early_hints_over_the_limit_are_dropped() {
     let hint = format!("HTTP/1.1 103 Early Hints\r\nX-Hint: {}\r\n\r\n", "h".repeat(4000));
@@ -364,7 +364,7 @@ fn early_hints_over_the_limit_are_dropped() {
     assert_eq!(response.interim, [103; 8]);
 }
 
-/// RFC 9110, 15.2: all but `100 Continue`, which is about the application's own connection.
+/// RFC 9110, 15.2: all except `100 Continue`, which is about the upstream connection.
 #[test]
 fn other_interim_responses_are_passed_on() {
     let interim = ["100 Continue", "102 Processing", "104 Upload Resumption Supported", "199 Mine"]

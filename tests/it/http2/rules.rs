@@ -1,4 +1,4 @@
-//! Every rule of the site holds, whatever version a request comes in.
+//! Every rule of the site applies to HTTP/2 too.
 
 use std::fs;
 
@@ -74,7 +74,7 @@ fn websocket_over_http2_is_not_offered() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);
-    // RFC 8441 is not offered, so nobody may use it.
+    // RFC 8441 is not offered, so no client may use it.
     client.settle();
     assert_eq!(client.settings.get(&8).copied().unwrap_or_default(), 0);
     let fields = [("sec-websocket-version", "13"), ("sec-websocket-key", "dGhlIHNhbXBsZQ==")];

@@ -1,5 +1,5 @@
-//! Clients that take little or nothing: one that takes something is served, however slowly; one that
-//! takes nothing for `server.write_timeout` is cut, and its requests with it.
+//! Slow clients: a client that reads something is served, however slowly; a client that
+//! reads nothing for `server.write_timeout` is disconnected, and its requests end.
 
 use std::time::{Duration, Instant};
 
@@ -46,13 +46,13 @@ fn client_that_never_opens_its_window_is_disconnected() {
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
     sideman.until_metric("sideman_client_connections", &[], 0.0);
     sideman.until_metric("sideman_buffer_bytes", &[], 0.0);
-    // Either of them, or a connection that has had none for so long when it is looked at.
+    // Either client, or a connection without progress for the timeout when it is checked.
     let stalled = sideman.metric("sideman_client_stalled_streams_total", &[]);
     let closed = sideman.metric("sideman_client_timeouts_total", &[("timer", "write")]);
     assert!(stalled > 0.0 && stalled + closed >= 7.0, "{stalled} and {closed}");
 }
 
-/// Takes some of it several times, each within the time, and all in more than the time.
+/// Reads a part several times, each within the timeout, and all in more than the timeout.
 #[track_caller]
 fn take_slowly(sideman: &Sideman, path: &str, size: usize) {
     let mut client = connect(sideman).hold();
@@ -61,7 +61,7 @@ fn take_slowly(sideman: &Sideman, path: &str, size: usize) {
     client.until("the first window", |client| client.peek(stream).body.len() == 65_535);
     let mut taken = 65_535;
     while begin.elapsed() < Duration::from_millis(2500) {
-        // Nothing else can be waited for: what is tested is that time passes.
+        // The test needs time to pass; there is no event to wait for.
         std::thread::sleep(Duration::from_millis(400));
         client.widen(0, 1000);
         client.widen(stream, 1000);
@@ -88,7 +88,7 @@ fn slow_reader_is_served() {
     });
 }
 
-/// Behind a balancer a connection's requests are those of many people.
+/// Behind a load balancer the requests of a connection belong to many users.
 #[test]
 fn stalled_stream_reset_keeps_the_connection() {
     let directory = TempDir::new();
@@ -124,7 +124,7 @@ fn stalled_stream_reset_keeps_the_connection() {
     }
 }
 
-/// What is made for a client that takes nothing stays on this side: none of it may pile up.
+/// Responses for a client that does not read stay in Sideman: they must not accumulate.
 #[test]
 fn stalled_readers_use_little_memory() {
     let application = App::start(|_| App::reply(&pattern(1 << 20)));

@@ -1,4 +1,4 @@
-//! Other people's clients.
+//! Common HTTP/2 clients.
 
 use std::process::Output;
 

@@ -1,4 +1,4 @@
-//! `server.body_timeout` and `server.min_body_rate`: one pause, and all of them together.
+//! `server.body_timeout` and `server.min_body_rate`: one pause, and the sum of all pauses.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ fn before(application: &str, rate: &str) -> Settings {
 }
 
 /// Begins a body of this length, and sends pieces of it with a pause after each until it is complete or
-/// somebody answers.
+/// a response arrives.
 fn drip(sideman: &Sideman, length: usize, piece: usize, pause: u64) -> Client {
     let mut client = sideman.connect();
     client.send(format!("{POST}Content-Length: {length}\r\n\r\n"));
@@ -35,7 +35,7 @@ fn upload_below_min_rate_gets_408() {
     let application = App::saying("never asked");
     let sideman = before(&application.url(), "1000B").start();
     let begin = Instant::now();
-    // Each pause is far below the timeout: it would last for 50 s.
+    // Each pause is far below the timeout: the upload would take 50 s.
     let mut client = drip(&sideman, 10_000, 10, 50);
     let waited = begin.elapsed();
     check_408(&client.response(), "too slowly");
@@ -45,7 +45,7 @@ fn upload_below_min_rate_gets_408() {
     assert_eq!((&line["status"], &line["error"]), (&408.into(), &"client_body_slow".into()));
     sideman.until_metric("sideman_errors_total", &[("error", "client_body_slow")], 1.0);
     assert_eq!(application.requests(), 0);
-    // It was not the program that was slow.
+    // The rate was low because of the client, not the program.
     assert_eq!(sideman.get("/next").text(), "never asked");
 }
 
@@ -54,7 +54,7 @@ fn slow_upload_above_min_rate_is_served() {
     let application = App::start(|request| App::reply(request.body.len().to_string().as_bytes()));
     for rate in ["20B", "off"] {
         let sideman = before(&application.url(), rate).start();
-        // Twice the time that it would have at no rate.
+        // Twice the time that it would have without a minimum rate.
         let mut client = drip(&sideman, 400, 10, 50);
         assert_eq!(client.response().text(), "400", "{rate}");
     }
@@ -91,7 +91,7 @@ fn unbuffered_body_has_the_same_limits() {
     ]);
     let sideman = before(&origin.url(), "1000B")
         .set("route.all.stream", "request")
-        // It is the application's, and the client takes none of it.
+        // The body belongs to an unbuffered request, and the client reads nothing.
         .set("upstream.read_timeout", "400ms")
         .start();
     let mut client = drip(&sideman, 10_000, 10, 50);

@@ -19,7 +19,7 @@ fn last_request_of_a_connection_gets_connection_close() {
     }
     assert!(client.until_closed().is_empty());
     sideman.until_metric(LIMITS, &USED_UP, 1.0);
-    // What was sent ahead is not answered: it may be sent again elsewhere.
+    // Pipelined requests get no response: the client may retry them elsewhere.
     let mut client = sideman.connect();
     client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n".repeat(5));
     for is_last in [false, false, true] {
@@ -48,7 +48,7 @@ fn last_http2_request_of_a_connection_gets_goaway() {
     client.until("the last word", |client| client.goaways.len() == 2);
     assert_eq!(client.goaways[1], (last, 0));
     assert_eq!(client.response(last).text(), "hello");
-    // What runs comes to its end.
+    // Requests in flight complete.
     gate.open();
     assert_eq!(client.response(waits).text(), "hello");
     assert_eq!(client.until_gone(), Some(0));
@@ -72,7 +72,7 @@ fn idle_connections_are_shed_and_busy_ones_kept() {
     let mut h2 = Http2::connect(sideman.address());
     assert_eq!(h2.get("/healthz").status, 200);
     let begin = Instant::now();
-    // Health checks come on connections of their own, and each finds a place.
+    // Health checks use new connections, and each is accepted.
     let mut others = Vec::new();
     for _ in 0..6 {
         others.push(kept(&sideman));

@@ -1,4 +1,4 @@
-//! A process that runs out of descriptors: it goes on with those it has, and gets well by itself.
+//! A process without free descriptors: it continues with those it has, and recovers by itself.
 
 use std::{thread, time::Duration};
 
@@ -7,7 +7,7 @@ use crate::support::App;
 
 const DESCRIPTORS: [(&str, &str); 1] = [("limit", "descriptors")];
 
-/// Some are the program's own; the connections alone are more.
+/// The program uses some; the connections alone are more.
 const LIMIT: u32 = 64;
 
 #[test]
@@ -15,14 +15,14 @@ fn idle_connections_are_closed_for_new_ones() {
     let application = App::saying("hello");
     let sideman = before(&application.url())
         .descriptors(LIMIT)
-        // Not what acts here.
+        // This limit must not apply here.
         .set("server.max_connections", "1000")
         .start();
     let mut clients = Vec::new();
     for _ in 0..LIMIT + 16 {
         clients.push(kept(&sideman));
     }
-    // The application needs one as well.
+    // The upstream connection needs a descriptor too.
     assert_eq!(sideman.get("/healthz").status, 200);
     assert!(sideman.event("cannot accept a connection").contains("nofile"));
     drop(clients);
@@ -30,7 +30,7 @@ fn idle_connections_are_closed_for_new_ones() {
     assert!(sideman.metric(LIMITS, &DESCRIPTORS) >= 1.0);
     assert!(sideman.metric("sideman_accept_errors_total", &[]) >= 1.0);
     assert!(sideman.metric(SHED, &[]) >= 16.0);
-    // And everything is as it was.
+    // Everything works as before.
     for _ in 0..5 {
         assert_eq!(sideman.get("/").text(), "hello");
     }
@@ -49,7 +49,7 @@ fn default_connection_limit_leaves_descriptors_for_the_rest() {
     for _ in 0..80 {
         clients.push(kept(&sideman));
     }
-    // Closed before descriptors were lacking: the application can be asked, and the admin listener too.
+    // Connections are closed before descriptors run out: requests reach the application, and the admin listener works.
     assert_eq!(kept(&sideman).get("/").text(), "hello");
     assert!(sideman.metric(LIMITS, &[("limit", "max_connections")]) >= 1.0);
     assert_eq!(sideman.metric(LIMITS, &DESCRIPTORS), 0.0);
@@ -68,7 +68,7 @@ fn requests_wait_for_upstream_connections_when_descriptors_are_few() {
     const CLIENTS: usize = 150;
     const EACH: usize = 10;
     let application = slow();
-    // The default of max_in_flight, and more than this many descriptors allow.
+    // The default of max_in_flight, and more than this number of descriptors allows.
     for (in_flight, is_lowered) in [("100", false), ("400", true)] {
         let sideman = before(&application.url())
             .descriptors(256)
@@ -92,7 +92,7 @@ fn requests_wait_for_upstream_connections_when_descriptors_are_few() {
         let connections = sideman.metric("sideman_limit", &[("setting", "server.max_connections")]);
         assert_eq!(in_force < set, is_lowered, "{in_force}");
         assert!(in_force + connections < 256.0, "{in_force} {connections}");
-        // Who has how many is said at the start.
+        // The start event names the shares of descriptors.
         let (_, events) = sideman.stop_for_events();
         let divided = events.iter().find(|line| line.contains("shares of open files")).unwrap();
         for part in ["limit=256", &format!("connections={connections}"), "files=", "process="] {

@@ -1,4 +1,4 @@
-//! One client can't take what others need: the last quarter of connections, and of the memory for bodies.
+//! One client cannot use the last quarter of connections, and of the memory for bodies.
 
 use std::{
     io::{Read as _, Write as _},
@@ -11,7 +11,7 @@ use socket2::{Domain, Socket, Type};
 use super::{LIMITS, before};
 use crate::support::{App, Client, eventually, pattern};
 
-/// Asks from another address of this machine; gives the first bytes of the answer.
+/// Sends a request from another address of this machine; returns the first bytes of the response.
 fn health_from(address: [u8; 4], server: SocketAddr) -> String {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
@@ -34,11 +34,11 @@ fn one_client_cannot_take_all_connections() {
         .start();
     let other = || health_from([127, 0, 0, 2], sideman.address());
     assert_eq!(other(), "HTTP/1.1 200 OK");
-    // Requests that run are never closed for others.
+    // Connections with a request in flight are never closed for others.
     let mut running: Vec<Client> = Vec::new();
     let mut begin = || {
         let mut client = sideman.connect();
-        // Some are closed already.
+        // Some are already closed.
         let _ = client.try_send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst");
         running.push(client);
     };
@@ -54,7 +54,7 @@ fn one_client_cannot_take_all_connections() {
             .then_some(())
     });
     let begin = Instant::now();
-    // No more of them than may still be closing.
+    // The excess is at most the number of connections that are being closed.
     for _ in 0..3 {
         assert_eq!(other(), "HTTP/1.1 200 OK");
     }
@@ -104,7 +104,7 @@ fn one_client_cannot_take_all_buffer_memory() {
     };
     let mut many: Vec<Client> = (0..20).map(|_| sideman.connect()).collect();
     for (number, client) in many.iter_mut().enumerate() {
-        // One client: all addresses are of one /64.
+        // One client: all addresses belong to one /64.
         let client = client.send(begin(&format!("2001:db8::{number:x}"), 200_000));
         client.send(&pattern(200_000)[..199_999]);
     }
@@ -114,7 +114,7 @@ fn one_client_cannot_take_all_buffer_memory() {
     });
     assert!(bytes("memory") <= (MEMORY * 3 / 4) as f64, "{}", bytes("memory"));
     assert!(sideman.metric(LIMITS, &[("limit", "buffer_share")]) >= 1.0);
-    // Another client's body waits in memory, as ever.
+    // The body of another client is kept in memory.
     let mut other = sideman.connect();
     other.send(begin("2001:db8:0:1::1", 200_000)).send(pattern(200_000));
     assert_eq!(other.response().text(), "200000");

@@ -1,5 +1,5 @@
-//! `server.header_timeout` and `server.idle_timeout`: the head of a request has its time, whatever comes
-//! meanwhile; a connection that has asked something may be silent for longer than a new one.
+//! `server.header_timeout` and `server.idle_timeout`: the head of a request must be complete within the first, in
+//! any pieces; a used connection may be idle for longer than a new one.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ fn start(header: &str, idle: &str) -> (App, Sideman) {
     (application, sideman)
 }
 
-/// RFC 9112, 2.2: some clients send one behind a request.
+/// RFC 9112, 2.2: some clients send one after a request.
 #[test]
 fn empty_line_before_a_request_line_is_not_a_slow_head() {
     let (_application, sideman) = start("1s", "3s");
@@ -44,7 +44,7 @@ fn slow_head_gets_408_at_the_header_timeout() {
         ("POST /second?a=b HTTP/1.0\r\nContent-Length: ", "POST", "/second"),
         ("GET /never", "-", "*"),
     ] {
-        // On a connection that has been used, and for longer than a head may take.
+        // On a used connection, and after more time than a head may take.
         let mut client = kept(&sideman);
         pass(200);
         let begin = Instant::now();
@@ -56,7 +56,7 @@ fn slow_head_gets_408_at_the_header_timeout() {
         let response = client.response();
         let waited = begin.elapsed();
         check_408(&response, "headers were not complete in time");
-        // Each byte would have prolonged it to 3.8 s at least.
+        // If each byte extended the timeout, this would take 3.8 s at least.
         assert!(waited >= Duration::from_secs(2), "{waited:?}");
         assert!(waited < Duration::from_millis(3700), "{waited:?}");
         assert!(client.until_gone().is_empty());
@@ -83,7 +83,7 @@ fn pipelined_partial_head_has_the_header_timeout() {
     assert_eq!(client.response().text(), "hello");
     check_408(&client.response(), "headers were not complete in time");
     assert_eq!(sideman.log_of("/behind")["error"], "client_head_timeout");
-    // Heads that were complete were never counted as timed out.
+    // Complete heads were never counted as timed out.
     let mut client = sideman.connect();
     client.send("GET / HTTP/1.1\r\nHo");
     sideman.until_metric("sideman_client_connections", &[], 1.0);
@@ -98,13 +98,13 @@ fn pipelined_partial_head_has_the_header_timeout() {
 fn slow_head_within_the_timeout_is_served() {
     let (_application, sideman) = start("10s", "1s");
     let mut client = sideman.connect();
-    // Longer than it may idle.
+    // Longer than the connection may be idle.
     for piece in ["GET / HT", "TP/1.1\r\nHo", "st: example.test\r\n", "\r\n"] {
         pass(400);
         client.send(piece);
     }
     assert_eq!(client.response().text(), "hello");
-    // What came before does not count for the next one.
+    // Earlier heads do not count for the next one.
     client.send("GET / HTTP/1.1\r\n");
     pass(400);
     assert_eq!(client.send("Host: example.test\r\n\r\n").response().text(), "hello");
@@ -114,7 +114,7 @@ fn slow_head_within_the_timeout_is_served() {
 fn new_connection_has_the_header_timeout_and_a_used_one_the_idle_timeout() {
     let (_application, sideman) = start("1s", "1h");
     let (mut fresh, mut used) = (sideman.connect(), kept(&sideman));
-    // Without a word: it has asked nothing.
+    // Without a response: the client has sent no request.
     assert!(fresh.until_closed().is_empty());
     sideman.until_metric(TIMEOUTS, &HEADER, 1.0);
     assert_eq!(used.get("/").text(), "hello");
@@ -128,7 +128,7 @@ fn idle_connection_is_closed_without_a_response() {
     assert!(used.until_closed().is_empty());
     assert!(begin.elapsed() >= Duration::from_secs(1), "{:?}", begin.elapsed());
     sideman.until_metric(TIMEOUTS, &[("timer", "idle")], 1.0);
-    // A new one has no more time than that.
+    // A new connection has no more time than that.
     assert!(sideman.connect().until_closed().is_empty());
     sideman.until_metric(TIMEOUTS, &[("timer", "idle")], 2.0);
     assert_eq!(sideman.metric(TIMEOUTS, &HEADER), 0.0);
@@ -145,7 +145,7 @@ fn http2_head_has_the_header_timeout() {
     let continued = block[4..].iter().map(|byte| Frame::new(kind::CONTINUATION, 0, 3, [*byte]));
     let drips: Vec<Vec<u8>> = continued.map(|frame| frame.bytes()).take(4).collect();
     for (index, (first, drips)) in [
-        // Continuations without an end; a head's frame, and the header of any, in pieces.
+        // Endless continuations; the frame of a head, and the header of any frame, in pieces.
         (open, drips),
         (headers(3, &usual("GET", "/late", &[]), true)[..20].to_vec(), vec![]),
         (vec![0, 0], vec![]),
@@ -154,7 +154,7 @@ fn http2_head_has_the_header_timeout() {
     .enumerate()
     {
         let mut client = Http2::connect(sideman.address());
-        // Longer than a head may take: the connection may idle, since it has asked something.
+        // Longer than a head may take: the connection may be idle, since it was used.
         assert_eq!(client.get("/").text(), "hello");
         pass(1200);
         assert_eq!(client.get("/").text(), "hello");
@@ -171,7 +171,7 @@ fn http2_head_has_the_header_timeout() {
         sideman.until_metric(TIMEOUTS, &HEADER, index as f64 + 1.0);
     }
     assert_eq!(application.requests(), 6);
-    // One that never asks anything.
+    // A client that never sends a request.
     let mut client = Http2::connect(sideman.address());
     client.settle();
     client.until_gone();

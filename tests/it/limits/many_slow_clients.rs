@@ -1,4 +1,4 @@
-//! Two hundred slow clients beside ordinary ones, who notice nothing; and the process stays small.
+//! Two hundred slow clients do not disturb ordinary ones, and the process stays small.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -10,7 +10,7 @@ use super::pass;
 use crate::support::{App, Client, Settings, TempDir, eventually, pattern};
 
 const LARGE: usize = 8 << 20;
-/// More than there are places at the application.
+/// More than the in-flight limit.
 const EACH: usize = 70;
 
 #[test]
@@ -44,7 +44,7 @@ fn slow_clients_do_not_slow_down_others() {
         let path = if index % 2 == 0 { "/large" } else { "/static/large.bin" };
         let mut reader = Client::connect_with_small_buffer(sideman.address(), 4096);
         reader.send(request("GET", path, "\r\n"));
-        // These read nothing, and keep their connection.
+        // These clients read nothing, and keep their connection.
         dripping.push(reader);
     }
     // The application works on their requests first.
@@ -56,7 +56,7 @@ fn slow_clients_do_not_slow_down_others() {
     let slowest = thread::scope(|scope| {
         scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
-                // Readers have been sent all that they get.
+                // The readers have received all bytes that they read.
                 for client in dripping.chunks_mut(3).flat_map(|three| &mut three[..2]) {
                     let _ = client.try_send("1");
                 }
@@ -77,11 +77,11 @@ fn slow_clients_do_not_slow_down_others() {
         is_over.store(true, Ordering::Relaxed);
         slowest
     });
-    // Milliseconds, unless the machine is busy with something else.
+    // Milliseconds, unless the machine is busy.
     assert!(slowest < Duration::from_secs(3), "{slowest:?}");
     let grown = sideman.memory("RssAnon").saturating_sub(before);
     assert!(grown < 48 << 20, "{grown} bytes");
-    // They are all there, and were not in anybody's way.
+    // All slow clients are connected, and did not delay others.
     assert!(sideman.metric("sideman_client_connections", &[]) >= 3.0 * EACH as f64);
     drop(dripping);
     sideman.until_metric("sideman_client_connections", &[], 0.0);

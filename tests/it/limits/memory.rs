@@ -1,13 +1,13 @@
-//! What the program keeps is what its budgets say and little more, so that it fits into a small container.
+//! Memory use stays close to the budgets, so that the program fits into a small container.
 
 use crate::support::{App, Settings, TempDir, eventually, pattern};
 
 const TEXTS: usize = 20;
 const TEXT: usize = 200_000;
 const SHORT: usize = 20_000;
-/// What `static.memory` is set to.
+/// The value of `static.memory`.
 const BUDGET: u64 = 8 << 20;
-/// For itself, when it has nothing to keep. It was 10 MiB with huge pages, of which a few bytes each were used.
+/// The idle process. It was 10 MiB with huge pages, of which a few bytes each were used.
 const IDLE: u64 = 6 << 20;
 
 #[test]
@@ -22,7 +22,7 @@ fn idle_process_holds_no_huge_pages() {
     assert!(own < IDLE, "{own} bytes");
 }
 
-/// Texts are read by one thread, compressed by another, and kept or thrown away by a third.
+/// Texts are read by one thread, compressed by another, and kept or discarded by a third.
 #[test]
 fn compression_leaks_no_memory() {
     let directory = TempDir::new();
@@ -35,8 +35,8 @@ fn compression_leaks_no_memory() {
     let application = App::start(|_| App::reply(b"hello"));
     let sideman = Settings::before(&application.url())
         .files("/static/", directory.path())
-        // Which of several serves a new connection depends on when the last one was closed, and each has threads of its
-        // own that read files and keep some memory.
+        // Which worker serves a new connection depends on when the last one was closed, and each has its own threads
+        // that read files and keep some memory.
         .set("server.workers", "1")
         .set("static.memory", "8MiB")
         .start();

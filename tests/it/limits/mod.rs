@@ -1,5 +1,5 @@
-//! What a client may take of the program: time for heads, bodies and answers, connections and requests
-//! on them. Each limit is set low, acts, names itself, is counted, and hits nobody else.
+//! Limits for clients: time for heads, bodies and responses, connections and requests
+//! on them. Each limit is set low, applies, is named in the response, is counted, and affects no other client.
 
 mod bodies;
 mod connections;
@@ -26,12 +26,12 @@ fn before(application: &str) -> Settings {
     Settings::before(application).set("health.wait_for_application", "false")
 }
 
-/// Nothing else can be waited for: what is tested is that time passes.
+/// The test needs time to pass; there is no event to wait for.
 fn pass(millis: u64) {
     thread::sleep(Duration::from_millis(millis));
 }
 
-/// A client that has asked something, and may ask again.
+/// A client with a completed request on an open connection.
 #[track_caller]
 fn kept(sideman: &Sideman) -> Client {
     let mut client = sideman.connect();
@@ -39,7 +39,7 @@ fn kept(sideman: &Sideman) -> Client {
     client
 }
 
-/// A page that says which limit acted.
+/// An error page that names the limit.
 #[track_caller]
 fn check_408(response: &Response, what: &str) {
     assert!(response.status == 408 && response.closes(), "{response:?}");

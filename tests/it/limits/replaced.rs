@@ -9,7 +9,7 @@ use std::{
 use super::{LIMITS, SHED, before, kept};
 use crate::support::{App, Client, Sideman};
 
-/// A client of this address that has asked something.
+/// A client at this address with a completed request on an open connection.
 #[track_caller]
 fn kept_from(number: u8, sideman: &Sideman) -> Client {
     let source = IpAddr::V4(Ipv4Addr::new(127, 0, 2, number));
@@ -27,12 +27,12 @@ fn new_connections_replace_idle_ones_at_once() {
         .set("server.idle_timeout", "1h")
         .start();
     let begin = Instant::now();
-    // Each of them waits for its place and then for its answer.
+    // Each of them waits to be accepted and then for its response.
     let clients: Vec<Client> = (0..5 * MAX_CONNECTIONS).map(|_| kept(&sideman)).collect();
-    // A hundredth of them every 20 ms would take 8 s.
+    // Closing a hundredth of them every 20 ms would take 8 s.
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     let shed = sideman.metric(SHED, &[]);
-    // No more than were needed, and those that are being closed.
+    // At most the needed number is closed, and those that are being closed.
     assert!((shed - 4.0 * MAX_CONNECTIONS as f64).abs() <= 8.0, "{shed}");
     assert_eq!(sideman.metric(LIMITS, &[("limit", "max_connections")]), 1.0);
     drop(clients);
@@ -45,9 +45,9 @@ fn clients_with_few_connections_keep_them() {
         .set("server.max_connections", "80")
         .set("server.idle_timeout", "1h")
         .start();
-    // The oldest of all.
+    // The oldest connection of all.
     let mut few = [kept_from(1, &sideman), kept_from(1, &sideman)];
-    // Each less than a quarter of all that there may be.
+    // Each client has less than a quarter of the limit.
     let many: Vec<Client> = (0..120).map(|number| kept_from(2 + number % 6, &sideman)).collect();
     assert!(sideman.metric(SHED, &[]) >= 42.0);
     for client in &mut few {

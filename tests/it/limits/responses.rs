@@ -1,5 +1,5 @@
-//! `server.write_timeout`: whoever takes nothing of an answer, or a byte now and then to look alive, is cut
-//! off.
+//! `server.write_timeout`: a client that reads nothing of a response, or a byte now and then to look alive, is
+//! disconnected.
 
 use std::{
     io::{Read as _, Write as _},
@@ -39,7 +39,7 @@ fn reader_of_a_byte_now_and_then_is_disconnected() {
     let sideman = start(&directory, &application);
     let mut stream = ask(&sideman);
     let begin = Instant::now();
-    // After the reset, the client can still read what the kernels hold.
+    // After the reset, the client can still read the bytes in the kernels' buffers.
     while sideman.metric(TIMEOUTS, &WRITE) == 0.0 {
         stream.read_exact(&mut [0]).unwrap();
         assert!(begin.elapsed() < Duration::from_secs(20), "it is still served");
@@ -57,7 +57,7 @@ fn aborted_response_leaves_nothing_behind() {
     let sideman = start(&directory, &application);
     let mut stream = ask(&sideman);
     sideman.until_metric(TIMEOUTS, &WRITE, 1.0);
-    // A reset, and not an end after what the kernels had.
+    // A reset, not an end after the buffered bytes.
     let mut rest = Vec::new();
     let error = stream.read_to_end(&mut rest).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);

@@ -5,14 +5,14 @@ use std::sync::{Mutex, mpsc};
 use super::{LIMITS, SHED, before, kept};
 use crate::support::{App, Client, Http2, TempDir, pattern};
 
-/// A head of 80 KB that lacks its end.
+/// A head of 80 KB that is not complete.
 fn long_head() -> String {
     let field = format!("{}\r\n", "x".repeat(8000));
     let fields: String = (0..10).map(|number| format!("X-{number}: {field}")).collect();
     format!("GET / HTTP/1.1\r\nHost: example.test\r\n{fields}")
 }
 
-/// A share of 4 MiB: each takes the 128 KiB that its buffer has grown to.
+/// A share of 4 MiB: each head uses the 128 KiB of its grown buffer.
 const MAX_CONNECTIONS: usize = 32;
 
 #[test]
@@ -26,7 +26,7 @@ fn long_heads_over_the_budget_are_refused() {
         client.send(long_head());
         begun.push(client);
     }
-    // Those that came first wait for the rest of their heads, all others were answered.
+    // The first ones wait for the rest of their heads, all others got a response.
     sideman.until_metric("sideman_errors_total", &[("error", "heads_full")], 4.0);
     let mut refused = 0;
     for client in &mut begun {
@@ -43,7 +43,7 @@ fn long_heads_over_the_budget_are_refused() {
         }
     }
     assert_eq!(refused, 4);
-    // An ordinary head needs no room.
+    // An ordinary head needs no share.
     assert_eq!(sideman.get("/").body, b"hello");
     sideman.event("heads_full");
     drop(begun);
@@ -76,13 +76,13 @@ fn idle_connections_are_closed_while_the_limit_is_exceeded() {
     assert_eq!(sideman.get("/").body, b"hello");
 }
 
-/// The same over HTTP/2, where the requests of a connection are many: each is refused for itself.
+/// Over HTTP/2 a connection has many requests: each is refused separately.
 #[test]
 fn long_http2_heads_are_refused_without_closing_the_connection() {
     let (open, gate) = mpsc::channel::<()>();
     let gate = Mutex::new(gate);
     let application = App::start(move |_| {
-        // Until the other end is gone.
+        // Until the connection ends.
         let _ = gate.lock().unwrap().recv();
         App::reply(b"hello")
     });
@@ -100,7 +100,7 @@ fn long_http2_heads_are_refused_without_closing_the_connection() {
         }
         clients.push(client);
     }
-    // 4 MiB are 277 of them, with about 90 bytes for each field's place.
+    // 4 MiB are 277 of them, with about 90 bytes for each field.
     sideman.until_metric("sideman_errors_total", &[("error", "heads_full")], 23.0);
     drop(open);
     let mut statuses = [0, 0];
@@ -109,7 +109,7 @@ fn long_http2_heads_are_refused_without_closing_the_connection() {
             let status = client.response(2 * number + 1).status;
             statuses[usize::from(status == 503)] += 1;
         }
-        // The connection goes on.
+        // The connection stays open.
         assert_eq!(client.get("/").text(), "hello");
     }
     assert_eq!(statuses, [277, 23]);

@@ -1,4 +1,4 @@
-//! Connections that ask nothing: where there are as many as there may be, they make room for those that do.
+//! Connections without a request: at the connection limit, they are closed for those with a request.
 
 use std::{
     io::Write as _,
@@ -13,7 +13,7 @@ use crate::support::{
 
 const MAX_CONNECTIONS: usize = 300;
 
-/// What each of them says, which is no request.
+/// The bytes each of them sends, which are not a complete request.
 const SAID: &[(&str, &[u8])] = &[
     ("nothing", b""),
     ("a byte", b"G"),
@@ -27,14 +27,14 @@ const SAID: &[(&str, &[u8])] = &[
 fn crowd(address: SocketAddr, said: &[u8], count: usize) -> Vec<TcpStream> {
     let one = |_| {
         let mut stream = TcpStream::connect(address).unwrap();
-        // Some are closed already.
+        // Some are already closed.
         let _ = stream.write_all(said);
         stream
     };
     (0..count).map(one).collect()
 }
 
-/// Far below `server.header_timeout`, after which they would be closed in any case.
+/// Far below `server.header_timeout`, which would close them in any case.
 #[track_caller]
 fn check_health(what: &str, ask: impl FnOnce() -> u16) {
     let begin = Instant::now();
@@ -62,7 +62,7 @@ fn connections_without_a_complete_head_are_shed() {
     }
 }
 
-/// A head that has begun behind an answer is no better than a first one.
+/// A partial head after a response is treated like a first one.
 #[test]
 fn idle_connections_with_a_partial_head_are_shed() {
     let application = App::saying("hello");
@@ -87,7 +87,7 @@ fn lingering_connections_are_shed() {
     drop(crowd);
 }
 
-/// Whatever there is of the others: who has asked is served.
+/// A client with a request is served, whatever the other connections are.
 #[test]
 fn requests_are_served_beside_connections_without_a_request() {
     let (asked, gate) = (Gate::new(), Gate::new());

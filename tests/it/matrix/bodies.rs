@@ -1,4 +1,4 @@
-//! Bodies: complete before the application sees them, and taken from it as fast as it writes.
+//! Bodies: complete before they are forwarded, and read from the application as fast as it writes.
 
 use crate::support::{
     Client, Gate, Origin, Settings, Step, Way, body, close, expect, open, pattern, receive, send,
@@ -8,7 +8,7 @@ use crate::support::{
 const DONE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone";
 const LONG: usize = 5 << 20;
 
-/// Sends a body in two chunks; the second when the gate is open.
+/// Sends a body in two chunks; the second after the gate opens.
 fn send_chunked(client: &mut Client, target: &str, body: &[u8], middle: &Gate) {
     let (first, second) = body.split_at(body.len() / 2);
     let chunk =
@@ -46,7 +46,7 @@ fn chunked_upload_gets_content_length() {
     }
 }
 
-/// The uwsgi protocol can't say that a body comes in chunks: there it is collected all the same.
+/// The uwsgi protocol has no chunked bodies: there the body is buffered nevertheless.
 #[test]
 fn chunked_upload_to_an_unbuffered_route_is_forwarded() {
     for way in Way::ALL {
@@ -79,7 +79,7 @@ fn upload_is_forwarded_when_it_is_complete() {
         let bytes = pattern(LONG);
         let page = vec![expect("GET /page "), send(DONE), close()];
         let upload = vec![expect("POST /up "), body(&bytes), send(DONE), close()];
-        // In this order: no byte of the upload may have come before the page was asked for.
+        // In this order: no byte of the upload may have arrived before the page was requested.
         let origin = Origin::reached(way, [page, upload]);
         let sideman = origin.settings().start();
         let mut slow = sideman.connect();
@@ -110,7 +110,7 @@ fn slow_reader_occupies_no_worker() {
             let sideman = origin.settings().set("upstream.max_in_flight", "1").start();
             let mut slow = Client::connect_with_small_buffer(sideman.address(), 4096);
             slow.send("GET /long HTTP/1.1\r\nHost: example.test\r\n\r\n");
-            // All of it was taken, and its place given back.
+            // The whole response was read, and its permit released.
             origin.until_closed(1);
             assert_eq!(sideman.get("/page").text(), "done", "{way:?} {head}");
             let response = slow.response();

@@ -1,4 +1,4 @@
-//! Which connections are used again.
+//! Which upstream connections are reused.
 
 use crate::support::{Origin, Step, Way, body, close, expect, send, until_closed};
 
@@ -34,7 +34,7 @@ fn sequential_requests_reuse_one_connection() {
     }
 }
 
-/// As gunicorn's sync worker does: it says so, and nobody tries.
+/// Like gunicorn's sync worker: it announces the close, and the connection is not reused.
 #[test]
 fn announced_close_causes_no_failed_attempt() {
     for way in Way::ALL {

@@ -1,4 +1,4 @@
-//! What every application is owed, in every way in which it is spoken to: HTTP and the uwsgi protocol,
+//! Basic behaviour with every kind of application: HTTP and the uwsgi protocol,
 //! over TCP and over unix sockets.
 
 mod bodies;

@@ -1,4 +1,4 @@
-//! Pages and forms: what arrives, and what comes back.
+//! Pages and forms: the requests at the application, and the responses at the client.
 
 use crate::support::{Origin, Way, body, close, expect, send};
 

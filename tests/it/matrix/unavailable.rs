@@ -1,4 +1,4 @@
-//! An application that is not there, comes, goes and comes again.
+//! An application that is unavailable, starts, stops and starts again.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -13,7 +13,7 @@ fn patient(reserved: &ReservedAddress) -> Settings {
     reserved.settings().set("upstream.wait", "15s")
 }
 
-/// Asks without waiting for the answer.
+/// Sends a request without waiting for the response.
 fn ask(sideman: &Sideman, method: &str, body: &str) -> Client {
     let (mut client, length) = (sideman.connect(), body.len());
     client.send(format!(
@@ -42,7 +42,7 @@ fn without_wait_unavailable_application_is_502_at_once() {
     }
 }
 
-/// Whatever the method: nothing was sent.
+/// With any method: no byte was sent.
 #[test]
 fn requests_wait_until_the_application_accepts() {
     for way in Way::ALL {
@@ -61,7 +61,7 @@ fn requests_wait_until_the_application_accepts() {
         origin.until_closed(1);
         drop(origin);
 
-        // It is gone again, and was known to be there.
+        // The application stops again after it was available.
         let mut post = ask(&sideman, "POST", "order");
         until_waiting(&sideman, 1.0);
         let _origin = Origin::at(&reserved, [second]);
@@ -73,7 +73,7 @@ fn requests_wait_until_the_application_accepts() {
     }
 }
 
-/// Killed in the midst of a request: what is safe is asked again of the next one, and what is not isn't.
+/// Killed during a request: a safe request is retried at the next process, an unsafe one is not.
 #[test]
 fn only_safe_requests_of_a_killed_application_are_retried() {
     for way in Way::ALL {
@@ -104,7 +104,7 @@ fn only_safe_requests_of_a_killed_application_are_retried() {
     }
 }
 
-/// On a busy machine the last of its processes dies some time after the first.
+/// On a busy machine the last of its processes ends some time after the first.
 #[test]
 fn safe_request_accepted_by_a_dying_process_is_retried() {
     for way in Way::ALL {

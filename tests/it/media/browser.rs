@@ -1,14 +1,14 @@
-//! What Chromium makes of uploads: audio and video play, and no script runs in the site's name.
+//! Uploads in Chromium: audio and video play, and no script runs in the origin of the site.
 
 use std::sync::{Arc, Mutex};
 
 use super::samples;
 use crate::support::{App, Browser, Settings, Sideman, TempDir};
 
-/// What a script asks for, if it runs in the origin of the site.
+/// The path that a script requests if it runs in the origin of the site.
 const RAN: &str = "/ran?";
 
-/// Uploads at `/media/`, the same files as the site's own at `/static/`, and pages from the application.
+/// Uploads at `/media/`, the same files as static files at `/static/`, and pages from the application.
 struct Site {
     sideman: Sideman,
     directory: TempDir,
@@ -43,14 +43,14 @@ impl Site {
         format!("http://{}{path}", self.sideman.address())
     }
 
-    /// Which scripts have run.
+    /// The scripts that have run.
     fn ran(&self) -> Vec<String> {
         let asked = self.asked.lock().unwrap();
         asked.iter().filter_map(|target| target.strip_prefix(RAN)).map(str::to_owned).collect()
     }
 }
 
-/// Plays what a script finds, then seeks to the end of it, which was not fetched yet.
+/// Plays the element that a script finds, then seeks to its end, which was not fetched yet.
 #[track_caller]
 fn check_playing(browser: &mut Browser, what: &str, player: &str) {
     let end = samples::SECONDS - 2;
@@ -111,7 +111,7 @@ fn audio_and_video_play_and_seek_by_link_in_a_frame_and_in_an_element() {
     }
 }
 
-/// Files that would run a script, one of them under any name.
+/// Files that would run a script; one of them can have any name.
 fn active() -> Vec<(&'static str, String)> {
     let call = |name: &str| format!("fetch('{RAN}{name}')");
     let svg = |name: &str| {
@@ -140,7 +140,7 @@ fn active() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Every way to show a file in a page.
+/// Every way to embed a file in a page.
 fn page(prefix: &str, name: &str) -> String {
     let path = format!("{prefix}{name}");
     format!(
@@ -162,7 +162,7 @@ fn uploaded_scripts_never_run_in_the_origin_of_the_site() {
     for (name, content) in active() {
         site.directory.write(name, content);
     }
-    // A new page that is led to a download closes itself.
+    // A new page that leads to a download closes itself.
     browser.open(&site.url("/"));
     browser.until(
         "a page of the site",
@@ -178,8 +178,8 @@ fn uploaded_scripts_never_run_in_the_origin_of_the_site() {
             if name == "a.svg" {
                 let shown = "document.querySelector('img').naturalWidth";
                 assert_eq!(browser.evaluate(shown).unwrap(), 10, "{path}");
-                // As a document of its own it is saved, not shown.
-                // As a document of its own it is a download, which an object or a frame ignores.
+                // As a top-level document it is saved, not shown.
+                // As a top-level document it is a download, which an object or a frame ignores.
                 let shown = "[...Array(3).keys()].map(at => frames[at].location.href).join(' ')";
                 let shown = browser.evaluate(shown).unwrap();
                 let expected =
@@ -187,13 +187,13 @@ fn uploaded_scripts_never_run_in_the_origin_of_the_site() {
                 assert_eq!(shown, [expected; 3].join(" "), "{path}");
             }
         }
-        // Scripts that run later would have run by then.
+        // Delayed scripts would have run by then.
         browser.evaluate("new Promise(done => setTimeout(done, 500))").unwrap();
         let ran = site.ran();
         if prefix == "/media/" {
             assert!(ran.is_empty(), "{ran:?}");
         } else {
-            // The same files as the site's own: the test would see it.
+            // Control: the same files as static files run, so the test can detect it.
             for name in ["a.svg", "a.html", "a.xhtml", "a.xml"] {
                 assert!(ran.iter().any(|one| one == name), "{name} of {ran:?}");
             }

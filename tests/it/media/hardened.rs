@@ -1,12 +1,12 @@
-//! What is said about an upload: nothing that is in it may run as a part of the site.
+//! Security headers of uploads: no upload may run as a part of the site.
 
 use super::{ALPHABET, Uploads};
 
-/// In a sandbox a player has no origin, and may not fetch what it is to play (see browser.rs).
+/// In a sandbox a player has no origin, and may not fetch its file (see browser.rs).
 const PLAYER: Option<&str> =
     Some("default-src 'none'; media-src 'self'; style-src 'unsafe-inline'");
 
-/// Each name with its type, and whether it could act: those are saved instead of shown.
+/// Each name with its type, and whether the type is active: active ones are saved instead of shown.
 const CASES: &[(&str, &str, bool)] = &[
     ("a.html", "text/html; charset=utf-8", true),
     ("a.HTM", "text/html; charset=utf-8", true),
@@ -53,7 +53,7 @@ fn uploads_cannot_run_as_part_of_the_site() {
                 ("x-content-type-options", Some("nosniff")),
                 ("content-security-policy", policy),
                 ("content-disposition", attachment),
-                // Whatever the name looks like: users choose names.
+                // With any name, because users choose names.
                 ("cache-control", Some("public, max-age=60")),
                 ("access-control-allow-origin", None),
             ] {
@@ -79,7 +79,7 @@ fn multipart_responses_have_the_security_headers() {
 
 #[test]
 fn configured_type_decides_whether_uploads_are_downloaded() {
-    // A site that gives an extension an active type means files of its own, not those of its users.
+    // A site that gives an extension an active type means its own files, not those of its users.
     let uploads = Uploads::set(&[("a.page", b"<script>"), ("a.svg", b"<svg>")], |settings| {
         settings.set("static.types", "page=text/html, svg=image/png")
     });
@@ -114,7 +114,7 @@ fn conditions_and_ranges_work_and_precompressed_files_are_ignored() {
         let response = client.ask("GET", "/media/a.txt", &fields);
         assert_eq!((response.status, response.text().as_str()), (status, body), "{fields}");
     }
-    // Another user may have uploaded what looks like one.
+    // Another user may have uploaded a file with the name of a precompressed one.
     let plain = client.ask("GET", "/media/a.css", "Accept-Encoding: gzip\r\n");
     assert_eq!((plain.header("content-encoding"), plain.text().as_str()), (None, ALPHABET));
     assert_eq!(client.get("/media/deep/%C3%BC%20b.txt").text(), "below");
@@ -135,11 +135,11 @@ fn missing_upload_is_404() {
     for name in ["none.txt", ".htaccess", "staticfiles.json", "deep", "deep/", "", "../secret.txt"]
     {
         let response = client.get(&format!("/media/{name}"));
-        // A path that leaves the prefix is for the application, which is unavailable.
+        // A path that leaves the prefix goes to the application, which is unavailable.
         assert_eq!(response.status, if name.starts_with("..") { 502 } else { 404 }, "{name}");
         assert!(!response.text().contains("SECRET"), "{name}");
     }
-    // One that is uploaded now is there at once, or nearly.
+    // A new upload is served at once, or nearly.
     uploads.directory.write("media/none.txt", "here");
     crate::support::eventually("the upload", || {
         (client.get("/media/none.txt").text() == "here").then_some(())

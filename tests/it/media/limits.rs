@@ -1,4 +1,4 @@
-//! The limits and settings that uploads have for themselves.
+//! Limits and settings for uploads.
 
 use std::{
     thread,
@@ -15,7 +15,7 @@ fn media_is_never_immutable_and_max_age_is_a_setting() {
         ("index-DiwrgTda.js", b"a"),
         ("listed.0123456789ab.js", b"a"),
         ("a.txt", b"a"),
-        // Whoever may upload may upload this.
+        // An uploader may choose this name.
         ("staticfiles.json", br#"{"version": "1.1", "paths": {"l.js": "listed.0123456789ab.js"}}"#),
     ];
     for (age, expected) in [("10m", "public, max-age=600"), ("0s", "public, max-age=0")] {
@@ -56,18 +56,18 @@ fn rate_limits_each_response() {
         let uploads = Uploads::set(files, |settings| settings.set("media.rate", rate));
         let target = format!("/media/{name}");
         let begin = Instant::now();
-        // Two at a time: each has the rate for itself.
+        // Two responses at once: each has the full rate.
         thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| assert!(uploads.sideman.get(&target).body == *content, "{name}"));
             }
         });
         let seconds = begin.elapsed().as_secs_f64();
-        // What one second allows may come at once.
+        // The bytes of one second may arrive at once.
         let least = content.len() as f64 / f64::from(per_second) - 1.0;
         assert!(seconds >= least, "{name}: {seconds} s, not {least}");
         assert!(seconds < 4.0 * (least + 1.0), "{name}: {seconds} s");
-        // A part is as slow; what has no body is not.
+        // A range has the same rate; a response without a body is not delayed.
         let begin = Instant::now();
         let mut client = uploads.sideman.connect();
         let half = content.len() / 2;
@@ -88,7 +88,7 @@ fn media_rate_does_not_limit_static_files() {
     let uploads = Uploads::set(&[], |settings| settings.set("media.rate", "1KiB"));
     let content = pattern(256 << 10);
     uploads.directory.write("static/a.bin", &content);
-    // At the rate this would take four minutes.
+    // At the rate of media this would take four minutes.
     assert!(uploads.sideman.get("/static/a.bin").body == content);
 }
 
@@ -116,7 +116,7 @@ fn media_has_its_own_memory_budget() {
         assert!((1.0..=16.0).contains(&entries), "{entries} entries");
     }
     assert!(count("sideman_file_store_evicted_total", "media") >= 84.0);
-    // Nothing of the site went for it.
+    // No static file was evicted for it.
     assert_eq!(count("sideman_file_store_evicted_total", "static"), 0.0);
     assert_eq!(count("sideman_file_store_bytes", "static"), own);
 }

@@ -1,4 +1,4 @@
-//! What users uploaded: served like other files, and never able to act in the site's name.
+//! Uploads of users: served like other files, and never able to run in the origin of the site.
 
 mod browser;
 mod hardened;
@@ -28,7 +28,7 @@ impl Uploads {
         Self::set(files, |settings| settings)
     }
 
-    /// The same with more settings.
+    /// Like `with`, with more settings.
     fn set(files: &[(&str, &[u8])], more: impl FnOnce(Settings) -> Settings) -> Self {
         let (directory, application) = (TempDir::new(), ReservedPort::new());
         let hour_ago = SystemTime::now() - Duration::from_secs(3600);

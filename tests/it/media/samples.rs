@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-/// How long each lasts.
+/// The duration of each in seconds.
 pub(super) const SECONDS: u64 = 60;
 
 const FRAMES_A_SECOND: u64 = 10;
 pub(super) const SIDE: u16 = 160;
 
-/// A script that draws noise and gives it as a lossy WebP picture, whose content is a key frame of VP8.
+/// A script that draws noise and encodes it as a lossy WebP picture, whose content is a key frame of VP8.
 pub(super) fn picture_script() -> String {
     format!(
         "(async () => {{
@@ -25,7 +25,7 @@ pub(super) fn picture_script() -> String {
     )
 }
 
-/// The frame in the picture that the script gave (RIFF: name, length, content, padded to even length).
+/// The frame in the picture that the script returned (RIFF: name, length, content, padded to even length).
 pub(super) fn frame(picture: &Value) -> Vec<u8> {
     let number = |value: &Value| u8::try_from(value.as_u64().unwrap()).unwrap();
     let bytes: Vec<u8> = picture.as_array().unwrap().iter().map(number).collect();
@@ -58,7 +58,7 @@ pub(super) fn wav() -> Vec<u8> {
     wav
 }
 
-/// One frame again and again, a cluster for each second, with an index (matroska.org/technical/elements.html).
+/// One frame repeated, a cluster for each second, with an index (matroska.org/technical/elements.html).
 pub(super) fn webm(frame: &[u8]) -> Vec<u8> {
     let kind = [
         number(&[0x42, 0x86], 1),
@@ -86,7 +86,7 @@ pub(super) fn webm(frame: &[u8]) -> Vec<u8> {
     ]
     .concat();
     let clusters: Vec<Vec<u8>> = (0..SECONDS).map(|second| cluster(second, frame)).collect();
-    // Numbers have one length: the index is as long with any positions.
+    // Numbers have a fixed length: the index has the same length with any positions.
     let first = about.len() + index(0, &clusters).len();
     let segment = [about, index(first, &clusters), clusters.concat()].concat();
     [
@@ -108,7 +108,7 @@ fn cluster(second: u64, frame: &[u8]) -> Vec<u8> {
     element(&[0x1f, 0x43, 0xb6, 0x75], &content)
 }
 
-/// Where each second begins.
+/// The position where each second begins.
 fn index(first: usize, clusters: &[Vec<u8>]) -> Vec<u8> {
     let (mut position, mut points) = (first, Vec::new());
     for (second, cluster) in (0..).zip(clusters) {

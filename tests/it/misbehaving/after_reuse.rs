@@ -1,4 +1,4 @@
-//! Closes a kept connection when the next request comes: no failure where it is safe to ask again.
+//! Closes an idle connection when the next request arrives: no failure if a retry is safe.
 
 use super::check_line;
 use crate::support::{
@@ -21,7 +21,7 @@ fn text(method: &str) -> &'static str {
     if matches!(method, "PUT" | "POST" | "PATCH") { "order" } else { "" }
 }
 
-/// A connection that answers once and ends when it has read this request.
+/// A connection that responds once and closes after it has read this request.
 fn dies(method: &str, end: Step) -> Vec<Step> {
     let page = expect(&format!("{method} /page "));
     vec![expect("GET /first "), send(KEPT), page, body(text(method)), end]
@@ -82,7 +82,7 @@ fn started_response_is_not_retried() {
     }
 }
 
-/// The second time goes over a new connection, and what dies on that may be the request's own doing.
+/// The retry uses a new connection; if that closes too, the request itself may be the reason.
 #[test]
 fn lost_request_is_retried_once() {
     for way in Way::keeping() {
@@ -97,7 +97,7 @@ fn lost_request_is_retried_once() {
     }
 }
 
-/// Its end was seen in time: even a POST does not notice.
+/// The close was seen in time: even a POST does not notice.
 #[test]
 fn closed_connection_is_not_reused() {
     for way in Way::keeping() {

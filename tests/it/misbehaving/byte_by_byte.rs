@@ -1,4 +1,4 @@
-//! Sends its answer in pieces of one byte: it is the same answer.
+//! Sends its response in pieces of one byte: the client gets the same response.
 
 use super::{check_left, check_line, next, settings};
 use crate::support::{Origin, Protocol, Step, Way, body, close, expect, pattern, send};

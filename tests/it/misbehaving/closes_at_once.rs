@@ -1,11 +1,11 @@
-//! Closes as soon as it is connected to, or as soon as it has the request.
+//! Closes as soon as it has accepted the connection, or received the request.
 
 use super::{CLOSED, check, check_get};
 use crate::support::{Way, body, close, expect, reset};
 
 #[test]
 fn close_after_the_request_head_is_502() {
-    // After a reset it would be asked again: upstream_trouble/retries.rs.
+    // After a reset the request would be retried: upstream_trouble/retries.rs.
     check_get(CLOSED, &[close()]);
 }
 

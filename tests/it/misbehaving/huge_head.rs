@@ -1,9 +1,9 @@
-//! Sends a head without end, or one larger than any sensible one.
+//! Sends an endless head, or one over the limit.
 
 use super::{TOO_LARGE, check_get, check_left, check_line, settings};
 use crate::support::{Origin, Way, close, expect, flood, send, until_closed};
 
-/// What is taken at most.
+/// The limit of Sideman.
 const LIMIT: usize = 64 << 10;
 
 #[test]

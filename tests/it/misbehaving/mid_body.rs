@@ -1,10 +1,10 @@
-//! Begins a body, and does not end it: a client must be able to tell.
+//! Begins a body, and does not complete it: the client must notice.
 
 use super::{SILENT, TRUNCATED, check_cut, check_cut_over, check_get};
 use crate::support::{Way, close, reset, send, until_closed};
 
 const CHUNKED: &str = "Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
-// Long enough not to be waited for: a short answer is taken from the application whole.
+// Longer than the responses that Sideman reads completely before it forwards them.
 const LONG: &str = "Content-Length: 1000000\r\n\r\nfirst";
 
 #[test]
@@ -19,7 +19,7 @@ fn reset_within_the_body_truncates_the_response() {
     for begin in [LONG, CHUNKED] {
         check_cut(begin, &reset(), "upstream_truncated");
     }
-    // What only a close would end is told from that by a reset, which unix sockets don't have.
+    // A reset is distinguished from a close, which ends this body; unix sockets have no resets.
     let tcp: Vec<Way> = Way::ALL.into_iter().filter(|way| !way.is_unix).collect();
     check_cut_over(&tcp, "\r\nfirst", &reset(), "upstream_truncated");
 }
@@ -31,7 +31,7 @@ fn stall_within_the_body_truncates_the_response() {
     }
 }
 
-/// Of a short answer nothing was passed on yet.
+/// Nothing of a short response was forwarded yet.
 #[test]
 fn truncated_short_response_is_an_error() {
     let begin = send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst");

@@ -1,4 +1,4 @@
-//! Begins a head, and ends the connection within it.
+//! Begins a head, and closes the connection within it.
 
 use super::{CLOSED, SILENT, check_get};
 use crate::support::{close, half_close, reset, send, until_closed};

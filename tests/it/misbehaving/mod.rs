@@ -1,5 +1,5 @@
-//! Applications that misbehave, each file in one way, and each spoken to in every way: what the client
-//! gets, what the log line says, what the metrics count, and that nothing is left behind.
+//! Applications that misbehave, each file in one way, over every transport and protocol: the response at the
+//! client, the log line, the metrics, and that no connection or permit leaks.
 
 mod after_reuse;
 mod byte_by_byte;
@@ -17,10 +17,10 @@ use crate::support::{
     Client, Gate, Origin, Response, Settings, Sideman, Step, Way, close, expect, send, wait,
 };
 
-/// An answer that ends its connection where that isn't the protocol's habit anyway.
+/// A response that closes its connection, if that is not the default of the protocol.
 const LAST: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nlast";
 
-/// How a failure shows.
+/// The visible result of a failure.
 #[derive(Clone, Copy, Debug)]
 struct Failure {
     status: u16,
@@ -33,7 +33,7 @@ const GARBAGE: Failure = Failure { status: 502, error: "upstream_invalid_respons
 const TOO_LARGE: Failure = Failure { status: 502, error: "upstream_head_too_large" };
 const SILENT: Failure = Failure { status: 504, error: "upstream_read_timeout" };
 
-/// One GET in each way to an application that does this with the connection once it has the head.
+/// One GET over each transport to an application that does this with the connection once it has the head.
 #[track_caller]
 fn check_get(failure: Failure, steps: &[Step]) {
     for way in Way::ALL {
@@ -43,7 +43,7 @@ fn check_get(failure: Failure, steps: &[Step]) {
     }
 }
 
-/// The same for whatever is asked for `/page`.
+/// Like `get`, for any request for `/page`.
 #[track_caller]
 fn check(way: Way, failure: Failure, script: Vec<Step>, ask: impl FnOnce(&mut Client) -> Response) {
     let origin = Origin::reached(way, [script, next()]);
@@ -56,7 +56,7 @@ fn check(way: Way, failure: Failure, script: Vec<Step>, ask: impl FnOnce(&mut Cl
     check_left(&origin, &sideman, 2);
 }
 
-/// The client has the beginning, and then its connection ends without the answer's end.
+/// The client gets the beginning, and then its connection ends before the end of the response.
 #[track_caller]
 fn check_cut(begin: &str, end: &Step, error: &'static str) {
     check_cut_over(&Way::ALL, begin, end, error);
@@ -94,8 +94,8 @@ fn check_cut_over(ways: &[Way], begin: &str, end: &Step, error: &'static str) {
     }
 }
 
-/// The application is silent for 300 ms at most, and has one place: who kept it would keep the
-/// next request from being answered.
+/// The application may be silent for 300 ms, and the in-flight limit is 1: a leaked permit would block the
+/// next request.
 fn settings(origin: &Origin) -> Settings {
     origin
         .settings()
@@ -104,12 +104,12 @@ fn settings(origin: &Origin) -> Settings {
         .set("upstream.queue_timeout", "5s")
 }
 
-/// What an application does for the next request.
+/// The steps of an application for the next request.
 fn next() -> Vec<Step> {
     vec![expect("GET /next "), send(LAST), close()]
 }
 
-/// A page that says no more than it must, a line in the log that says why, and one failure counted.
+/// An error page without details, a log line with the reason, and one failure counted.
 #[track_caller]
 fn check_failure(sideman: &Sideman, failure: Failure, response: &Response, way: Way) {
     let Failure { status, error } = failure;
@@ -121,7 +121,7 @@ fn check_failure(sideman: &Sideman, failure: Failure, response: &Response, way: 
     assert_eq!(sideman.metric("sideman_requests_total", &labels), 1.0, "{way:?}");
 }
 
-/// What the log line of `/page` and the metrics say of it.
+/// The log line of `/page`, and the metrics.
 #[track_caller]
 fn check_line(sideman: &Sideman, status: u16, error: Option<&str>, way: Way) {
     let line = sideman.log_of("/page");
@@ -143,7 +143,7 @@ fn check_line(sideman: &Sideman, status: u16, error: Option<&str>, way: Way) {
     }
 }
 
-/// So many connections were made and are closed; nothing waits or works, and nothing was sent twice.
+/// This many connections were opened and are closed; nothing is queued or in flight, and nothing was sent twice.
 #[track_caller]
 fn check_left(origin: &Origin, sideman: &Sideman, connections: usize) {
     origin.until_closed(connections);

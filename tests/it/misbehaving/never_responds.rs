@@ -1,4 +1,4 @@
-//! Takes a request and says nothing.
+//! Reads a request and sends nothing.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::support::{Way, body, expect, pattern, send, until_closed};
 fn silent_application_is_504_after_the_read_timeout() {
     let begin = Instant::now();
     check_get(SILENT, &[until_closed()]);
-    // Each of them.
+    // Each of these methods.
     let least = Duration::from_millis(300) * u32::try_from(Way::ALL.len()).unwrap();
     assert!(begin.elapsed() >= least, "{:?}", begin.elapsed());
 }

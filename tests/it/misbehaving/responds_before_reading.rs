@@ -1,15 +1,15 @@
-//! Answers as soon as it has the head of an upload, and reads the rest never, later or in part.
+//! Responds as soon as it has the head of an upload, and reads the rest never, later or in part.
 
 use super::{check_left, check_line, next, settings};
 use crate::support::{
     Origin, Step, Way, close, expect, half_close, pattern, receive, reset, send, until_closed,
 };
 
-/// More than any socket holds unread: writing it can't be completed.
+/// More than any socket buffers, so writing it cannot complete.
 const LONG: usize = 16 << 20;
 const REFUSAL: &str = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 5\r\n\r\nno!!!";
 
-/// The client gets the answer, and the connection is not used again.
+/// The client gets the response, and the connection is not reused.
 #[track_caller]
 fn check_refusal(fields: &str, end: &[Step]) {
     for way in Way::ALL {

@@ -1,4 +1,4 @@
-//! Talks something else than HTTP, or HTTP that can be understood in two ways.
+//! Sends bytes that are not HTTP, or ambiguous HTTP.
 
 use super::{GARBAGE, check_cut, check_get};
 use crate::support::{send, until_closed};
@@ -27,7 +27,7 @@ fn malformed_response_is_502() {
         "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\nhello",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked, chunked\r\n\r\n0\r\n\r\n",
-        // Nobody asked for another protocol.
+        // No client requested an upgrade.
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
     ] {
         check_get(GARBAGE, &[send(garbage), until_closed()]);

@@ -1,4 +1,4 @@
-//! Sends bytes beyond the end of its answer: the client gets the answer, and nobody the bytes.
+//! Sends bytes after the end of its response: the client gets the response, and no client gets the bytes.
 
 use super::{check_left, check_line, next, settings};
 use crate::support::{Gate, Origin, Way, expect, open, send, until_closed, wait};
@@ -22,7 +22,7 @@ fn bytes_beyond_the_body_are_discarded() {
             ("GET", "HTTP/1.1 304 Not Modified\r\n\r\n", 304, ""),
         ] {
             let page = expect(&format!("{method} /page "));
-            // At once, so that it is there when the answer is complete.
+            // At once, so that the bytes are there when the response is complete.
             let script = vec![page, send(format!("{answer}{EVIL}")), until_closed()];
             let origin = Origin::reached(way, [script, next()]);
             let sideman = settings(&origin).start();
@@ -47,7 +47,7 @@ fn late_bytes_beyond_the_body_are_discarded() {
                     expect("GET /page "),
                     send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
                     wait(&late),
-                    // Where connections are not kept, there may be nobody left to read it.
+                    // If connections are not reused, the reader may be gone.
                     if way.keeps_connections() { send(EVIL) } else { until_closed() },
                     open(&sent),
                     until_closed(),

@@ -1,4 +1,4 @@
-//! The built-in pages, for people and for programs.
+//! The built-in error pages, for people and for programs.
 
 use serde_json::json;
 
@@ -72,7 +72,7 @@ fn every_own_response_can_be_json() {
     }
 }
 
-/// What a cache keeps names neither a request nor leaves open whom it is for.
+/// A cacheable page has no request id, and declares which request headers it depends on.
 #[test]
 fn cacheable_error_page_is_the_same_for_all_clients() {
     let directory = TempDir::new();
@@ -98,7 +98,7 @@ fn head_gets_the_headers_of_get_and_no_body() {
     for accept in ["text/html", "application/json"] {
         let fields = format!("X-Request-ID: the-id\r\nAccept: {accept}\r\n");
         let got = client.ask("GET", "/", &fields);
-        // A byte of body would be taken for the head of the next answer.
+        // A body byte would be read as the head of the next response.
         let head = client.ask("HEAD", "/", &fields);
         assert_eq!(head.status, 502);
         let length = got.body.len().to_string();

@@ -1,4 +1,4 @@
-//! Fields of answers that are set, added or removed by the path.
+//! Response headers that are set, added or removed by path.
 
 use crate::support::{App, Settings, Sideman, TempDir};
 
@@ -37,13 +37,13 @@ fn response_headers_are_changed_by_path() {
         ("/api", "DENY", &["Accept"]),
         ("/api/", "DENY", &["Accept", "Origin"]),
         ("/api/x?y", "DENY", &["Accept", "Origin"]),
-        // By the decoded path without dot segments, as everything here.
+        // Rules match the decoded path without dot segments, like all path settings.
         ("/%61pi/x", "DENY", &["Accept", "Origin"]),
         ("/x/../api/x", "DENY", &["Accept", "Origin"]),
         ("//api//x", "DENY", &["Accept", "Origin"]),
         ("/api/../x", "DENY", &["Accept"]),
         ("/API/x", "DENY", &["Accept"]),
-        // The changes of the most specific route come last.
+        // The changes of the most specific route are applied last.
         ("/api/v2/x", "SAMEORIGIN", &["Accept", "Origin"]),
         ("/%zz", "DENY", &["Accept"]),
     ] {

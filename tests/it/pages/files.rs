@@ -1,4 +1,4 @@
-//! Pages from files in place of the built-in ones.
+//! Error pages from files that replace the built-in ones.
 
 use std::{fs, path::Path};
 
@@ -75,7 +75,7 @@ fn changed_error_page_is_reloaded() {
     until_page(&sideman, "one");
     fs::write(&page, "two").unwrap();
     until_page(&sideman, "two");
-    // As an editor saves, and as a release is switched.
+    // Editors and release switches replace files like this.
     fs::write(directory.join("new"), "six").unwrap();
     fs::rename(directory.join("new"), &page).unwrap();
     until_page(&sideman, "six");
@@ -96,7 +96,7 @@ fn missing_error_page_is_reported_once() {
         .set("errors.502", page.to_str().unwrap())
         .set("errors.404", clock.to_str().unwrap())
         .start();
-    // Each change of another page takes a look to be seen.
+    // A change of another page needs a check to be seen.
     let several_looks = || {
         for tick in ["1", "2", "3"] {
             fs::write(&clock, tick).unwrap();
@@ -137,7 +137,7 @@ fn unusable_error_page_is_not_sent() {
     .unwrap();
     for (page, reason) in [
         (large.as_path(), "larger than 1 MiB"),
-        // Reading it would wait for whoever writes to it.
+        // Reading it would wait for a writer.
         (fifo.as_path(), "not a regular file"),
         (directory.path(), "not a regular file"),
     ] {

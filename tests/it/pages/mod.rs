@@ -1,4 +1,4 @@
-//! What Sideman says itself, and what it adds to what others say.
+//! Responses that Sideman makes itself, and headers that it adds to others.
 
 mod errors;
 mod fields;
@@ -7,7 +7,7 @@ mod maintenance;
 
 use crate::support::App;
 
-/// An application whose answers are no HTTP: each of them becomes a 502.
+/// An application whose responses are not HTTP: each becomes a 502.
 fn nonsense() -> App {
     App::start(|_| b"nonsense\r\n\r\n".to_vec())
 }

@@ -1,4 +1,4 @@
-//! Where bodies end, and that they arrive whole.
+//! Bodies are framed correctly and arrive whole.
 
 use super::{KEPT, kept};
 use crate::support::{
@@ -33,7 +33,7 @@ fn every_framing_of_a_response_is_understood() {
         let response = client.get("/");
         assert_eq!((response.status, response.text().as_str()), (200, "hello world"), "{answer}");
         assert!(!response.head.has("x-late"), "{answer}");
-        // Wherever the application's connection ended, the client's goes on.
+        // The client's connection stays open after every close of the upstream connection.
         let next = client.get("/healthz").status;
         assert!(matches!(next, 200 | 503), "{answer}");
     }
@@ -94,7 +94,7 @@ fn response_without_a_body_keeps_both_connections() {
     }
 }
 
-/// Some servers (gunicorn up to 23) send the body with the answer to HEAD, a moment later: on a kept
+/// Some servers (gunicorn up to 23) send a body with the response to HEAD, a moment later: on an idle
 /// connection the next client would get it.
 #[test]
 fn forbidden_body_closes_the_upstream_connection() {
@@ -149,7 +149,7 @@ fn request_is_forwarded_with_its_length() {
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody",
             "Some(\"4\") None \"body\"",
         ),
-        // Django and its servers tell an empty form from none by this.
+        // Django and its servers distinguish an empty form from none by this.
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "Some(\"0\") None \"\""),
         ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody", "Some(\"4\") None \"body\""),
         (
@@ -212,7 +212,7 @@ fn large_bodies_arrive_whole() {
 
 #[test]
 fn truncated_request_body_is_not_forwarded() {
-    // The application must not take the part for the whole.
+    // The application must not treat a part as the whole.
     for head in
         ["Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"]
     {

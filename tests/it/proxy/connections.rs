@@ -1,4 +1,4 @@
-//! Connections are kept on both sides, and end when they should.
+//! Connections are kept on both sides, and closed at the right time.
 
 use std::thread;
 
@@ -27,7 +27,7 @@ fn client_connections_share_upstream_connections() {
         assert_eq!(sideman.get("/").text(), "hello");
     }
     assert_eq!(application.requests(), 20);
-    // Each of the two workers has its own.
+    // Each of the two workers has its own pool.
     assert!(application.connections() <= 2, "{}", application.connections());
 }
 
@@ -89,7 +89,7 @@ fn closing_upstream_connection_is_not_reused() {
     for _ in 0..3 {
         let response = client.get("/");
         assert_eq!(response.text(), "hello");
-        // What the application says of its connection is not for the client.
+        // The connection headers of the application are not for the client.
         assert!(!response.closes(), "{response:?}");
     }
 }
@@ -160,7 +160,7 @@ fn client_disconnect_ends_a_stream() {
     let origin = Origin::script([
         expect("GET / "),
         send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nfirst"),
-        // More than all buffers on the way hold: it ends because the connection does.
+        // More than all buffers on the way hold: the stream ends because the connection does.
         flood(1 << 30),
         until_closed(),
         open(&gone),
@@ -206,7 +206,7 @@ fn idle_connection_outlives_the_header_timeout() {
         .start();
     let (mut idle, mut slow) = (sideman.connect(), sideman.connect());
     assert_eq!(idle.get("/").text(), "hello");
-    // This one's end tells that more than the header timeout has passed.
+    // The end of this connection shows that the header timeout has passed.
     slow.send("GET /");
     slow.until_gone();
     eventually("the answer on the idle connection", || Some(idle.get("/").text() == "hello"));

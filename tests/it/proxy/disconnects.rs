@@ -1,5 +1,5 @@
-//! Clients that close their side while the application works. TCP does not tell whether they have
-//! left or have only said everything, until they are sent something.
+//! Clients that close their side while the application works. TCP does not tell a disconnect from a
+//! half-close until something is sent.
 
 use crate::support::{
     App, Client, Gate, Origin, Settings, Sideman, Step, Way, close, expect, open, receive, send,
@@ -12,7 +12,7 @@ const CHUNKED: &str = "POST /page HTTP/1.1\r\nHost: example.test\r\n\
                        Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
 const INTERIM: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 
-/// Says back what it was sent, once the gate is open.
+/// Echoes the request, once the gate is open.
 fn gated(gate: &Gate) -> App {
     let gate = gate.clone();
     App::start(move |request| {
@@ -27,7 +27,7 @@ fn half_closed(sideman: &Sideman, request: &str) -> Client {
     client
 }
 
-/// Comes back when another client was found to wait: those before it were looked at meanwhile.
+/// Returns when another client is seen to wait: earlier clients were checked meanwhile.
 fn let_one_wait(sideman: &Sideman) -> Client {
     let mut client = half_closed(sideman, GET);
     assert_eq!(client.until("\r\n\r\n"), INTERIM);
@@ -46,11 +46,11 @@ fn disconnected_client_is_noticed() {
         let mut client = sideman.connect();
         client.send(request);
         asked.pass();
-        // An orderly close, nothing more: no reset.
+        // An orderly close without a reset.
         drop(client);
         let line = sideman.log_of("/page");
         assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_disconnected".into()));
-        // Far below the time for which the application may be silent.
+        // Far below the read timeout of the application.
         assert!(line["duration_ms"].as_f64().unwrap() < 10_000.0, "{line}");
         gone.pass();
         sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
@@ -90,7 +90,7 @@ fn half_closed_client_gets_one_interim_and_one_final_response() {
 fn http_1_0_client_gets_no_interim_response() {
     let answer = Gate::new();
     let application = gated(&answer);
-    // The only worker looks at its clients in the order of their times.
+    // The only worker checks its clients in the order of their times.
     let sideman = Settings::before(&application.url()).set("server.workers", "1").start();
     let mut old = half_closed(&sideman, "GET /page HTTP/1.0\r\nHost: example.test\r\n\r\n");
     let _others = [let_one_wait(&sideman), let_one_wait(&sideman)];
@@ -147,8 +147,8 @@ fn disconnect_within_the_body_cancels_the_request() {
     }
 }
 
-/// The end of what a client sends may be seen in the same moment as its answer: nothing comes after
-/// that could wake the connection, which must end all the same.
+/// The end of the client's side may be seen together with its response: no later event
+/// wakes the connection, which must close nevertheless.
 #[test]
 fn connection_closes_after_the_response_to_a_half_closed_client() {
     let application = App::saying("hello");
@@ -160,7 +160,7 @@ fn connection_closes_after_the_response_to_a_half_closed_client() {
     sideman.until_metric("sideman_client_connections", &[], 0.0);
 }
 
-/// Heads of answers that go on as they come, and the setting that makes them, if one does.
+/// Heads of unbuffered responses, and the setting that makes them unbuffered, if any.
 const STREAMS: [(&str, Option<&str>); 3] = [
     ("Content-Type: text/event-stream\r\n", None),
     ("X-Accel-Buffering: no\r\n", None),
@@ -172,7 +172,7 @@ fn stream(fields: &str, then: impl IntoIterator<Item = Step>) -> Vec<Step> {
     [expect("GET /page "), send(head)].into_iter().chain(then).collect()
 }
 
-/// Nothing is sent that could show it: the end of what the client sends must.
+/// Nothing is sent on this stream: the close of the client's side must be noticed.
 #[test]
 fn disconnect_from_a_silent_stream_is_noticed() {
     for way in Way::ALL {
@@ -204,7 +204,7 @@ fn disconnect_from_a_silent_stream_is_noticed() {
     }
 }
 
-/// Whether the stream has begun before the end was seen or after.
+/// The close is seen before or after the stream has begun.
 #[test]
 fn disconnect_while_a_stream_starts_is_noticed() {
     let streams = |_| stream("Content-Type: text/event-stream\r\n", [until_closed()]);

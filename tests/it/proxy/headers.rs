@@ -1,4 +1,4 @@
-//! Request lines and header fields, both ways.
+//! Request lines and headers, in both directions.
 
 use super::{KEPT, kept};
 use crate::support::{App, Origin, Settings, Way, close, expect, send};
@@ -38,8 +38,8 @@ fn request_target_is_forwarded_byte_for_byte() {
     }
 }
 
-/// A target is ASCII; UTF-8 is let through because browsers' address bars send it, and other bytes
-/// mean nothing that two servers would agree on.
+/// A target is ASCII; UTF-8 is accepted because browsers' address bars send it. Servers may interpret other
+/// bytes differently.
 #[test]
 fn target_that_is_not_utf8_is_refused() {
     let application = App::saying("served");
@@ -74,7 +74,7 @@ fn host_is_forwarded_unchanged() {
         client.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
         assert_eq!(client.response().text(), host);
     }
-    // The absolute form tells the host (RFC 9112, 3.2.2).
+    // The absolute form contains the host (RFC 9112, 3.2.2).
     client.send("GET http://Real.test:81/a?b HTTP/1.1\r\nHost: real.test:81\r\n\r\n");
     assert_eq!(client.response().text(), "Real.test:81");
 }
@@ -179,7 +179,7 @@ fn connection_header_cannot_remove_required_headers() {
     assert_eq!(response.text(), "[1, 1, 1, 1, 1, 1] body");
 }
 
-/// Nor what is known of the client: a proxy that passes `Connection` on would hide it otherwise.
+/// Nor the client's address: a proxy that forwards `Connection` would otherwise hide it.
 #[test]
 fn connection_header_cannot_hide_the_client() {
     let application = App::start(|request| {
@@ -193,7 +193,7 @@ fn connection_header_cannot_hide_the_client() {
     let fields = "Connection: X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Port, Cookie\r\n\
                   X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n\
                   X-Forwarded-Port: 8443\r\nCookie: a=1\r\n";
-    // What it names of its own is gone, as it asked for (RFC 9110, 7.6.1).
+    // Its own listed headers are removed, as it requested (RFC 9110, 7.6.1).
     assert_eq!(sideman.connect().ask("GET", "/", fields).text(), "203.0.113.7 https 8443 ");
 }
 
@@ -274,7 +274,7 @@ fn max_forwards_of_options_is_decremented() {
     }
 }
 
-/// For other methods, and where it is no number, it means nothing (RFC 9110, 7.6.2).
+/// With other methods, and if it is not a number, it is ignored (RFC 9110, 7.6.2).
 #[test]
 fn max_forwards_of_other_methods_is_unchanged() {
     let application =

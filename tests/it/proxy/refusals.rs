@@ -1,4 +1,4 @@
-//! Requests that must not reach the application: what one server reads otherwise than another.
+//! Requests that must not reach the application, because servers may read them differently.
 
 use crate::support::{App, Settings};
 
@@ -43,7 +43,7 @@ fn ambiguous_requests_are_refused() {
         let mut client = sideman.connect();
         let before = application.requests();
         client.send(request);
-        // What follows must never be taken for a request of its own.
+        // The following bytes must never be treated as a request.
         let _ = client.try_send("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
         let answer = String::from_utf8_lossy(&client.until_gone()).into_owned();
         let is_refused = ["HTTP/1.1 400 ", "HTTP/1.1 501 ", "HTTP/1.1 505 "]

@@ -1,4 +1,4 @@
-//! What goes on as it comes: every answer, and the requests of routes that stream.
+//! Streaming: every response, and the requests of unbuffered routes.
 
 use super::{KEPT, kept};
 use crate::support::{
@@ -11,7 +11,7 @@ fn unbuffered_response_is_streamed() {
     let long = format!("{}after", "x".repeat(999_990));
     let long = long.as_str();
     for (framing, first, last) in [
-        // Long: a short answer that is complete at once may be taken from the application whole.
+        // Long: a short complete response may be read from the application as a whole.
         ("Content-Length: 1000000\r\n", "first", long),
         ("Transfer-Encoding: chunked\r\n", "5\r\nfirst\r\n", "5\r\nafter\r\n0\r\n\r\n"),
         ("Connection: close\r\n", "first", "after"),
@@ -121,7 +121,7 @@ fn interim_responses_are_not_final() {
 
 #[test]
 fn response_may_precede_the_end_of_the_upload() {
-    // The application refuses what it has not read; the client must learn why.
+    // The application refuses an upload that it has not read; the client must get the reason.
     let origin = Origin::script([
         expect("POST / "),
         send("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 9\r\n\r\n"),
@@ -138,7 +138,7 @@ fn response_may_precede_the_end_of_the_upload() {
 
 #[test]
 fn client_that_sends_first_gets_the_refusal() {
-    // Closing with bytes unread would be a reset, which takes the answer with it (RFC 9112, 9.6).
+    // Closing with unread bytes would reset the connection and lose the response (RFC 9112, 9.6).
     let application = App::saying("never asked");
     let directory = TempDir::new();
     directory.write("a.css", "a{}");

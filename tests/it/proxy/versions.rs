@@ -1,4 +1,4 @@
-//! Clients that speak HTTP/1.0.
+//! HTTP/1.0 clients.
 
 use super::{KEPT, kept};
 use crate::support::{App, Origin, Settings, body, close, expect, send};
@@ -37,7 +37,7 @@ fn http_1_0_closes_unless_asked_to_keep() {
 
 #[test]
 fn http_1_0_may_leave_out_the_host() {
-    // The application speaks HTTP/1.1 and must get one (RFC 9112, 3.2).
+    // The application uses HTTP/1.1 and must get a Host (RFC 9112, 3.2).
     let origin = Origin::script([expect("GET / HTTP/1.1"), send(kept("hello")), close()]);
     let sideman = Settings::before(&origin.url()).start();
     let mut client = sideman.connect();

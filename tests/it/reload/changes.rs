@@ -1,4 +1,4 @@
-//! Each kind of setting, changed under a client that stays connected.
+//! Each kind of setting, changed while a client stays connected.
 
 use super::{File, hang_up, reload};
 use crate::support::{App, Gate, ReservedPort, TempDir, eventually_is};
@@ -14,7 +14,7 @@ fn reload_changes_the_upstream_and_its_routes() {
     file.set("upstream.url", &format!("{:?}", new.url()));
     assert_eq!(reload(&sideman), "reloaded; changed: upstream.url\n");
     assert_eq!(client.get("/").text(), "new");
-    // The metrics know the servers in use, and no others.
+    // The metrics have the servers in use, and no others.
     assert_eq!(sideman.metric("sideman_upstream_servers", &[]), 1.0);
 
     file.set("route.old.path", "\"/old/\"");
@@ -33,7 +33,7 @@ fn reload_changes_the_upstream_and_its_routes() {
     sideman.until_metric("sideman_reloads_total", &[("result", "ok")], 4.0);
 }
 
-/// What was found out about the other protocol is no more: the server is used at once.
+/// The detected wrong protocol is forgotten: the server is used at once.
 #[test]
 fn reload_changes_the_upstream_protocol() {
     let app = App::saying("well");
@@ -65,7 +65,7 @@ fn reload_changes_directories_and_file_headers() {
     sideman.until_metric("sideman_file_store_entries", &[("store", "static")], 1.0);
     file.set("static.roots", &roots(&second));
     reload(&sideman);
-    // What the old settings kept in memory is given back at once.
+    // The memory of the old settings is released at once.
     assert_eq!(sideman.metric("sideman_file_store_entries", &[("store", "static")]), 0.0);
     assert_eq!(client.get("/static/a.txt").text(), "second");
     file.set("static.max_age", "\"5m\"");
@@ -124,12 +124,12 @@ fn reload_changes_the_in_flight_limit() {
     eventually_is("requests", &1, || application.requests());
     running.push(send("/second"));
     sideman.until_metric("sideman_queue_length", &[], 1.0);
-    // Who waits already gets the new place, and what runs keeps the old one.
+    // A queued request uses the new limit, and a running one keeps the old permit.
     file.set("upstream.max_in_flight", "2");
     reload(&sideman);
     eventually_is("requests", &2, || application.requests());
     sideman.until_metric("sideman_queue_length", &[], 0.0);
-    // Less holds for both together: with one that runs there is no place for another.
+    // A lower limit applies to both together: with one running request there is no permit for another.
     file.set("upstream.max_in_flight", "1");
     reload(&sideman);
     first.open();

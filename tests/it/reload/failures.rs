@@ -1,4 +1,4 @@
-//! A reload that can't be done changes nothing, and says everything that is in the way.
+//! A reload that fails changes nothing, and reports every problem.
 
 use std::net::TcpListener;
 
@@ -72,7 +72,7 @@ fn a_port_in_use_changes_nothing() {
     assert!(text.contains("/nowhere/a.pem"), "{text}");
     assert!(!is_there(&socket), "a listener is left of a reload that failed");
     assert_eq!(sideman.get("/").text(), "hello");
-    // The same once the port is free.
+    // The reload succeeds once the port is free.
     drop(taken);
     file.remove("tls.listen").remove("tls.certificates");
     reload(&sideman);
@@ -106,7 +106,7 @@ fn draining_process_does_not_reload() {
     let response = ask(&sideman);
     assert_eq!(response.status, 503);
     assert!(response.text().contains("shutting down"), "{}", response.text());
-    // Nor is a SIGHUP a second signal to end.
+    // A SIGHUP does not count as a second shutdown signal.
     sideman.signal(Signal::HUP);
     sideman.event("not reloaded: the process is shutting down");
     assert_eq!(sideman.get("/").text(), "hello");

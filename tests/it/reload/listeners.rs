@@ -1,4 +1,4 @@
-//! Places to listen at that come and go.
+//! Listeners that are added and removed.
 
 use std::{
     io::{Read as _, Write as _},
@@ -13,7 +13,7 @@ use crate::support::{App, Client, Sideman};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: example.test\r\n\r\n";
 
-/// Where it listens at this loopback address.
+/// The listening port at this loopback address.
 #[track_caller]
 fn at(sideman: &Sideman, ip: &str) -> SocketAddr {
     let line = sideman.event(&format!("listening address={ip}:"));
@@ -53,14 +53,14 @@ fn unix_socket_is_added_and_removed() {
     reload(&sideman);
     let mut client = connect(&path);
     get(&mut client);
-    // The socket that was there is the same.
+    // The socket that existed before is unchanged.
     assert_eq!(kept.get("/").text(), "hello");
     assert_eq!(sideman.get("/").text(), "hello");
     file.set("server.listen", r#"["127.0.0.1:0"]"#);
     reload(&sideman);
     assert!(!is_there(&path));
     sideman.event("no longer listening address=unix:");
-    // Who had come by it stays.
+    // Its established connections stay open.
     get(&mut client);
     assert_eq!(sideman.get("/").text(), "hello");
 }
@@ -74,7 +74,7 @@ fn removed_port_keeps_its_connections() {
     let (stays, goes) = (at(&sideman, "127.0.0.1"), at(&sideman, "127.0.0.2"));
     let mut kept = Client::connect(goes);
     assert_eq!(kept.get("/").text(), "hello");
-    // These have come before the reload, whoever has accepted them by then.
+    // These connections were opened before the reload, whichever worker accepted them.
     let mut arrived: Vec<_> = (0..50)
         .map(|_| {
             let mut client = Client::connect(goes);
@@ -90,7 +90,7 @@ fn removed_port_keeps_its_connections() {
     }
     assert_eq!(kept.get("/").text(), "hello");
     assert_eq!(Client::connect(stays).get("/").text(), "hello");
-    // And back again, beside one that clients are connected to.
+    // The port is added again, beside one with connected clients.
     file.set("server.listen", &format!("[\"127.0.0.1:0\", \"{goes}\"]"));
     reload(&sideman);
     assert_eq!(Client::connect(goes).get("/").text(), "hello");

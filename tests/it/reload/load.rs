@@ -1,4 +1,4 @@
-//! Many reloads: no request notices one, and nothing is left of any.
+//! Many reloads: no request fails, and no resource leaks.
 
 use std::{
     fs,
@@ -42,7 +42,7 @@ fn no_request_fails_while_everything_changes() {
                         0 => assert_eq!(client.get("/").text(), "hello"),
                         1 => assert!(client.get("/static/a.bin").body == content),
                         2 => assert_eq!(client.post("/", "", &content).text(), "hello"),
-                        // One that comes anew each time.
+                        // This client opens a new connection each time.
                         _ => assert_eq!(Client::connect(address).get("/").text(), "hello"),
                     }
                     served.fetch_add(1, Ordering::Relaxed);
@@ -67,7 +67,7 @@ fn no_request_fails_while_everything_changes() {
     for client in clients {
         client.join().unwrap();
     }
-    // A health check before it was ready is no request of a client's.
+    // A health check before readiness is not a client's request.
     for (route, class) in
         ["none", "static", "proxy"].into_iter().flat_map(|route| [(route, "4xx"), (route, "5xx")])
     {
@@ -112,11 +112,11 @@ fn fifty_reloads_leak_nothing() {
         assert_eq!(client.get("/").text(), "hello");
         assert_eq!(client.get("/static/a.bin").body.len(), 500_000);
     };
-    // A few make what stays: threads that wait for work, memory of the allocator.
+    // The first reloads make lasting resources: idle threads, memory of the allocator.
     (1..=10).for_each(&mut turn);
     let settled = |what: &str| {
         let mut last = usize::MAX;
-        // Threads that look at files once a second end at their next look.
+        // Threads that check files once a second end at their next check.
         eventually(what, || {
             let now = count(&sideman, what);
             thread::sleep(std::time::Duration::from_millis(1200));

@@ -1,4 +1,4 @@
-//! Other settings without a restart: what changes and when, what does not, and what comes of a bad file.
+//! Reloading settings without a restart: which change and when, which do not, and the result of an invalid file.
 
 mod changes;
 mod failures;
@@ -15,14 +15,14 @@ use crate::support::{Response, Settings, Sideman, TempDir};
 /// A settings file that a test rewrites.
 struct File {
     directory: TempDir,
-    /// Keys with their values as TOML, the last one for a key holds.
+    /// Keys with their values as TOML; the last one for a key is used.
     lines: RefCell<Vec<(String, String)>>,
 }
 
 // === impl File ===
 
 impl File {
-    /// Settings for an application here, on free ports, quick to leave.
+    /// Settings for an application here, with free ports and a short shutdown.
     fn before(upstream: &str) -> Self {
         let file = Self { directory: TempDir::new(), lines: RefCell::default() };
         file.set("server.listen", r#"["127.0.0.1:0"]"#)
@@ -40,7 +40,7 @@ impl File {
         self
     }
 
-    /// Leaves a key to its default.
+    /// Resets a key to its default.
     fn remove(&self, key: &str) -> &Self {
         self.lines.borrow_mut().retain(|(known, _)| known != key);
         self.write();
@@ -64,18 +64,18 @@ impl File {
     }
 }
 
-/// Whether a file is there, of whatever kind.
+/// Whether a file of any kind exists.
 fn is_there(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
 }
 
-/// Asks for a reload at the admin listener; gives the answer.
+/// Requests a reload at the admin listener; returns the response.
 #[track_caller]
 fn ask(sideman: &Sideman) -> Response {
     sideman.admin_post("/-/reload")
 }
 
-/// Reloads; gives what is said to have changed.
+/// Reloads; returns the settings reported as changed.
 #[track_caller]
 fn reload(sideman: &Sideman) -> String {
     let response = ask(sideman);
@@ -83,7 +83,7 @@ fn reload(sideman: &Sideman) -> String {
     response.text()
 }
 
-/// SIGHUP, and waits until it was obeyed for this time.
+/// Sends SIGHUP, and waits until this number of reloads is complete.
 #[track_caller]
 fn hang_up(sideman: &Sideman, count: f64) {
     sideman.signal(Signal::HUP);

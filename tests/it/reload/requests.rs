@@ -1,4 +1,4 @@
-//! Requests that began before a reload end as they began, and nobody notices that there was one.
+//! Requests that began before a reload end with the old settings, and none fails.
 
 use super::{File, reload};
 use crate::support::{
@@ -23,7 +23,7 @@ fn long_request_ends_at_the_old_application() {
     file.set("upstream.url", &format!("{:?}", new.url()));
     reload(&sideman);
     assert_eq!(sideman.get("/").text(), "new");
-    // Its server is no part of the metrics any more, though somebody still waits for it.
+    // Its server is removed from the metrics, although a client still waits for it.
     assert_eq!(sideman.metric("sideman_upstream_servers", &[]), 1.0);
     assert_eq!(sideman.metric("sideman_upstream_in_flight", &[]), 1.0);
     gate.open();
@@ -53,7 +53,7 @@ fn running_upload_keeps_its_application() {
     reload(&sideman);
     upload.send(&content[100_000..]);
     assert_eq!(upload.response().text(), "old");
-    // The next one on the same connection is a new request.
+    // The next request on the same connection is a new one.
     assert_eq!(upload.post("/upload", "", &[b'x'; 2000]).status, 413);
     sideman.until_metric("sideman_buffer_bytes", &[], 0.0);
 }
@@ -98,7 +98,7 @@ fn idle_upstream_connections_survive_a_reload() {
     }
     assert_eq!((application.connections(), application.requests()), (1, 5));
     assert_eq!(sideman.metric("sideman_upstream_connections_reused_total", &[]), 4.0);
-    // Other settings of the application are other connections, and the old ones are closed.
+    // Changed upstream settings need new connections, and the old ones are closed.
     file.set("upstream.read_timeout", "\"7s\"");
     reload(&sideman);
     assert_eq!(client.get("/").text(), "hello");
@@ -125,7 +125,7 @@ fn abandoned_request_does_not_keep_the_old_application() {
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
     file.set("upstream.url", &format!("{:?}", new.url()));
     reload(&sideman);
-    // The running request is not aborted: it ends, and then its permit is free.
+    // The running request is not aborted: it completes, and then its permit is free.
     assert_eq!(sideman.metric("sideman_upstream_in_flight", &[]), 1.0);
     gate.open();
     sideman.until_metric("sideman_upstream_in_flight", &[], 0.0);

@@ -1,4 +1,4 @@
-//! What a route responds with: files, redirects, fixed texts.
+//! The actions of a route: files, redirects, fixed responses.
 
 use crate::support::{App, Settings, Sideman, TempDir};
 
@@ -28,7 +28,7 @@ fn redirects_fill_their_location() {
     is_redirect(&sideman, "/old/", 301, "https://example.org/new/");
     is_redirect(&sideman, "/about?x", 308, "/about/?x");
     is_redirect(&sideman, "/2024/a%20b", 302, "/posts/a%20b?year=2024");
-    // The requested host is compared without its port, and shown with it.
+    // The requested host is compared without its port, and inserted with it.
     let mut client = sideman.connect();
     client.send("GET /a?b HTTP/1.1\r\nHost: Example.org:8080\r\n\r\n");
     let response = client.response();
@@ -86,13 +86,13 @@ fn fixed_responses_have_their_text_or_a_page() {
     assert!(response.text().contains("\"status\":410"), "{}", response.text());
     let response = client.ask("HEAD", "/robots.txt", "");
     assert_eq!((response.status, response.header("content-length")), (200, Some("26")));
-    // A body is read, so that the connection can be used again.
+    // The request body is read, so the connection can be reused.
     let response = client.ask("GET", "/empty", "");
     assert_eq!((response.status, response.head.has("content-length")), (204, false));
     client.send("POST /robots.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
     assert_eq!(client.response().status, 200);
     assert_eq!(client.get("/x").text(), "application");
-    // Health checks come before routes.
+    // Health checks are matched before routes.
     assert_eq!(sideman.get("/healthz").status, 200);
 }
 
@@ -121,7 +121,7 @@ fn files_of_a_route_are_named_without_its_prefix() {
     let response = sideman.get("/robots.txt");
     assert_eq!(response.text(), "robots");
     assert_eq!(response.header("content-type"), Some("text/plain; charset=utf-8"));
-    // The whole path names the file where the pattern is no prefix.
+    // If the pattern is not a prefix, the whole path names the file.
     assert_eq!(sideman.get("/app.js").text(), "script");
     assert_eq!(sideman.get("/x/app.js").status, 404);
     assert_eq!(sideman.get("/x/app.css").text(), "application");
@@ -184,7 +184,7 @@ fn single_page_application_gets_its_page_for_names_without_an_extension() {
     assert_eq!(client.ask("GET", "/a.js", BROWSER).text(), "script");
     assert_eq!(client.ask("POST", "/users/7", BROWSER).status, 405);
     assert_eq!(client.ask("GET", "/api/x", BROWSER).text(), "application");
-    // The page has a validator of its own.
+    // The page has its own validator.
     let tag = client.ask("GET", "/users/7", BROWSER).header("etag").unwrap().to_owned();
     let known = format!("{BROWSER}If-None-Match: {tag}\r\n");
     assert_eq!(client.ask("GET", "/users/8", &known).status, 304);

@@ -1,4 +1,4 @@
-//! What the application gets from a route: another path, `Host`, header fields, `SCRIPT_NAME`; and the limits of a
+//! The forwarded request of a route: a changed path, `Host`, headers, `SCRIPT_NAME`; and the limits of a
 //! route.
 
 use serde_json::Value;
@@ -7,7 +7,7 @@ use crate::support::{
     App, Django, Gate, Origin, Server, Settings, Wsgi, expect, open, until_closed,
 };
 
-/// Answers with the target, the host and the `X-*` and `Cookie` headers that it gets.
+/// Responds with the received target, host, and `X-*` and `Cookie` headers.
 fn echo() -> App {
     App::start(|request| {
         let head = &request.head;
@@ -36,10 +36,10 @@ fn prefixes_are_stripped_and_replaced() {
         ("/api/x/y?a=b%20c", "/x/y?a=b%20c"),
         ("/v1/x", "/v2/x"),
         ("/other/api/x", "/other/api/x"),
-        // The client's spelling is kept where it means the same.
+        // The client's spelling is kept if it means the same.
         ("/api/a%2Fb", "/a%2Fb"),
         ("/api/%E9?%2F", "/%E9?%2F"),
-        // Otherwise the application gets the path that the route has matched.
+        // Otherwise the application gets the normalised path that the route has matched.
         ("/%61pi/x", "/x"),
         ("/api//x", "/x"),
         ("//api/a%20b", "/a%20b"),
@@ -96,7 +96,7 @@ fn host_and_headers_are_those_of_the_route() {
     }
 }
 
-/// A client can't set it, whatever the spelling.
+/// A client cannot set it, in any spelling.
 #[test]
 fn script_name_of_a_client_is_dropped() {
     let application = echo();
@@ -112,7 +112,7 @@ fn script_name_of_a_client_is_dropped() {
     }
 }
 
-/// Django makes links below it, and finds its own paths without it.
+/// Django makes links below it, and matches its own paths without it.
 #[test]
 fn django_is_below_its_script_name() {
     let Some(django) = Django::prepared() else { return };

@@ -1,11 +1,11 @@
-//! Large files that change while they are sent, and clients that do not take what they asked for.
+//! Large files that change while they are sent, and clients that do not read the response.
 
 use std::fs::{self, File};
 
 use super::Site;
 use crate::support::{Client, ReservedPort, Settings, Sideman, TempDir, eventually, pattern};
 
-/// More than sockets hold, so that the end is read long after the head was sent.
+/// More than sockets buffer, so the end is read long after the head was sent.
 const SIZE: usize = 24 << 20;
 const TARGET: &str = "/static/large.bin";
 
@@ -42,7 +42,7 @@ fn file_changed_while_sent_aborts_the_response() {
         let line = site.sideman.log_of(TARGET);
         let error = line["error"].as_str().unwrap_or_default();
         assert!(error.starts_with("file_"), "{name}: {line}");
-        // Whoever comes next gets what is there now.
+        // The next request gets the current version.
         let now = fs::read(site.directory.join("large.bin")).unwrap();
         eventually("the new version", || {
             (site.sideman.connect().get(TARGET).body == now).then_some(())
@@ -104,19 +104,19 @@ fn clients_that_do_not_read_use_little_memory() {
     const CLIENTS: usize = 20;
     const LARGE: u64 = 64 << 20;
     let (directory, application) = (TempDir::new(), ReservedPort::new());
-    // Without a block on disk: it is read like any other.
+    // A sparse file: it is read like any other.
     File::create(directory.join("large.bin")).unwrap().set_len(LARGE).unwrap();
     let sideman = Settings::before(&application.url())
         .files("/static/", directory.path())
         .args(&["--media", &format!("/media/={}", directory.path().display())])
         .start();
-    // What one transfer takes for itself is there already.
+    // The memory of one transfer is already allocated.
     assert_eq!(sideman.get(TARGET).body.len() as u64, LARGE);
     let before = sideman.memory("VmRSS");
     let fields = ["", "Range: bytes=1-\r\n", "Range: bytes=0-9,1000-\r\n"];
     let mut clients: Vec<Client> =
         (0..CLIENTS).map(|number| waiting(&sideman, fields[number % 3])).collect();
-    // Until nothing more goes out.
+    // Waits until nothing more is sent.
     let mut last = (0.0, 0);
     eventually("rest", || {
         let sent = sideman.metric("sideman_sent_bytes_total", &[]);
@@ -124,7 +124,7 @@ fn clients_that_do_not_read_use_little_memory() {
         (last.1 == 40).then_some(())
     });
     let grown = sideman.memory("VmHWM").saturating_sub(before);
-    // Of 1.25 GiB that are asked for: two chunks of 128 KiB each, and what hyper holds.
+    // Of 1.25 GiB requested: two chunks of 128 KiB each, and the buffers of hyper.
     assert!(grown < 24 << 20, "{grown} bytes for {CLIENTS} clients");
     assert_eq!(sideman.metric("sideman_requests_in_flight", &[]), CLIENTS as f64);
 

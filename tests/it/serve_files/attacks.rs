@@ -1,4 +1,4 @@
-//! What somebody who means harm would try, and what goes wrong around a file through nobody's fault.
+//! Attacks through file names, and faults of files that have no attacker.
 
 use std::{
     fs::{self, File, Permissions},
@@ -9,7 +9,7 @@ use std::{
 use super::Site;
 use crate::support::{ReservedPort, Settings, TempDir};
 
-/// Whatever is accepted, and twice: what was compressed in the background would come the second time.
+/// Every encoding is accepted, twice: a version compressed in the background would be sent the second time.
 const ANY_CODING: &str = "Accept-Encoding: br, zstd, gzip\r\n";
 
 #[test]
@@ -52,7 +52,7 @@ fn unreadable_precompressed_file_is_ignored() {
     let site = Site::with(&[("a.css", b"body { color: red }"), ("a.css.br", b"packed")]);
     let precompressed = site.directory.join("a.css.br");
     fs::set_permissions(&precompressed, Permissions::from_mode(0o000)).unwrap();
-    // To the superuser everything is readable.
+    // The superuser can read every file.
     let expected =
         if File::open(&precompressed).is_ok() { "packed" } else { "body { color: red }" };
     let mut client = site.sideman.connect();
@@ -88,7 +88,7 @@ fn current_version_under_an_old_name_is_not_cacheable() {
     let same = format!("If-None-Match: {}\r\n", current.header("etag").unwrap());
     let part = "Range: bytes=0-1\r\n".to_owned();
     let failed = "If-Match: \"other\"\r\n".to_owned();
-    // What a client has of the old version tells nothing about this one.
+    // A client's copy of the old version says nothing about this one.
     for fields in [String::new(), same, part, failed] {
         let old = client.ask("GET", "/static/a.ba9876543210.css", &fields);
         assert_eq!((old.status, old.header("cache-control")), (200, Some("no-store")), "{fields}");

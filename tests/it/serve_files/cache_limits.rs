@@ -1,11 +1,11 @@
-//! What the store may hold: `static.entries` and `static.memory`, whatever is asked for.
+//! Limits of the file store: `static.entries` and `static.memory`, with any requests.
 
 use super::Site;
 use crate::support::{Settings, Sideman, pattern};
 
 const STATIC: &[(&str, &str)] = &[("store", "static")];
 
-/// Entries and bytes of one moment: the background may put a better entry in the place of one meanwhile.
+/// Entries and bytes at one moment: the background may replace an entry meanwhile.
 #[track_caller]
 fn held(sideman: &Sideman) -> (f64, f64) {
     let metric = |name| sideman.metric(name, STATIC);
@@ -21,7 +21,7 @@ fn held(sideman: &Sideman) -> (f64, f64) {
     panic!("the store never rests: {last:?}");
 }
 
-/// A site with so many files of this size, `0.bin` and so on.
+/// A site with this number of files of this size, `0.bin` and so on.
 fn site(count: usize, size: usize, more: impl FnOnce(Settings) -> Settings) -> Site {
     let site = Site::set(&[], |settings| more(settings.set("static.check_interval", "1h")));
     for number in 0..count {
@@ -48,7 +48,7 @@ fn entries_are_bounded() {
     }
     let evicted = site.sideman.metric("sideman_file_store_evicted_total", STATIC);
     let misses = site.sideman.metric("sideman_file_store_misses_total", &[]);
-    // What was put in and is not there any more.
+    // Entries that were added and are no longer there.
     assert_eq!(evicted, misses - held(&site.sideman).0);
 }
 
@@ -80,7 +80,7 @@ fn busy_entries_are_not_evicted() {
                 assert_eq!(client.get("/static/hot.css").text(), "hot");
             }
             looks += site.sideman.metric("sideman_file_store_misses_total", &[]) - before;
-            // One after the other, each once: as a crawler does.
+            // In sequence, each once: like a crawler.
             assert_eq!(client.get(&format!("/static/{number}.bin")).status, 200);
         }
         // Files that are requested all the time are rarely evicted.
@@ -90,7 +90,7 @@ fn busy_entries_are_not_evicted() {
 
 #[test]
 fn repeated_requests_enter_a_full_cache() {
-    // The store is full of what was asked for once, long ago; which shard a name falls into is chance.
+    // The store is full of entries used once, long ago; the shard of a name is random.
     for bound in [("static.memory", "1MiB"), ("static.entries", "16")] {
         let site = site(60, 60_000, |settings| settings.set(bound.0, bound.1));
         let mut client = site.sideman.connect();

@@ -1,9 +1,9 @@
-//! How long caches keep what: `static.caching` by the form of names, and what is not there.
+//! Cache-Control: `static.caching` by the form of names, and missing files.
 
 use super::{BRIEF, IMMUTABLE, Site, manifest_of};
 use crate::support::Settings;
 
-/// The `max-age` in which a missing file may be remembered as such.
+/// The `max-age` of a missing file.
 const ABSENT: &str = "public, max-age=5";
 
 #[test]
@@ -17,7 +17,7 @@ fn first_matching_caching_rule_applies() {
         ("img/report.pdf", "public, max-age=3600"),
         ("deep/img/a.png", BRIEF),
         ("sw.js", "no-store"),
-        // A rule is stronger than a content hash.
+        // A rule overrides a content hash.
         ("sw.0123456789ab.js", "no-store"),
         ("app.0123456789ab.js", IMMUTABLE),
         ("v1/a.css", IMMUTABLE),
@@ -59,7 +59,7 @@ fn bundler_names_are_immutable_if_configured() {
             assert_eq!(response.header("cache-control"), Some(expected), "{bundler}: {name}");
         }
     }
-    // Without a rule nobody is believed.
+    // Without a rule no name is immutable.
     let site = Site::with(&files);
     let mut client = site.sideman.connect();
     for (name, _) in cases {
@@ -87,7 +87,7 @@ fn every_file_response_has_cache_control() {
         let said = response.header("cache-control");
         assert_eq!(said, Some("public, max-age=120"), "{method} {fields}");
     }
-    // What is no answer about the contents is kept by nobody.
+    // Responses that say nothing about the contents are not cacheable.
     for (fields, status) in [
         ("Range: bytes=99-\r\n", 416),
         ("If-Match: \"x\"\r\n", 412),
@@ -112,7 +112,7 @@ fn missing_hashed_file_is_not_cacheable() {
     for (name, expected) in [
         ("app.0123456789ab.css", "no-store"),
         ("deep/LICENSE.0123456789ab", "no-store"),
-        // Whatever a rule says of it: a cache in front may have heard otherwise.
+        // With any rule: a cache in front may have another version.
         ("a.0123456789ab.txt", "no-store"),
         ("index-DiwrgTda.css", "no-store"),
         ("v1/anything.png", "no-store"),

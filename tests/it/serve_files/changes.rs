@@ -1,4 +1,4 @@
-//! Files that come, change and go while they are served.
+//! Files that are created, changed and removed while they are served.
 
 use std::{
     fs::{self, File},
@@ -26,7 +26,7 @@ fn replaced_file_is_reloaded() {
     let mut client = site.sideman.connect();
     let old = client.get("/static/alphabet.txt");
     assert_eq!(old.text(), ALPHABET);
-    // As collectstatic and editors do: another file takes the name. The length stays the same.
+    // collectstatic and editors do this: another file gets the name. The length stays the same.
     let new = ALPHABET.to_uppercase();
     let temporary = site.directory.write("alphabet.txt.new", &new);
     fs::rename(temporary, site.directory.join("alphabet.txt")).unwrap();
@@ -53,7 +53,7 @@ fn file_rewritten_in_place_is_reloaded() {
 
 #[test]
 fn replacement_with_an_older_date_is_reloaded() {
-    // A release that is rolled back: the file that comes has an earlier date.
+    // A rolled back release: the new file has an earlier date.
     let site = Site::with(&[]);
     let mut client = site.sideman.connect();
     assert_eq!(client.get("/static/alphabet.txt").text(), ALPHABET);

@@ -1,5 +1,5 @@
-//! A tree that changes at random under load: every answer is exactly one version of its file, or an
-//! error that can't be mistaken for one.
+//! A tree that changes at random under load: every response is exactly one version of its file, or a
+//! recognisable error.
 
 use std::{
     collections::HashSet,
@@ -18,7 +18,7 @@ use std::{
 
 use crate::support::{ReservedPort, Settings, Sideman, TempDir, eventually};
 
-/// How long the tree changes; `SIDEMAN_CHURN_SECONDS` says otherwise.
+/// How long the tree changes; `SIDEMAN_CHURN_SECONDS` overrides it.
 const SECONDS: u64 = 5;
 /// Sizes up to 2.5 MiB: held in memory, sent by the kernel, and streamed.
 const NAMES: [(&str, usize); 9] = [
@@ -32,23 +32,23 @@ const NAMES: [(&str, usize); 9] = [
     ("deep/h.0123456789ab.bin", 2_500_000),
     ("i.html", 12_000),
 ];
-/// What stands in names whose contents are declared never to change.
+/// The mark in names whose contents are declared immutable.
 const HASH: &str = ".0123456789ab.";
-/// Bytes of the largest file that is held in memory here, where it is compared after it was read.
+/// Size of the largest file held in memory here, where it is compared after it was read.
 const HELD: u64 = 100_000;
-/// A version begins with its number and its length: 16 hex digits each and a line's end.
+/// A version begins with its number and its length: 16 hex digits each and a line end.
 const MARK: usize = 33;
 
-/// What may be served: each version's number with every length that it was ever cut to.
+/// The valid versions: each version's number with every length that it was ever truncated to.
 #[derive(Debug, Default)]
 struct Versions {
     next: AtomicU64,
     cuts: Mutex<HashSet<(u64, usize)>>,
-    /// Held for a change: two at once in one file would make a mixture of the file itself.
+    /// Locked for a change: two writers of one file would mix versions in the file itself.
     turn: Mutex<()>,
 }
 
-/// What the readers saw.
+/// The results of the readers.
 #[derive(Debug, Default)]
 struct Seen {
     whole: AtomicU64,
@@ -71,7 +71,7 @@ impl Versions {
         self.cuts.lock().unwrap().insert((number, length));
     }
 
-    /// Says what is wrong with a body.
+    /// Returns the fault of a body.
     fn check(&self, body: &[u8]) -> Result<bool, String> {
         let (number, length) = mark(body).ok_or_else(|| {
             format!(
@@ -96,7 +96,7 @@ impl Versions {
 
 fn content(number: u64, length: usize) -> Vec<u8> {
     let mut content = format!("{number:016x}{length:016x}\n").into_bytes();
-    // No two versions agree anywhere, and no two places of one do.
+    // No two versions share a byte at any position, and no two positions of a version do.
     let step = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut word = number;
     while content.len() < length {
@@ -152,11 +152,11 @@ fn every_response_is_one_version_or_an_error() {
         over.store(true, Ordering::Relaxed);
     });
 
-    // The load was one: whole files came, and files that were not there.
+    // The load was sufficient: whole files were sent, and missing files were requested.
     assert!(seen.whole.load(Ordering::Relaxed) > 10 * seconds, "{seen:?}");
     assert!(seen.missing.load(Ordering::Relaxed) > 0, "{seen:?}");
     assert_eq!(sideman.metric("sideman_panics_total", &[]), 0.0);
-    // Every name may hold one, and nothing else does, once the readers' connections are closed.
+    // Only names hold descriptors once the readers' connections are closed.
     eventually(&format!("no more than {} descriptors; {seen:?}", before + NAMES.len()), || {
         (descriptors(&sideman) <= before + NAMES.len()).then_some(())
     });
@@ -173,7 +173,7 @@ fn change(directory: &Path, seed: u64, versions: &Versions, end: Instant) {
         let (name, size) = NAMES[random.usize(..NAMES.len())];
         let path = directory.join(name);
         let turn = versions.turn.lock().unwrap();
-        // Another writer may have taken the file away: that is part of it.
+        // Another writer may have removed the file: that is expected.
         let _ = match random.u8(..10) {
             0..=6 | 8.. if is_write_once(name, size, &path) => {
                 replace(directory, &path, seed, &versions.make(size, &mut random))
@@ -189,19 +189,19 @@ fn change(directory: &Path, seed: u64, versions: &Versions, end: Instant) {
             _ => overwrite(&path, versions),
         };
         drop(turn);
-        // Between two changes, so that most answers are of a file at rest.
+        // Pauses between two changes, so that most responses are of an unchanged file.
         thread::sleep(Duration::from_millis(random.u64(..30)));
     }
 }
 
-/// Whether the kernel sends this file without comparing it: its name says that it never changes, and it is too large for
-/// memory, by itself or by a new name. It is replaced by other files, and is not written to.
+/// Whether the kernel sends this file without comparison: its name is immutable, and it is too large for
+/// memory, or was moved to this name. It is only replaced, never written to.
 fn is_write_once(name: &str, size: usize, path: &Path) -> bool {
     let is_large = || fs::metadata(path).map_or(true, |metadata| metadata.len() > HELD);
     name.contains(HASH) && (size as u64 > HELD || is_large())
 }
 
-/// As collectstatic and deploys ought to.
+/// collectstatic and deploys should do this.
 fn replace(directory: &Path, path: &Path, seed: u64, content: &[u8]) -> io::Result<()> {
     let temporary: PathBuf = directory.join(format!(".new-{seed}"));
     fs::write(&temporary, content)?;
@@ -211,7 +211,7 @@ fn replace(directory: &Path, path: &Path, seed: u64, content: &[u8]) -> io::Resu
 /// In place: empty for a moment.
 fn rewrite(path: &Path, content: &[u8], versions: &Versions) -> io::Result<()> {
     if let Some((number, length)) = mark(content) {
-        // A write is not one step either.
+        // A write is not atomic either.
         for cut in 0..=length / 4096 {
             versions.allow_cut(number, cut * 4096);
         }
@@ -241,7 +241,7 @@ fn overwrite(path: &Path, versions: &Versions) -> io::Result<()> {
     file.write_all_at(&content(number, length), 0)
 }
 
-/// Asks at random until told to stop.
+/// Sends random requests until the end.
 fn read(address: SocketAddr, seed: u64, versions: &Versions, seen: &Seen, over: &AtomicBool) {
     let mut random = fastrand::Rng::with_seed(100 + seed);
     let mut connection = None;
@@ -258,7 +258,7 @@ fn read(address: SocketAddr, seed: u64, versions: &Versions, seen: &Seen, over: 
             Ok((404, _)) => add(&seen.missing),
             Ok((500, _)) => add(&seen.errors),
             Ok((status, _)) => panic!("{name}: {status}"),
-            // Less than was announced came: a client sees that it has no file.
+            // Fewer bytes than announced arrived: a client notices the truncation.
             Err(_) => {
                 add(&seen.broken);
                 continue;

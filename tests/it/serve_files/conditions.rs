@@ -35,7 +35,7 @@ fn preconditions_are_evaluated_in_rfc_order() {
         (412, &[("If-Unmodified-Since", early)]),
         (200, &[("If-Unmodified-Since", modified)]),
         (412, &[("If-Match", "\"x\""), ("If-None-Match", etag)]),
-        // A fresh copy needs no part of it either.
+        // A current copy needs no range either.
         (304, &[("If-None-Match", etag), ("Range", "bytes=0-1")]),
     ];
     for (status, fields) in cases {
@@ -45,7 +45,7 @@ fn preconditions_are_evaluated_in_rfc_order() {
             let response = client.ask(method, "/static/alphabet.txt", &lines);
             assert_eq!(response.status, *status, "{method} {lines}");
             if *status == 304 {
-                // What a cache needs to freshen its copy (RFC 9110, 15.4.5).
+                // The headers that a cache needs to freshen its copy (RFC 9110, 15.4.5).
                 for name in ["etag", "cache-control"] {
                     assert_eq!(response.header(name), plain.header(name), "{method} {lines}");
                 }
@@ -57,7 +57,7 @@ fn preconditions_are_evaluated_in_rfc_order() {
 
 #[test]
 fn etags_depend_on_content_only() {
-    // Two tasks behind one balancer have collected the same files at different times.
+    // Two tasks behind one load balancer have collected the same files at different times.
     let files: &[(&str, &[u8])] = &[("a.txt", b"same"), ("b.txt", b"other")];
     let (one, other) = (Site::with(files), Site::with(files));
     let copy = File::options().write(true).open(other.directory.join("a.txt")).unwrap();

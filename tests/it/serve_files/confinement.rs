@@ -1,4 +1,4 @@
-//! Whatever links and directories there are, and whatever is asked for: what is opened lies below the
+//! With any links, directories and request paths: every opened file is below the
 //! directory.
 
 use std::{
@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::support::TempDir;
 
-/// Something that is made in the tree: a file, or a link.
+/// An entry of the tree: a file or a link.
 #[derive(Clone, Debug)]
 enum Thing {
     File(String),
@@ -52,7 +52,7 @@ fn things() -> impl Strategy<Value = Vec<Thing>> {
     prop::collection::vec(thing, 0..12)
 }
 
-/// Makes the tree below `top/a`; files are also beside it. Each file holds its own path.
+/// Makes the tree below `top/a`; files are also beside it. Each file contains its own path.
 fn make(top: &Path, things: &[Thing]) {
     for name in ["a", "b", "c/a"] {
         fs::create_dir_all(top.join(name)).unwrap();
@@ -61,8 +61,8 @@ fn make(top: &Path, things: &[Thing]) {
         let path = top.join(name);
         fs::write(&path, path.as_os_str().as_bytes()).unwrap();
     }
-    // A name may be taken, or lead through a file or a link: then there is one thing less. Links come
-    // last, so that nothing is made by way of one.
+    // A name may exist already, or lead through a file or a link: then the entry is skipped. Links are made
+    // last, so that nothing is created through a link.
     let place = |name: &str| top.join("a").join(name);
     for thing in things {
         let (Thing::File(name) | Thing::Link(name, _)) = thing;
@@ -124,7 +124,7 @@ fn plain_names() -> Vec<String> {
     [&segments[..], &two, &three].concat()
 }
 
-/// What a name leads to, if that is a file.
+/// The file that a name leads to, if any.
 fn opened(runtime: &Runtime, store: &Arc<FileStore>, name: &[u8]) -> Option<Vec<u8>> {
     match runtime.block_on(Arc::clone(store).find(0, name)).unwrap() {
         LoadResult::File(entry) => match &entry.identity().unwrap().content {
@@ -166,7 +166,7 @@ proptest! {
                     prop_assert_eq!(place, &literal, "{} went through a link", shown);
                 }
             }
-            // And what is plainly there is found by both.
+            // Both find the plain files.
             if let Some(real) = real.filter(|real| !is_odd && *real == root.join(OsStr::from_bytes(name))) {
                 for store in [&within, &never] {
                     let content = opened(&runtime, store, name);

@@ -1,4 +1,4 @@
-//! What pages of other origins may use, and what may be done at all.
+//! CORS: which files pages of other origins may use, and allowed methods.
 
 use crate::support::{ReservedPort, Settings, Sideman, TempDir};
 
@@ -42,7 +42,7 @@ fn each_prefix_has_its_own_cors_setting() {
                 let etag = client.get(&target).header("etag").unwrap().to_owned();
                 let fresh = format!("{ORIGIN}If-None-Match: {etag}\r\n");
                 let part = format!("{ORIGIN}Range: bytes=0-1\r\n");
-                // Without an Origin as well: a cache may hand the answer to a page that has one.
+                // Without an Origin as well: a cache may serve the response to a page that has one.
                 for (fields, status) in
                     [("", 200), (ORIGIN, 200), (fresh.as_str(), 304), (part.as_str(), 206)]
                 {
@@ -61,7 +61,7 @@ fn options_lists_allowed_methods_and_headers() {
     let (sideman, _directory, _application) = start("/docs/=none, /static/=all", "none");
     let mut client = sideman.connect();
     for (prefix, is_shared) in [("/static/", true), ("/docs/", false), ("/media/", false)] {
-        // There is no difference between names, so that nothing is told of what there is.
+        // Existing and missing names get the same response, so it does not reveal which exist.
         for name in ["a.woff2", "a.css", "none.css", ".env", ""] {
             for fields in ["", PREFLIGHT] {
                 let response = client.ask("OPTIONS", &format!("{prefix}{name}"), fields);
@@ -78,11 +78,11 @@ fn options_lists_allowed_methods_and_headers() {
                     let expected = is_shared.then_some(value);
                     assert_eq!(response.header(header), expected, "{prefix}{name}: {header}");
                 }
-                // A site's cookies are no part of it, ever.
+                // Credentials are never allowed.
                 assert!(!response.head.has("access-control-allow-credentials"));
             }
         }
     }
-    // The connection carries on.
+    // The connection stays open.
     assert_eq!(client.get("/static/a.css").text(), "content");
 }

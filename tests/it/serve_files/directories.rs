@@ -1,4 +1,4 @@
-//! Several directories behind one prefix, tried in their order: this release's and the previous one's.
+//! Several directories at one prefix, tried in order: those of this release and of the previous one.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::support::{Client, ReservedPort, Settings, Sideman, TempDir, eventuall
 
 const HASHED: &str = "app.0123456789ab.css";
 
-/// Three releases behind `/static/`.
+/// Three releases at `/static/`.
 struct Releases {
     sideman: Sideman,
     /// The newest first.
@@ -18,7 +18,7 @@ struct Releases {
 // === impl Releases ===
 
 impl Releases {
-    /// Each file has its release's number.
+    /// Each file contains its release's number.
     fn with(files: &[(usize, &str, &str)]) -> Self {
         let (directories, application) = ([(); 3].map(|()| TempDir::new()), ReservedPort::new());
         for (release, name, content) in files {
@@ -49,7 +49,7 @@ fn first_directory_with_the_name_is_used() {
         (1, "later.css", "second"),
         (2, "later.css", "third"),
         (2, "deep/down/last.css", "third"),
-        // A directory is no file: the search goes on.
+        // A directory is not a file: the search continues.
         (0, "name/below.css", "first"),
         (1, "name", "second"),
     ]);
@@ -150,7 +150,7 @@ fn missing_directory_is_skipped() {
         .start();
     let mut client = sideman.connect();
     until(&mut client, "/static/a.css", "second");
-    // As a volume that is mounted, or a release that is copied.
+    // Like a mounted volume, or a release that is being copied.
     parent.write("first/a.css", "first");
     until(&mut client, "/static/a.css", "first");
     fs::rename(parent.join("first"), parent.join("gone")).unwrap();

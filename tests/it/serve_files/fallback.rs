@@ -1,4 +1,4 @@
-//! `static.fallback`: files of other releases, fetched from where they still are.
+//! `static.fallback`: files of other releases, fetched from the server that still has them.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +7,7 @@ use crate::support::{App, Request, Response, pattern};
 
 const HASHED: &str = "/static/app.0123456789ab.css";
 
-/// A server with other releases' files, and what it was asked.
+/// A server with files of other releases, and the requests that it got.
 struct Previous {
     server: App,
     seen: Arc<Mutex<Vec<Request>>>,
@@ -16,7 +16,7 @@ struct Previous {
 // === impl Previous ===
 
 impl Previous {
-    /// Gives this answer to everything.
+    /// Sends this response to every request.
     fn saying(answer: impl Into<Vec<u8>>) -> Self {
         let (seen, answer) = (Arc::<Mutex<Vec<Request>>>::default(), answer.into());
         let written = Arc::clone(&seen);
@@ -27,7 +27,7 @@ impl Previous {
         Self { server, seen }
     }
 
-    /// A site that falls back on it, with one hashed file of its own.
+    /// A site with this fallback, and with one hashed file of its own.
     fn site(&self) -> Site {
         self.site_with("")
     }
@@ -50,7 +50,7 @@ impl Previous {
 fn names(response: &Response) -> Vec<String> {
     let mut names: Vec<String> =
         response.head.fields.iter().map(|(name, _)| name.to_lowercase()).collect();
-    // Of this answer, not of the file.
+    // Headers of this response, not of the file.
     names.retain(|name| !["date", "x-request-id"].contains(&name.as_str()));
     names.sort();
     names
@@ -80,7 +80,7 @@ fn file_of_the_fallback_is_forwarded() {
             ("accept-ranges", "bytes"),
             ("access-control-allow-origin", "*"),
             ("x-content-type-options", "nosniff"),
-            // It is the hash that makes it so, whoever has the file.
+            // The hash in the name makes it immutable, wherever the file is.
             ("cache-control", IMMUTABLE),
         ] {
             assert_eq!(response.header(name), Some(value), "{name}");
@@ -232,7 +232,7 @@ fn only_hashed_names_are_requested_from_the_fallback() {
         assert_eq!(client.ask(method, HASHED, "").status, 405, "{method}");
     }
     assert_eq!(client.ask("OPTIONS", HASHED, "").status, 204);
-    // One that comes from a fallback: the two would ask each other for ever.
+    // A request from a fallback: otherwise the two would forward to each other endlessly.
     for via in ["1.1 sideman-fallback", "1.0 edge, 1.1 sideman-fallback (x)"] {
         let response = client.ask("GET", HASHED, &format!("Via: {via}\r\n"));
         assert_eq!((response.status, response.header("cache-control")), (404, Some("no-store")));

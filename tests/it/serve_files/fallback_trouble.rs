@@ -1,5 +1,5 @@
-//! A fallback in trouble: what it does not give is missing here, counted and told; nothing waits for it
-//! longer than set, and it is never asked for too much at once.
+//! A failing fallback: its failures are 404, counted and logged; no request waits for it
+//! longer than configured, and requests to it are limited.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 const HASHED: &str = "/static/app.0123456789ab.css";
-/// As many requests as each worker has at the fallback.
+/// The number of concurrent requests of each worker to the fallback.
 const AT_ONCE: usize = 32;
 
 fn site(fallback: &str) -> Site {
@@ -28,7 +28,7 @@ fn site(fallback: &str) -> Site {
     })
 }
 
-/// The one request fails; the answer does not show why, the log and the metric do.
+/// The request fails; the response does not show why, the log and the metric do.
 #[track_caller]
 fn check_failure(site: &Site, what: &str) {
     let response = site.sideman.get(HASHED);
@@ -82,7 +82,7 @@ fn malformed_or_truncated_fallback_response_is_404() {
         "",
         "SSH-2.0-OpenSSH_9.6\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Le",
-        // What is short is read before a word is said to the client.
+        // A short response is read before anything is sent to the client.
         "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this",
     ] {
         let origin = Origin::script([expect("GET "), send(answer), close()]);
@@ -119,7 +119,7 @@ fn fallback_failures_are_logged_once_in_ten_seconds() {
     site.sideman.until_metric("sideman_static_fallback_total", &[("found", "failed")], 50.0);
     let (_, events) = site.sideman.stop_for_events();
     let told = events.iter().filter(|line| line.contains("static.fallback failed")).count();
-    // One for each ten seconds, which fifty requests don't take.
+    // One event every ten seconds, and fifty requests take less.
     assert!((1..=2).contains(&told), "{told} lines");
 }
 
@@ -139,7 +139,7 @@ fn requests_over_the_fallback_limit_are_not_forwarded() {
         shut.pass();
         App::reply(b"old")
     });
-    // It takes a while to ask so many.
+    // Sending so many requests takes a while.
     let site = Site::set(&[], |settings| {
         settings
             .set("server.workers", "1")
@@ -160,7 +160,7 @@ fn requests_over_the_fallback_limit_are_not_forwarded() {
         assert_eq!(client.response().text(), "old");
     }
     assert_eq!(rescued(&site.sideman, "fallback"), 32.0);
-    // The places are free again.
+    // The permits are free again.
     for number in 0..AT_ONCE {
         assert_eq!(ask(&site, number).response().text(), "old");
     }
@@ -168,7 +168,7 @@ fn requests_over_the_fallback_limit_are_not_forwarded() {
 
 #[test]
 fn slow_client_keeps_its_fallback_permit() {
-    // Each holds a connection and a descriptor for as long as the client takes.
+    // Each holds a connection and a descriptor until the client has read its response.
     let large = pattern(16 << 20);
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", large.len());
     let answer = [head.as_bytes(), &large].concat();
@@ -187,7 +187,7 @@ fn slow_client_keeps_its_fallback_permit() {
     }
     assert_eq!(ask(&site, AT_ONCE).response().status, 404);
     assert_eq!(rescued(&site.sideman, "failed"), 1.0);
-    // One that leaves makes room, and one that reads to the end.
+    // A client that disconnects releases its permit, and so does one that reads to the end.
     slow.pop().unwrap().leave();
     eventually_is("a place", &200, || {
         let mut client = site.sideman.connect();

@@ -1,5 +1,5 @@
-//! Files that are written all the time: logs that grow, and what is overwritten every few milliseconds. They are
-//! there, so they are served; a response that cannot be one version is aborted.
+//! Files that are written all the time: growing logs, and files overwritten every few milliseconds. They
+//! exist, so they are served; a response that cannot be one version is aborted.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -15,7 +15,7 @@ use crate::support::{Client, Head, Sideman, eventually};
 
 /// Calls `write` every two milliseconds while `read` runs.
 fn while_written<T>(mut write: impl FnMut() + Send, read: impl FnOnce() -> T) -> T {
-    /// Also if the reader fails.
+    /// Stops also if the reader fails.
     struct Over<'a>(&'a AtomicBool);
     impl Drop for Over<'_> {
         fn drop(&mut self) {
@@ -35,7 +35,7 @@ fn while_written<T>(mut write: impl FnMut() + Send, read: impl FnOnce() -> T) ->
     })
 }
 
-/// The head of an answer and as much of its body as came.
+/// The head of a response and the received part of its body.
 #[track_caller]
 fn ask(sideman: &Sideman, target: &str, fields: &str) -> (Head, Vec<u8>) {
     let mut client = sideman.connect();
@@ -77,7 +77,7 @@ fn growing_log_is_served_whole() {
             for _ in 0..10 {
                 let (head, body) = ask(&site.sideman, "/static/app.log", "");
                 assert_eq!(head.status(), Ok(200));
-                // One that has rested by chance may change before the first byte of it is read.
+                // A file that was unchanged by chance may change before its first byte is read.
                 if head.has("etag") && body.len() < length_of(&head) {
                     continue;
                 }
@@ -85,21 +85,21 @@ fn growing_log_is_served_whole() {
                 assert!(body == lines(body.len() as u64), "{size}: something else came");
                 assert!(body.len() >= last.max(content.len()), "it has become shorter");
                 last = body.len();
-                // Nobody may keep what can't be told from the next version.
+                // A response that cannot be told from the next version is not cacheable.
                 if !head.has("etag") {
                     assert_eq!(head.get("cache-control"), Some("no-store"));
                     assert!(!head.has("last-modified"));
                 }
-                // The end of it, as a viewer asks for it.
+                // The end of the file, as a log viewer requests it.
                 let (head, body) = ask(&site.sideman, "/static/app.log", "Range: bytes=-160\r\n");
                 assert_eq!((head.status(), body.len()), (Ok(206), 160));
                 assert!(body.ends_with(b"\n"), "{body:?}");
             }
         });
-        // Once it rests, it is a file like any other.
+        // Once it is unchanged, it is served like any other file.
         eventually("a tag", || {
             let (head, body) = ask(&site.sideman, "/static/app.log", "");
-            // The version of a moment ago is kept for a second (`static.check_interval`).
+            // The previous version is kept for a second (`static.check_interval`).
             let whole = fs::read(&path).unwrap();
             assert!(whole.starts_with(&body), "{size}: something else came");
             (head.has("etag") && body == whole).then_some(())
@@ -123,7 +123,7 @@ fn growing_log_is_served_whole_to_a_slow_client() {
             "GET /static/app.log HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n"
         ));
         let head = client.head();
-        // It has begun.
+        // The transfer has begun.
         let first = client.exact(16);
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"more").unwrap();
@@ -142,7 +142,7 @@ fn truncated_and_rewritten_log_is_never_mixed() {
     client.send("GET /static/app.log HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     let head = client.head();
     assert_eq!(head.status(), Ok(200));
-    // As copytruncate of logrotate does, and longer than before by the time of the next look.
+    // Like copytruncate of logrotate, and longer than before at the next check.
     let file = OpenOptions::new().write(true).open(&path).unwrap();
     let longer = vec![b'b'; SIZE + 1000];
     file.write_all_at(&longer, 0).unwrap();
@@ -152,7 +152,7 @@ fn truncated_and_rewritten_log_is_never_mixed() {
     assert_eq!(line["error"], "file_changed", "{line}");
 }
 
-/// What is there of a body must be of one version; whether it is all of it.
+/// Checks that the received part of a body is of one version; returns whether it is complete.
 #[track_caller]
 fn is_whole(head: &Head, body: &[u8]) -> bool {
     assert_eq!(head.status(), Ok(200));
@@ -178,7 +178,7 @@ fn constantly_overwritten_file_is_one_version_or_aborted() {
             let responses = (0..15).map(|_| ask(&site.sideman, "/static/state.bin", ""));
             responses.filter(|(head, body)| is_whole(head, body)).count()
         });
-        // What fits into one read is rarely caught in the middle.
+        // Files that fit in one read are rarely caught in the middle.
         assert!(size > 100_000 || whole > 0, "{size}: none came whole");
     }
 }

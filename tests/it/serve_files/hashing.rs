@@ -1,4 +1,4 @@
-//! The contents of large files are read for their ETags, and only so many of them in a second.
+//! The contents of large files are read for their ETags, at a limited rate.
 
 use std::fs::{self, File};
 
@@ -10,7 +10,7 @@ const SIZE: u64 = 8 << 20;
 fn start(rate: &str) -> (Sideman, TempDir, ReservedPort) {
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     for number in 0..FILES {
-        // Without a block on disk: it is read like any other.
+        // A sparse file: it is read like any other.
         let file = File::create(directory.join(&format!("{number}.bin"))).unwrap();
         file.set_len(SIZE).unwrap();
     }
@@ -21,14 +21,14 @@ fn start(rate: &str) -> (Sideman, TempDir, ReservedPort) {
     (sideman, directory, application)
 }
 
-/// Bytes that the process has read, from wherever.
+/// Bytes that the process has read, from any file.
 fn read(sideman: &Sideman) -> u64 {
     let text = fs::read_to_string(format!("/proc/{}/io", sideman.pid())).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap();
     line.parse().unwrap()
 }
 
-/// Asks for a byte of each file; gives how many came with an ETag.
+/// Requests a byte of each file; returns how many responses had an ETag.
 fn first_bytes(sideman: &Sideman) -> usize {
     let mut client = sideman.connect();
     let has_tag = |number: &u64| {
@@ -46,13 +46,13 @@ fn hashing_never_reads_faster_than_the_rate() {
     let before = read(&sideman);
     let tagged = first_bytes(&sideman);
     let cost = read(&sideman) - before;
-    // It was all of them. One a second, one second's ahead, and as long as this took.
+    // All files were hashed: one a second, one in advance, and as many as this took seconds.
     assert!(tagged > 0 && tagged < FILES as usize / 2, "{tagged}");
     assert!(cost < FILES * SIZE / 2, "{cost} bytes");
     let without = FILES as usize - tagged;
     let store = &[("store", "static")];
     assert_eq!(sideman.metric("sideman_file_store_unhashed_total", store), without as f64);
-    // Each gets its own in time, and keeps it.
+    // Each file gets its ETag in time, and keeps it.
     let target = format!("/static/{}.bin", FILES - 1);
     let tag = eventually("its tag", || {
         let response = sideman.connect().ask("HEAD", &target, "");

@@ -1,4 +1,4 @@
-//! Directories: their index file if set, the way to it, and never a listing.
+//! Directories: their index file if configured, the redirect to it, and never a listing.
 
 use super::Site;
 use crate::support::{App, Settings, TempDir};
@@ -48,7 +48,7 @@ fn directory_is_served_as_its_index_file() {
         let head = client.ask("HEAD", target, "");
         assert_eq!(head.header("content-length"), Some(&*text.len().to_string()), "{target}");
     }
-    // No file of that name: a listing is no answer either.
+    // No file of that name: there is no listing either.
     for target in ["/static/empty/", "/static/none/", "/static/odd/", "/static/docs/deep/x/"] {
         let response = client.get(target);
         assert_eq!(response.status, 404, "{target}");
@@ -121,7 +121,7 @@ fn slash_redirect_never_leads_to_another_host() {
             redirects += 1;
             assert_eq!(response.status, 301, "{target}");
             assert!(!response.head.has("x-evil"), "{target}");
-            // A path of this site, whatever a browser makes of backslashes.
+            // A path of this site, however a browser reads backslashes.
             let path = location.strip_prefix(prefix).unwrap_or_else(|| panic!("{location}"));
             assert!(!path.starts_with(['/', '\\']) && !path.contains('\\'), "{target}: {location}");
             assert_eq!(client.get(location).text(), "page", "{target}: {location}");

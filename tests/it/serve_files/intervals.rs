@@ -1,4 +1,4 @@
-//! How long what was seen is believed: `static.check_interval`, and names that are missing.
+//! How long a check of a file is valid: `static.check_interval`, and missing names.
 
 use std::{
     fs,
@@ -8,10 +8,10 @@ use std::{
 use super::Site;
 use crate::support::{Client, eventually, pattern, repeat_for};
 
-/// New files show within a second; this is for a busy machine.
+/// New files are found within a second; this allows for a busy machine.
 const SOON: Duration = Duration::from_secs(6);
 
-/// As a deployment does it.
+/// Like a deployment.
 fn replace(site: &Site, name: &str, content: &[u8]) {
     let temporary = site.directory.write("temporary", content);
     fs::rename(temporary, site.directory.join(name)).unwrap();
@@ -53,7 +53,7 @@ fn check_interval_never_keeps_the_first_version() {
             assert!(response.status == 200 && response.body == *content, "{name}: {response:?}");
         }
     });
-    // What was not there is looked for all the same.
+    // A missing file is looked up again nevertheless.
     for name in ["new.css", "deep/new.css"] {
         let target = format!("/static/{name}");
         assert_eq!(client.get(&target).status, 404);
@@ -70,7 +70,7 @@ fn new_files_appear_within_a_second_with_any_check_interval() {
     assert_eq!(client.get(target).status, 404);
     site.directory.write("new.css", "new");
     until_there(&mut client, target, "new");
-    // And then stay for an hour.
+    // Afterwards they are cached for an hour.
     replace(&site, "new.css", b"newer");
     repeat_for(Duration::from_millis(1500), || assert_eq!(client.get(target).text(), "new"));
 }
@@ -82,7 +82,7 @@ fn check_interval_zero_shows_changes_at_once() {
     for number in 0..20 {
         let text = number.to_string();
         replace(&site, "alphabet.txt", text.as_bytes());
-        // The clock goes in milliseconds: a second look within one may be spared.
+        // The clock counts in milliseconds: a second check within one may be skipped.
         let looks = (1..).find(|_| client.get("/static/alphabet.txt").text() == text).unwrap();
         assert!(looks <= 100, "{looks} looks");
         site.directory.write(&format!("{number}.css"), "new");
@@ -99,7 +99,7 @@ fn missing_name_is_looked_up_twice_a_second_at_most() {
     for _ in 0..1000 {
         assert_eq!(client.get("/static/none.css").status, 404);
     }
-    // Two looks a second, and the two at the ends.
+    // Two look-ups a second, and one more at each end.
     let most = begin.elapsed().as_secs_f64() * 2.0 + 2.0;
     let misses = site.sideman.metric("sideman_file_store_misses_total", &[]);
     assert!((1.0..=most).contains(&misses), "{misses} looks in {:?}", begin.elapsed());

@@ -1,4 +1,4 @@
-//! Large files that the kernel sends by itself, from its cache (sendfile): it makes no difference to clients.
+//! Large files that the kernel sends from its page cache (sendfile): clients see no difference.
 
 use std::{
     fs::{self, File},
@@ -8,9 +8,9 @@ use std::{
 use super::Site;
 use crate::support::{Client, Settings, pattern};
 
-/// More than sockets hold.
+/// More than sockets buffer.
 const SIZE: usize = 24 << 20;
-/// Immutable by its form, and another one.
+/// A name that is immutable by its form, and one that is not.
 const NAMES: [&str; 2] = ["large.0123456789ab.bin", "large.bin"];
 
 fn site(content: &[u8]) -> Site {
@@ -105,7 +105,7 @@ fn file_truncated_during_sendfile_aborts_the_response() {
 fn file_that_grows_during_sendfile_keeps_its_length() {
     let content = pattern(SIZE);
     let site = site(&content);
-    // Young enough to be one that grows.
+    // Recently changed, so it may still be growing.
     let path = site.directory.write("log.bin", &content);
     let mut client = waiting(&site, "log.bin");
     File::options().append(true).open(path).unwrap().write_all(b"more").unwrap();

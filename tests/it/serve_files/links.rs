@@ -21,7 +21,7 @@ fn symlink_policy_is_a_setting() {
         ("out.txt", "../outside/secret.txt"),
         ("out", "../outside"),
         ("absolute.txt", &absolute("outside/secret.txt")),
-        // They end inside, but only by way of the outside.
+        // Their targets are inside, but the path leads through the outside.
         ("around.txt", "../site/real/file.txt"),
         ("absolute-inside.txt", &absolute("site/real/file.txt")),
         ("loop", "loop"),
@@ -33,7 +33,7 @@ fn symlink_policy_is_a_setting() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         symlink(target, path).unwrap();
     }
-    // The directory's own path may lead through a link, whatever the policy.
+    // The directory's own path may lead through a link, with any policy.
     symlink("site", parent.join("current")).unwrap();
 
     let cases = [
@@ -59,7 +59,7 @@ fn symlink_policy_is_a_setting() {
             .set("static.index", "index.html")
             .start();
         let mut client = sideman.connect();
-        // Twice: at first from the disk, then from memory.
+        // Twice: from disk, then from memory.
         for (name, text, allowed) in cases.iter().chain(&cases) {
             let response = client.get(&format!("/static/{name}"));
             if allowed[index] {
@@ -69,7 +69,7 @@ fn symlink_policy_is_a_setting() {
                 assert_eq!(response.status, 404, "{policy}: {name}");
             }
         }
-        // Siblings are files like others.
+        // Precompressed files follow the same rules.
         let packed = client.ask("GET", "/static/dir/file.txt", "Accept-Encoding: gzip\r\n");
         let expected = if policy == "never" { None } else { Some("gzip") };
         assert_eq!(packed.header("content-encoding"), expected, "{policy}");
@@ -78,7 +78,7 @@ fn symlink_policy_is_a_setting() {
 
 #[test]
 fn changed_link_is_followed() {
-    // As releases are switched: `current` is replaced by a link to the next one.
+    // Releases are switched like this: `current` is replaced by a link to the next one.
     let (parent, application) = (TempDir::new(), ReservedPort::new());
     for release in ["one", "two"] {
         parent.write(&format!("{release}/a.css"), release);
@@ -109,7 +109,7 @@ fn link_that_is_not_followed_is_reported_once() {
     let outside = outside.to_str().unwrap();
     let inside = parent.join("site/real/file.txt").display().to_string();
     let gone = "/nowhere/at/all.txt".to_owned();
-    // The name that is asked for, the link on its way, what it holds, and what each policy says of it.
+    // The requested name, the link on its path, the link's target, and the event for each policy.
     let cases = [
         ("absolute.txt", "absolute.txt", format!("{outside}/secret.txt"), [true, true]),
         ("inside.txt", "inside.txt", inside, [true, true]),
@@ -123,9 +123,9 @@ fn link_that_is_not_followed_is_reported_once() {
     for (_, link, target, _) in &cases {
         symlink(target, site.join(link)).unwrap();
     }
-    // By way of a link that is followed.
+    // Through a link that is followed.
     symlink("absolute.txt", site.join("chain.txt")).unwrap();
-    // A sibling is a file like others.
+    // A precompressed file follows the same rules.
     symlink(format!("{outside}/secret.txt"), site.join("real/file.txt.gz")).unwrap();
 
     for (index, policy) in ["never", "within"].into_iter().enumerate() {
@@ -146,7 +146,7 @@ fn link_that_is_not_followed_is_reported_once() {
             }
             assert_eq!(client.get("/static/chain.txt").status, 404, "{policy}");
             assert_eq!(client.get("/static/real/file.txt").status, 200, "{policy}");
-            // What is just not there is nobody's fault.
+            // A missing file is not reported.
             assert_eq!(client.get("/static/none.txt").status, 404);
             assert_eq!(client.get("/static/real/file.txt/none").status, 404);
         }
@@ -166,7 +166,7 @@ fn link_that_is_not_followed_is_reported_once() {
         }
         let precompressed = events.iter().filter(|line| line.contains("real/file.txt.gz ")).count();
         assert_eq!(precompressed, 1, "{events:#?}");
-        // With that of chain.txt, which is its own where no link is followed.
+        // With the event of chain.txt, which is separate if no link is followed.
         let all = cases.iter().filter(|case| case.3[index]).count() + 1 + usize::from(index == 0);
         assert_eq!(events.len(), all, "{events:#?}");
     }
@@ -174,7 +174,7 @@ fn link_that_is_not_followed_is_reported_once() {
 
 #[test]
 fn many_links_do_not_flood_the_log() {
-    // As collectstatic --link leaves them.
+    // collectstatic --link makes these.
     let (parent, application) = (TempDir::new(), ReservedPort::new());
     parent.write("site/a.txt", "a");
     let source = parent.write("source.css", "a{}");

@@ -1,4 +1,4 @@
-//! `staticfiles.json`: where there is one, exactly its values are immutable; where there is none, the
+//! `staticfiles.json`: if it exists, only its values are immutable; otherwise the
 //! form of the name decides.
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
 use super::{BRIEF, IMMUTABLE, Site, manifest_of};
 use crate::support::{Client, eventually, repeat_for};
 
-/// The names of the site, with no manifest: those of Django's form are immutable.
+/// The names of the site, without a manifest: those of Django's form are immutable.
 const LISTED: &str = "app.0123456789ab.css";
 const LOOK_ALIKE: &str = "photo.aaaaaaaaaaaa.css";
 const OTHER_FORM: &str = "bundle-7f3a.js";
@@ -18,7 +18,7 @@ const NAMES: [&str; 4] = [LISTED, LOOK_ALIKE, OTHER_FORM, PLAIN];
 
 const BROKEN: &str = "cannot use the manifest";
 
-/// A change to the tree shows within about a second; this is for a busy machine.
+/// A change to the tree is found within about a second; this allows for a busy machine.
 const SOON: Duration = Duration::from_secs(6);
 
 fn site(more: &[(&str, &[u8])]) -> Site {
@@ -26,7 +26,7 @@ fn site(more: &[(&str, &[u8])]) -> Site {
     Site::with(&[&files, more].concat())
 }
 
-/// Which of the four are immutable.
+/// Which of the four names are immutable.
 #[track_caller]
 fn immutable(client: &mut Client) -> [bool; 4] {
     NAMES.map(|name| {
@@ -108,7 +108,7 @@ fn broken_manifest_is_reported_once() {
         (r#"{"version": "1.1", "paths": ["app.css"]}"#, "paths"),
     ];
     let sites = cases.map(|(text, _)| site(&[("staticfiles.json", text.as_bytes())]));
-    // It is looked at again, every second, and is still the same.
+    // It is checked again every second, and is unchanged.
     repeat_for(Duration::from_millis(2500), || {
         for site in &sites {
             assert_eq!(immutable(&mut site.sideman.connect()), [true, true, false, false]);
@@ -126,7 +126,7 @@ fn broken_manifest_is_reported_once() {
 
 #[test]
 fn large_manifest_stalls_no_request() {
-    // It takes a while to be read. Whoever asks for a file waits for it; the worker does not.
+    // Reading it takes a while. File requests wait for it; the worker does not.
     let name = |number| (format!("a/{number}.css"), format!("a/{number}.0123456789ab.css"));
     let names: Vec<(String, String)> = (0..200_000).map(name).collect();
     let paths: Vec<(&str, &str)> =
@@ -134,11 +134,11 @@ fn large_manifest_stalls_no_request() {
     let manifest = manifest_of(&paths);
     let files: &[(&str, &[u8])] =
         &[("a.0123456789ab.css", b"a"), ("b.css", b"b"), ("staticfiles.json", manifest.as_bytes())];
-    // A thread of the test that has to wait for a busy machine sees the answers late.
+    // On a busy machine the test's thread sees the responses late.
     assert!((0..5).any(|_| is_overtaken(files)), "health checks came after the files five times");
 }
 
-/// Whether health checks are answered before files, whose manifest is read meanwhile.
+/// Whether health checks get a response before files, whose manifest is read meanwhile.
 fn is_overtaken(files: &[(&str, &[u8])]) -> bool {
     let site = Site::set(files, |settings| settings.set("server.workers", "1"));
     let ask = |name: &str| {
@@ -157,7 +157,7 @@ fn is_overtaken(files: &[(&str, &[u8])]) -> bool {
         let healthy = Instant::now();
         let (first, second) = (first.join().unwrap(), second.join().unwrap());
         assert_eq!((first.0.text(), second.0.text()), ("a".to_owned(), "b".to_owned()));
-        // It was waited for: the name has the form, and is not in it.
+        // The request waited for the manifest: the name has the form, and is not in it.
         assert_eq!(first.0.header("cache-control"), Some(BRIEF));
         healthy < first.1 && healthy < second.1
     })

@@ -1,5 +1,5 @@
-//! Whether the files that a manifest lists are there, and are what their names say: looked at in the
-//! background, told once, and counted.
+//! Whether the files in a manifest exist and match their hashes: verified in the
+//! background, reported once, and counted.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -40,7 +40,7 @@ fn good_manifest_is_logged_at_start() {
     let files: &[(&str, &[u8])] =
         &[(&one, b"1"), (&other, b"2"), ("staticfiles.json", manifest.as_bytes())];
     let site = Site::with(files);
-    // Nobody has asked for anything.
+    // No file has been requested.
     let event = site.sideman.event(GOOD);
     for part in ["INFO", "listed=2", "checked=2", "prefix=\"/static/\""] {
         assert!(event.contains(part), "{part} in {event}");
@@ -69,7 +69,7 @@ fn manifest_faults_are_reported_once_at_start() {
     assert!(mismatched.contains("WARN") && mismatched.contains(&wrong), "{mismatched}");
     assert!(!mismatched.contains(&good), "{mismatched}");
 
-    // Looking at the same manifest again, second after second, says nothing new.
+    // Further checks of the same manifest, every second, report nothing new.
     let mut client = site.sideman.connect();
     repeat_for(Duration::from_millis(2500), || {
         let response = client.get(&format!("/static/{good}"));
@@ -92,7 +92,7 @@ fn changed_manifest_is_verified_again() {
     let second =
         manifest_of(&[("good.css", &good), ("w.css", &wrong), ("g.css", "g.0123456789ab.css")]);
     site.directory.write("staticfiles.json", second);
-    // Requests for names in use are what makes it look.
+    // Requests for hashed names trigger the check.
     let mut client = site.sideman.connect();
     eventually("the faults of the second manifest", || {
         assert_eq!(client.get(&format!("/static/{good}")).status, 200);
@@ -100,7 +100,7 @@ fn changed_manifest_is_verified_again() {
         (faults == 2.0).then_some(())
     });
     until_faults(&site.sideman, 1.0, 1.0);
-    // They are counted before they are told.
+    // The faults are counted before they are reported.
     site.sideman.event(MISSING);
     site.sideman.event(MISMATCHED);
     drop(client);
@@ -110,7 +110,7 @@ fn changed_manifest_is_verified_again() {
 
 #[test]
 fn new_manifest_is_verified_at_start() {
-    // As a container that collects and then starts: there is nothing to wait for a second for.
+    // Like a container that collects and then starts: it must not wait for the file to be a second old.
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     directory.write("a.aaaaaaaaaaaa.css", "a");
     let settings = Settings::before(&application.url()).files("/static/", directory.path());
@@ -133,12 +133,12 @@ fn each_directory_is_verified_with_its_own_manifest() {
         .files("/static/", first.path())
         .files("/static/", second.path())
         .start();
-    // The second lacks what only the first has.
+    // The second directory lacks files that only the first has.
     until_faults(&sideman, 1.0, 0.0);
     let event = sideman.event(MISSING);
     assert!(event.contains(&second.path().display().to_string()), "{event}");
     assert!(sideman.event(GOOD).contains(&first.path().display().to_string()));
-    // Each decides about its own files.
+    // Each manifest applies to its own directory.
     for name in [&new, &old] {
         let response = sideman.get(&format!("/static/{name}"));
         assert_eq!(response.header("cache-control"), Some(IMMUTABLE), "{name}");

@@ -1,4 +1,4 @@
-//! A tree of 50,000 files: nothing is scanned before it is served, and memory stays within its bounds.
+//! A tree of 50,000 files: it is not scanned before files are served, and memory stays within its limit.
 
 use std::{fs, time::Instant};
 
@@ -6,7 +6,7 @@ use crate::support::{ReservedPort, Settings, TempDir};
 
 const DIRECTORIES: usize = 500;
 const FILES: usize = 100;
-/// Bytes; the budget of `static.memory` and what the process has besides, in a build for tests.
+/// Bytes; the budget of `static.memory` and other memory of the process, in a build for tests.
 const RESIDENT: u64 = (32 + 64) << 20;
 
 #[test]
@@ -28,11 +28,11 @@ fn fifty_thousand_files_are_served_within_the_memory_limit() {
         .set("server.max_requests", "1000000")
         .start();
     assert!(ask(&mut sideman.connect(), DIRECTORIES - 1, FILES - 1));
-    // Listing so many files takes a multiple of that; a loaded machine is given time all the same.
+    // Listing so many files takes several times as long; this allows for a loaded machine.
     assert!(begin.elapsed().as_secs() < 5, "{:?} to the first answer", begin.elapsed());
 
     let mut client = sideman.connect();
-    // Twice as many as there is room for, in another order than they were made.
+    // Twice as many as the store can hold, in another order than they were created.
     for f in 0..FILES {
         for d in (0..DIRECTORIES).rev().step_by(4) {
             assert!(ask(&mut client, d, f));

@@ -1,5 +1,5 @@
-//! A tree of 50,000 files with its manifest: nobody waits for it at the start, and it takes no more
-//! memory than set.
+//! A tree of 50,000 files with its manifest: the start does not wait for it, and it uses no more
+//! memory than configured.
 
 use std::{collections::BTreeMap, fs};
 
@@ -7,10 +7,10 @@ use super::IMMUTABLE;
 use crate::support::{ReservedPort, Settings, TempDir};
 
 const FILES: usize = 50_000;
-/// The md5 of `a{}`, as Django writes it.
+/// The md5 of `a{}`, in the form that Django writes.
 const HASH: &str = "307cc22fa776";
 
-/// As Django's collected files of a large site: in 400 directories.
+/// Like Django's collected files of a large site: in 400 directories.
 fn name(number: usize) -> String {
     format!("app-{}/file-{number}.{HASH}.css", number % 400)
 }
@@ -35,7 +35,7 @@ fn fifty_thousand_listed_files_use_memory_only_when_requested() {
         .set("static.memory", "4MiB")
         .set("static.entries", "2000")
         .start();
-    // What needs no manifest does not wait for it.
+    // Requests that need no manifest do not wait for it.
     assert_eq!(sideman.get("/static/").status, 404);
     let event = sideman.late_event("manifest verified");
     assert!(event.contains(&format!("listed={FILES}")), "{event}");

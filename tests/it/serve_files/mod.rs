@@ -1,4 +1,4 @@
-//! Static files: what they are served as, and what can't be reached.
+//! Static files: their responses, and the files that cannot be reached.
 
 mod aborted_transfers;
 mod attacks;
@@ -45,11 +45,11 @@ use std::{
 use crate::support::{ReservedPort, Settings, Sideman, TempDir, pattern};
 
 const ALPHABET: &str = "abcdefghijklmnopqrstuvwxyz";
-/// What is said of names that hold a content hash, and of others by default.
+/// Cache-Control of names with a content hash, and of others by default.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 const BRIEF: &str = "public, max-age=60";
 
-/// A directory, served; the application behind refuses connections.
+/// A served directory; the application refuses connections.
 struct Site {
     sideman: Sideman,
     directory: TempDir,
@@ -64,7 +64,7 @@ impl Site {
         Self::set(files, |settings| settings)
     }
 
-    /// The same with more settings.
+    /// Like `with`, with more settings.
     fn set(files: &[(&str, &[u8])], more: impl FnOnce(Settings) -> Settings) -> Self {
         let (directory, application) = (TempDir::new(), ReservedPort::new());
         let hour_ago = SystemTime::now() - Duration::from_secs(3600);
@@ -85,7 +85,7 @@ fn manifest_of(paths: &[(&str, &str)]) -> String {
     serde_json::json!({ "paths": paths, "version": "1.1", "hash": "0123456789ab" }).to_string()
 }
 
-/// Requests for hashed names that were answered in this way.
+/// The number of requests for hashed names with this result.
 #[track_caller]
 fn rescued(sideman: &Sideman, found: &str) -> f64 {
     sideman.metric("sideman_static_fallback_total", &[("found", found)])
@@ -165,7 +165,7 @@ fn head_is_get_without_the_body() {
         let get = client.get(&target);
         let head = client.ask("HEAD", &target, "");
         assert_eq!(head.status, get.status, "{name}");
-        // The two differ with every request, or may; the order means nothing.
+        // These two headers may differ between requests; the order of headers is irrelevant.
         let stable = |fields: &[(String, String)]| {
             let mut fields: Vec<_> =
                 fields.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
@@ -176,7 +176,7 @@ fn head_is_get_without_the_body() {
         assert_eq!(stable(&head.head.fields), stable(&get.head.fields), "{name}");
         assert_eq!(head.header("content-length"), Some(get.body.len().to_string().as_str()));
     }
-    // The connection carries on: no byte of a body came with the last answer.
+    // The connection stays open: the last response had no body byte.
     assert_eq!(client.get("/static/alphabet.txt").text(), ALPHABET);
 }
 
@@ -238,7 +238,7 @@ fn the_longest_prefix_decides() {
     let mut client = sideman.connect();
     assert_eq!(client.get("/static/a.txt").text(), "short");
     assert_eq!(client.get("/static/media/a.txt").text(), "long");
-    // Not below the prefix: for the application, which is unavailable.
+    // Not below the prefix: it goes to the application, which is unavailable.
     assert_eq!(client.get("/staticky/a.txt").status, 502);
     assert_eq!(client.get("/static").status, 502);
 }

@@ -1,10 +1,10 @@
-//! Names that are unusual, and names that nobody may see.
+//! Unusual names, and hidden names.
 
 use std::{ffi::OsStr, fmt::Write as _, fs, os::unix::ffi::OsStrExt as _};
 
 use super::Site;
 
-/// Every byte encoded, so that nothing depends on what may stand there as it is.
+/// Every byte encoded, so that nothing depends on which bytes may be unencoded.
 fn encoded(name: &[u8]) -> String {
     name.iter().fold("/static/".to_owned(), |mut target, byte| {
         let _ = write!(target, "%{byte:02X}");
@@ -20,7 +20,7 @@ fn every_valid_file_name_is_served() {
         b"\xff\xfe.css",
         b"caf\xe9.txt",
         "caf\u{e9}.txt".as_bytes(),
-        // The same letter in two pieces is another name.
+        // The same letter in decomposed form is another name.
         "cafe\u{301}.txt".as_bytes(),
         b"a b.txt",
         b"100%.txt",
@@ -51,7 +51,7 @@ fn every_valid_file_name_is_served() {
         let content = [b"this is ", name].concat();
         fs::write(site.directory.path().join(OsStr::from_bytes(name)), &content).unwrap();
         let response = client.get(&encoded(name));
-        // What begins with a dot is hidden.
+        // Names that begin with a dot are hidden.
         if name.starts_with(b".") {
             assert_eq!(response.status, 404, "{shown}");
             continue;
@@ -59,7 +59,7 @@ fn every_valid_file_name_is_served() {
         assert_eq!(response.status, 200, "{shown}");
         assert!(response.body == content, "{shown}: {}", response.text());
     }
-    // Every one of them in the log, in a line that is JSON.
+    // Every name is logged, in a line of valid JSON.
     site.sideman.log_line("new line", |line| {
         line["path"] == "/static/%6E%65%77%0A%6C%69%6E%65%2E%74%78%74"
     });

@@ -1,4 +1,4 @@
-//! Files that are kept open: nobody has to ask for one that is gone to have it closed.
+//! Open files of the store: a deleted file is closed without a request for it.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::support::{eventually, pattern};
 /// Too large for memory.
 const SIZE: usize = 3 << 20;
 
-/// Descriptors of the process that lead to a file of this name, deleted or not.
+/// Descriptors of the process for a file of this name, deleted or not.
 fn open(site: &Site, name: &str) -> usize {
     let descriptors = fs::read_dir(format!("/proc/{}/fd", site.sideman.pid())).unwrap();
     let paths = descriptors.filter_map(|one| fs::read_link(one.unwrap().path()).ok());
@@ -28,7 +28,7 @@ fn deleted_and_replaced_files_are_closed_without_a_request() {
     fs::remove_file(site.directory.join("deleted.bin")).unwrap();
     let temporary = site.directory.write("temporary", "the next version");
     fs::rename(temporary, site.directory.join("replaced.bin")).unwrap();
-    // It has a name still, and another one.
+    // The file still has a name, and another one.
     fs::rename(site.directory.join("moved.bin"), site.directory.join("elsewhere")).unwrap();
     for name in ["deleted.bin", "replaced.bin", "elsewhere"] {
         eventually("its end", || (open(&site, name) == 0).then_some(()));

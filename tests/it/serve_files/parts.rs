@@ -1,19 +1,19 @@
-//! Several ranges in one answer (`multipart/byteranges`, RFC 9110, 14.6 and 15.3.7.2), taken apart as a
-//! client does; and ranges of compressed representations.
+//! Several ranges in one response (`multipart/byteranges`, RFC 9110, 14.6 and 15.3.7.2), parsed like by a
+//! client; and ranges of compressed representations.
 
 use std::ops::Range;
 
 use super::{ALPHABET, Site};
 use crate::support::{Client, Response, eventually, pattern};
 
-/// One part of an answer.
+/// One part of a response.
 #[derive(Debug, PartialEq, Eq)]
 struct Part {
     fields: Vec<(String, String)>,
     content: Vec<u8>,
 }
 
-/// Takes an answer apart; anything that is not as RFC 2046, 5.1.1 has it is a failure.
+/// Parses a multipart response; fails at any deviation from RFC 2046, 5.1.1.
 #[track_caller]
 fn parts(response: &Response) -> Vec<Part> {
     let media_type = response.header("content-type").unwrap();
@@ -21,7 +21,7 @@ fn parts(response: &Response) -> Vec<Part> {
     assert!((1..=70).contains(&boundary.len()), "{boundary}");
     assert!(boundary.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{boundary}");
     let delimiter = format!("\r\n--{boundary}");
-    // The first delimiter may stand at the very beginning.
+    // The first delimiter may be at the very beginning.
     let body = [b"\r\n", &response.body[..]].concat();
     let places: Vec<usize> = memchr::memmem::find_iter(&body, &delimiter).collect();
     assert_eq!(places.first(), Some(&0), "something stands before the first part");
@@ -41,7 +41,7 @@ fn parts(response: &Response) -> Vec<Part> {
     parts
 }
 
-/// Asks for these ranges of a file and checks that each comes in its own part, as it is in `whole`.
+/// Requests these ranges of a file and checks that each part equals its range of `whole`.
 #[track_caller]
 fn check(client: &mut Client, target: &str, whole: &[u8], ranges: &[Range<usize>], fields: &str) {
     let list: Vec<String> =
@@ -72,7 +72,7 @@ fn check(client: &mut Client, target: &str, whole: &[u8], ranges: &[Range<usize>
 
 #[test]
 fn several_ranges_of_small_and_large_files_are_served() {
-    // In memory, in memory that the kernel sends, and on disk, where parts begin and end within chunks.
+    // In memory, in a memfd, and on disk, where parts begin and end within chunks.
     let (small, middle, large) = (pattern(2000), pattern(200_000), pattern((3 << 20) + 17));
     let files: &[(&str, &[u8])] =
         &[("small.txt", &small), ("middle.bin", &middle), ("large.bin", &large)];
@@ -81,7 +81,7 @@ fn several_ranges_of_small_and_large_files_are_served() {
     for (name, whole) in files {
         let size = whole.len();
         let target = format!("/static/{name}");
-        // That of a large file is made in the background: two answers would differ in it.
+        // The ETag of a large file is made in the background: two responses would differ in it.
         eventually("a strong tag", || {
             let head = client.ask("HEAD", &target, "");
             head.header("etag").filter(|tag| !tag.starts_with("W/")).map(|_| ())
@@ -95,7 +95,7 @@ fn several_ranges_of_small_and_large_files_are_served() {
         ] {
             check(&mut client, &target, whole, &ranges, "");
         }
-        // The connection carries on behind each.
+        // The connection stays open after each.
         assert!(client.get(&target).body == *whole, "{name}");
     }
     let chunk = 128 * 1024;
@@ -128,7 +128,7 @@ fn overlapping_or_malformed_ranges_are_not_multipart() {
     let many = many.join(",");
     let (whole, beyond) = ((200, None), (416, Some("bytes */2000")));
     for (ranges, (status, content_range)) in [
-        // Near each other, or one within the other: one part.
+        // Ranges near each other, or one within the other: one part.
         ("0-99,100-199", (206, Some("bytes 0-199/2000"))),
         ("0-99,150-199", (206, Some("bytes 0-199/2000"))),
         ("0-,0-,0-", (206, Some("bytes 0-1999/2000"))),
@@ -146,7 +146,7 @@ fn overlapping_or_malformed_ranges_are_not_multipart() {
             assert!(response.body == text, "{ranges}");
         }
     }
-    // Two fields are no list (the ranges would be of two answers).
+    // Two header lines are not a list (the ranges would be of two responses).
     let twice = "Range: bytes=0-0\r\nRange: bytes=500-599\r\n";
     assert_eq!(client.ask("GET", "/static/a.bin", twice).status, 200);
 }
@@ -173,7 +173,7 @@ fn if_range_of_another_version_gets_the_whole_file() {
         if status == 206 {
             assert_eq!(parts(&response).len(), 2, "{condition}");
         }
-        // Range means nothing to HEAD.
+        // Range has no meaning for HEAD.
         let head = client.ask("HEAD", "/static/a.bin", &fields);
         assert_eq!(head.status, if status == 206 { 200 } else { status }, "{condition}");
         assert!(!head.head.has("content-range"), "{condition}");
@@ -185,7 +185,7 @@ fn if_range_of_another_version_gets_the_whole_file() {
 
 #[test]
 fn compressed_representations_have_ranges_of_their_own() {
-    // Siblings in memory and on disk: their bytes count, not those of the original.
+    // Precompressed files in memory and on disk: ranges count their bytes, not those of the original.
     let text = ALPHABET.repeat(50);
     let (short, long): (Vec<u8>, Vec<u8>) =
         (pattern(1000).into_iter().rev().collect(), pattern((2 << 20) + 3));
@@ -202,7 +202,7 @@ fn compressed_representations_have_ranges_of_their_own() {
         let target = format!("/static/{name}.css");
         let accept = format!("Accept-Encoding: {accepted}\r\n");
         let size = whole.len();
-        // The tag of a large one becomes strong when its content was read.
+        // The ETag of a large file becomes strong once its content was read.
         let etag = eventually("a strong tag", || {
             let response = client.ask("HEAD", &target, &accept);
             response.header("etag").filter(|etag| etag.starts_with('"')).map(str::to_owned)
@@ -219,7 +219,7 @@ fn compressed_representations_have_ranges_of_their_own() {
         assert_eq!(beyond.status, 416);
         assert_eq!(beyond.header("content-range"), Some(&*format!("bytes */{size}")));
         assert_eq!(beyond.header("vary"), Some("accept-encoding"));
-        // The same tag says nothing about another representation: the whole of that one is sent.
+        // The ETag does not match another representation, which is sent whole.
         let other = of(&mut client, "", "0-9", &format!("If-Range: {etag}\r\n"));
         assert_eq!((other.status, other.header("content-encoding")), (200, None), "{name}");
     }

@@ -1,4 +1,4 @@
-//! Which paths lead to a file, and which must lead nowhere.
+//! Which paths lead to a file, and which must not.
 
 use std::os::unix::fs::symlink;
 
@@ -66,7 +66,7 @@ fn unservable_file_is_404() {
         "/static/",
         "/static/dir",
         "/static/dir/",
-        // Opening it would block until somebody writes.
+        // Opening it would block until there is a writer.
         "/static/fifo",
     ] {
         let response = client.get(target);
@@ -85,7 +85,7 @@ fn cacheable_404_page_has_no_request_id() {
         let id = "X-Request-ID: the-id\r\n";
         let response = client.ask("GET", &format!("/static/{name}"), id);
         assert_eq!((response.status, response.header("cache-control")), (404, Some(caching)));
-        // In the head it is the answer's own, as everywhere.
+        // The header has the id of this response, as everywhere.
         assert_eq!(response.header("x-request-id"), Some("the-id"), "{name}");
         assert_eq!(response.text().contains("the-id"), names_it, "{name}");
     }
@@ -138,10 +138,10 @@ fn nothing_outside_the_directory_is_reached() {
         let response = client.get(target);
         let text = response.text();
         assert!(!text.contains("SECRET") && !text.contains("root:"), "{target}: {text}");
-        // A path that leaves the prefix may be the application's to answer.
+        // A path that leaves the prefix may go to the application.
         let is_elsewhere = text == "from the application";
         assert!(is_elsewhere || matches!(response.status, 400 | 404), "{target}: {response:?}");
     }
-    // A link that stays inside is a file like others.
+    // A link that stays inside is served like other files.
     assert_eq!(sideman.get("/static/good-link.txt").text(), "inside");
 }

@@ -18,12 +18,12 @@ fn one_range_of_a_small_file() {
         ("bytes=24-99999999999999999999", part("yz", "bytes 24-25/26")),
         ("bytes=-99", part(ALPHABET, "bytes 0-25/26")),
         ("BYTES=0-0", part("a", "bytes 0-0/26")),
-        // Near enough to be one.
+        // Near enough to be one range.
         ("bytes=0-0, 2-2", part("abc", "bytes 0-2/26")),
         ("bytes=26-", beyond),
         ("bytes=26-30", beyond),
         ("bytes=-0", beyond),
-        // Not understood, or not served: the whole, as 14.2 allows.
+        // Invalid or unsupported: the whole file, as 14.2 allows.
         ("bytes=5-2", whole),
         ("bytes=a-b", whole),
         ("bytes=", whole),
@@ -67,7 +67,7 @@ fn range_of_another_version_gets_the_whole_file() {
         let body = if status == 206 { "abc" } else { ALPHABET };
         assert_eq!((response.status, response.text().as_str()), (status, body), "{value}");
     }
-    // It could change once more within its second: the date says too little (8.8.2.2).
+    // The file could change again within its second, so the date is not sufficient (8.8.2.2).
     let plain = client.get("/static/young.txt");
     for (name, status) in [("last-modified", 200), ("etag", 206)] {
         let value = plain.header(name).unwrap();
@@ -81,7 +81,7 @@ fn large_file_gets_a_tag_for_resuming_downloads() {
     let large = vec![b'x'; 2 << 20];
     let site = Site::with(&[("large.bin", &large)]);
     let mut client = site.sideman.connect();
-    // Its content may take a moment to be read.
+    // Reading its content may take a moment.
     let etag = eventually("a strong tag", || {
         let response = client.ask("HEAD", "/static/large.bin", "");
         response.header("etag").filter(|etag| etag.starts_with('"')).map(str::to_owned)

@@ -9,7 +9,7 @@ use std::{
 
 use crate::support::{ReservedPort, Settings, Sideman, TempDir, eventually, pattern};
 
-/// More than any kernel takes at once.
+/// More than any kernel buffers at once.
 const SIZE: usize = 24 << 20;
 
 fn start(directory: &TempDir, application: &ReservedPort) -> Sideman {
@@ -36,7 +36,7 @@ fn stalled_reader_is_disconnected() {
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
     let line = sideman.log_of("/static/large.bin");
     assert_eq!(line["error"], "client_disconnected");
-    // What the kernels had is all that it gets.
+    // It gets only the bytes in the kernels' buffers.
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);
     assert!(rest.len() < SIZE, "{} bytes", rest.len());

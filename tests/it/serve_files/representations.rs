@@ -1,4 +1,4 @@
-//! One name in several content codings: siblings on disk, and what is compressed in the background.
+//! One name in several encodings: precompressed files on disk, and background compression.
 
 use std::{
     fs::{self, File},
@@ -9,7 +9,7 @@ use std::{
 use super::Site;
 use crate::support::{Client, ReservedPort, Response, Settings, Sideman, TempDir, eventually};
 
-/// Not what a compressor would make of anything: siblings are served as they are.
+/// No compressor would make these: precompressed files are sent unchanged.
 const PLAIN: &str = "body { color: black } /* the original, the longest of them all */";
 const BROTLI: &str = "brotli, short";
 const ZSTD: &str = "zstd, a bit longer";
@@ -56,7 +56,7 @@ fn best_accepted_encoding_is_sent() {
         let response = accepting(&mut client, "/static/a.css", accepted);
         let seen = (response.status, response.header("content-encoding"), response.text());
         if body.is_empty() {
-            // No coding is listed, and none at all is not acceptable.
+            // No encoding is listed, and identity is not acceptable.
             assert_eq!((seen.0, seen.1), (406, None), "{accepted}");
         } else {
             assert_eq!(seen, (200, coding, body.to_owned()), "{accepted}");
@@ -80,7 +80,7 @@ fn precompressed_file_has_the_headers_of_its_original() {
         }
         assert_eq!(response.header("content-length"), Some(length.to_string().as_str()));
         tags.push(response.header("etag").unwrap().to_owned());
-        // The tag of one representation is not that of another (RFC 9110, 8.8.3.3).
+        // Representations have different ETags (RFC 9110, 8.8.3.3).
         let conditional =
             |tag: &str| format!("Accept-Encoding: {accepted}\r\nIf-None-Match: {tag}\r\n");
         let own = client.ask("GET", "/static/a.css", &conditional(&tags[tags.len() - 1]));
@@ -114,7 +114,7 @@ fn only_text_has_precompressed_files() {
     let mut client = site.sideman.connect();
     let response = accepting(&mut client, "/static/photo.png", "gzip");
     assert_eq!((response.text(), response.header("vary")), (PLAIN.to_owned(), None));
-    // A name that could have siblings varies although it has none now.
+    // A name that could have precompressed files has Vary although it has none now.
     let response = accepting(&mut client, "/static/plain.css", "gzip, br");
     assert_eq!(
         (response.text(), response.header("vary")),
@@ -193,7 +193,7 @@ fn text_without_precompressed_files_is_compressed_in_the_background() {
     assert_eq!(client.get("/static/long.css").text(), text);
     sideman.until_metric("sideman_file_store_compressed_total", &[("store", "static")], 2.0);
 
-    // What is compressed is thrown away with its original.
+    // The compressed version is discarded with its original.
     let other = text.to_uppercase();
     directory.write("long.css", &other);
     eventually("the new text", || (client.get("/static/long.css").text() == other).then_some(()));
@@ -211,7 +211,7 @@ fn text_without_precompressed_files_is_compressed_in_the_background() {
 fn background_compression_is_a_setting() {
     let (sideman, _directory, text, _application) = long_text(false);
     let mut client = sideman.connect();
-    // The metric would show it: nothing is done in the background, so nothing is waited for.
+    // The metric would show it: nothing is compressed in the background, so nothing is waited for.
     for _ in 0..20 {
         let response = accepting(&mut client, "/static/long.css", "gzip, br");
         assert_eq!((response.header("content-encoding"), response.text()), (None, text.clone()));
@@ -251,7 +251,7 @@ fn copies_with_other_dates_have_the_same_etags() {
         let plain = tag("/static/a.css", "identity");
         let packed =
             eventually("gzip", || Some(tag("/static/a.css", "gzip")).filter(|tag| *tag != plain));
-        // The hash may be known before the first answer.
+        // The hash may be known before the first response.
         let early = if early.starts_with('"') { strong.clone() } else { early };
         seen.push((plain, packed, strong, early));
     }
@@ -262,7 +262,7 @@ fn copies_with_other_dates_have_the_same_etags() {
     }
 }
 
-/// A site whose files may take so much memory.
+/// A site with this memory budget for files.
 fn with_memory(directory: &TempDir, memory: &str) -> (Sideman, ReservedPort) {
     let application = ReservedPort::new();
     let settings = Settings::before(&application.url())
@@ -272,7 +272,7 @@ fn with_memory(directory: &TempDir, memory: &str) -> (Sideman, ReservedPort) {
     (settings.start(), application)
 }
 
-/// Else what is deployed while the store is full of pictures would never be compressed.
+/// Otherwise files deployed while the store is full of pictures would never be compressed.
 #[test]
 fn busy_text_is_compressed_in_a_full_store() {
     let directory = TempDir::new();
@@ -303,13 +303,13 @@ fn busy_text_is_compressed_in_a_full_store() {
     assert_eq!(coding("rare.css"), None);
 }
 
-/// The texts fit, what is made of them does not: if one threw out another, each would come back and throw out
+/// The texts fit, their compressed versions do not: if one evicted another, each would come back and evict
 /// the next.
 #[test]
 fn busy_entries_are_not_evicted_for_compression() {
     const TEXTS: usize = 8;
     let directory = TempDir::new();
-    // Sixteen letters at random: half as long when compressed, once for each coding.
+    // Sixteen random letters: half as long when compressed, once for each encoding.
     let mut state = 1_u32;
     let mut letter = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -345,7 +345,7 @@ fn precompressed_file_of_a_hashed_name_may_be_older() {
     let site = Site::set(&[], |settings| settings.set("static.caching", "assets/**=immutable"));
     let manifest = super::manifest_of(&[("a.css", "a.0123456789ab.css")]);
     let listed = Site::with(&[("staticfiles.json", manifest.as_bytes())]);
-    // It only looks hashed: the manifest has not heard of it.
+    // It only looks hashed: the manifest does not list it.
     let unlisted = "d.0123456789ab.css";
     listed.directory.write(unlisted, PLAIN);
     listed.directory.write(&format!("{unlisted}.gz"), GZIP);
@@ -392,7 +392,7 @@ fn unused_precompressed_file_is_reported_once() {
             assert_eq!(response.header("content-encoding"), coding, "{name}");
         }
     }
-    // A new original is a new reason.
+    // A new original is reported again.
     let first = site.sideman.event("old.css.gz");
     let young = SystemTime::now() - Duration::from_secs(60);
     let file = File::options().write(true).open(site.directory.join("old.css")).unwrap();

@@ -1,4 +1,4 @@
-//! Immutable files that the kernel may send from the page cache: it must make no difference.
+//! Immutable files that the kernel may send from the page cache: clients see no difference.
 
 use std::fs::File;
 
@@ -22,7 +22,7 @@ fn check(client: &mut Client, status: u16, expected: &[u8]) {
     assert!(got == expected, "{} bytes of {}, {same} of them good", got.len(), expected.len());
 }
 
-/// Files that are looked at once.
+/// Files that are checked once.
 fn start(directory: &TempDir, application: &ReservedPort) -> Sideman {
     Settings::before(&application.url())
         .files("/static/", directory.path())
@@ -78,11 +78,11 @@ fn pipelined_responses_are_not_mixed_up() {
 
 #[test]
 fn slow_reader_gets_the_whole_file() {
-    // As large as files in memory may be: more than the way to the client holds.
+    // The largest file in memory: more than the buffers on the way to the client hold.
     let content = pattern(1 << 20);
     let site = Site::with(&[(NAME, &content)]);
     let mut client = Client::connect_with_small_buffer(site.sideman.address(), 32 * 1024);
-    // Three answers wait for the client before it begins to read.
+    // Three responses wait for the client before it begins to read.
     client.send([get(""), get("Range: bytes=300000-\r\n"), get("")].concat());
     check(&mut client, 200, &content);
     check(&mut client, 206, &content[300_000..]);
@@ -96,7 +96,7 @@ fn head_and_304_send_no_body() {
     let mut client = site.sideman.connect();
     let head = client.ask("HEAD", TARGET, "");
     assert_eq!((head.status, head.header("content-length")), (200, Some("102400")));
-    // A byte of a body would be taken for the next answer's head.
+    // A body byte would be read as the head of the next response.
     let etag = format!("If-None-Match: {}\r\n", head.header("etag").unwrap());
     assert_eq!(client.ask("GET", TARGET, &etag).status, 304);
     let whole = client.get(TARGET);
@@ -148,7 +148,7 @@ fn files_are_served_without_a_memory_budget() {
     }
     assert_eq!(sideman.metric("sideman_file_store_bytes", &[]), 0.0);
     assert_eq!(sideman.metric("sideman_file_store_hits_total", &[]), 0.0);
-    // What can't be kept is looked at anew, so a change shows at once.
+    // Without a cache every request checks the file, so a change shows at once.
     directory.write("a.txt", "second");
     assert_eq!(client.get("/static/a.txt").text(), "second");
 }

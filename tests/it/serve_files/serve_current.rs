@@ -1,4 +1,4 @@
-//! `static.serve_current`: the present version in place of one that is nowhere, and what comes before it.
+//! `static.serve_current`: the current version replaces a missing one, and which steps come before.
 
 use super::{ALPHABET, Site, manifest_of, rescued};
 use crate::support::{App, Settings, eventually};
@@ -30,14 +30,14 @@ fn serve_current_is_a_setting() {
 fn manifest_names_the_current_version() {
     let site = Site::set(&files(&manifest_of(&[("app.css", NEW)])), serving);
     let mut client = site.sideman.connect();
-    // The first request of all: nothing has been looked at before.
+    // The first request of all: no file has been looked up before.
     let response = client.get(OLD);
     assert_eq!((response.status, response.text().as_str()), (200, "the new one"));
     assert_eq!(response.header("cache-control"), Some("no-store"));
     assert_eq!(response.header("content-type"), Some("text/css; charset=utf-8"));
     let etag = response.header("etag").unwrap().to_owned();
 
-    // What a client has of the old one tells nothing about it, and nobody may keep it under that name.
+    // A client's copy of the old version says nothing about this one, and the response is not cacheable.
     let fresh = format!("If-None-Match: {etag}\r\n");
     for (method, fields) in [
         ("HEAD", ""),
@@ -52,7 +52,7 @@ fn manifest_names_the_current_version() {
         assert_eq!(response.text(), if method == "GET" { "the new one" } else { "" });
     }
     assert_eq!(rescued(&site.sideman, "current"), 6.0);
-    // The file itself is what it was.
+    // The file itself is unchanged.
     assert_eq!(
         client.get(&format!("/static/{NEW}")).header("cache-control"),
         Some(super::IMMUTABLE)
@@ -81,7 +81,7 @@ fn file_without_a_current_version_is_404() {
     let manifest =
         manifest_of(&[("app.css", NEW), ("lost.css", "lost.0123456789ab.css"), ("dot", ".dot")]);
     let mut files = files(&manifest);
-    // Left behind by an earlier release; and a name that nobody may see.
+    // A file of an earlier release; and a hidden name.
     files.extend([("left.css", &b"left"[..]), (".dot", b"SECRET")]);
     let site = Site::set(&files, serving);
     let mut client = site.sideman.connect();
@@ -106,7 +106,7 @@ fn new_or_changed_manifest_is_reloaded() {
         Site::set(&[("one.0123456789ab.css", b"one"), ("two.0123456789ab.css", b"two")], serving);
     let mut client = site.sideman.connect();
     assert_eq!(client.get(OLD).status, 404);
-    // As when the release is collected while this runs. Only old names are asked for.
+    // Like a release that is collected while Sideman runs. Only old names are requested.
     for (name, text) in [("one.0123456789ab.css", "one"), ("two.0123456789ab.css", "two")] {
         site.directory.write("staticfiles.json", manifest_of(&[("app.css", name)]));
         eventually(text, || (client.get(OLD).text() == text).then_some(()));
@@ -117,7 +117,7 @@ fn new_or_changed_manifest_is_reloaded() {
 
 #[test]
 fn fallback_is_tried_before_the_current_version() {
-    // Its answer: whether it has the file, or is in trouble.
+    // The fallback's response decides: it has the file, or it fails.
     let previous = App::start(|request| match request.target() {
         "/static/app.aaaaaaaaaaaa.css" => App::reply(b"the old one"),
         "/static/app.eeeeeeeeeeee.css" => b"HTTP/1.1 503 Oh\r\nContent-Length: 0\r\n\r\n".to_vec(),

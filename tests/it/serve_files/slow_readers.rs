@@ -1,4 +1,4 @@
-//! Many clients that read slowly: what each of them costs.
+//! Many slow readers: the memory that each of them uses.
 
 use std::fs::File;
 
@@ -6,7 +6,7 @@ use crate::support::{Client, ReservedPort, Settings, Sideman, TempDir, eventuall
 
 const SIZE: u64 = 1 << 20;
 
-/// So many files of 1 MiB, served with this much memory. Without a block on disk they are read like any others.
+/// This number of files of 1 MiB, served with this much memory. Sparse files are read like any others.
 fn start(files: usize, memory: &str) -> (Sideman, TempDir, ReservedPort) {
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     for number in 0..files {
@@ -33,7 +33,7 @@ fn readers(sideman: &Sideman, count: usize, files: usize) -> Vec<Client> {
     (0..count).map(reader).collect()
 }
 
-/// Until nothing more goes out.
+/// Waits until nothing more is sent.
 fn until_rest(sideman: &Sideman) {
     let mut last = (0.0, 0);
     eventually("rest", || {
@@ -54,7 +54,7 @@ fn slow_readers_of_uncached_files_hold_no_file_memory() {
     until_rest(&sideman);
     let each = sideman.memory("VmHWM").saturating_sub(before) / READERS as u64;
     let own = sideman.memory("RssAnon").saturating_sub(before) / READERS as u64;
-    // It was a whole file, and is what a connection and a request take.
+    // One whole file, and the usual memory of a connection and a request.
     assert!(own < 24 * 1024, "{own} bytes for each client, {each} at the peak");
     assert_eq!(sideman.metric("sideman_requests_in_flight", &[]), READERS as f64);
     for client in &mut clients {
@@ -79,7 +79,7 @@ fn slow_readers_of_evicted_files_hold_at_most_a_quarter_more() {
         client.send("GET /static/none HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         assert!(client.until_closed().len() as u64 > SIZE);
     }
-    // When they are gone there is room again.
+    // When they disconnect, memory is free again.
     drop(clients);
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
     let before = streamed(&sideman);

@@ -1,4 +1,4 @@
-//! What the events say about the directories behind the prefixes.
+//! Events about the directories of the prefixes.
 
 use crate::support::{ReservedPort, Settings, TempDir};
 

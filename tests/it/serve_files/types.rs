@@ -1,4 +1,4 @@
-//! Types: the site's own additions, and the charset.
+//! Content types: additions of the site, and the charset.
 
 use super::Site;
 
@@ -42,7 +42,7 @@ fn the_charset_is_a_setting() {
         let mut client = site.sideman.connect();
         for (name, bare) in names.into_iter().zip(bare) {
             let response = client.get(&format!("/static/{name}"));
-            // Types that are not text/* have no such parameter.
+            // Types other than text/* have no such parameter.
             let parameter = if bare.starts_with("text/") { parameter } else { "" };
             let expected = format!("{bare}{parameter}");
             assert_eq!(response.header("content-type"), Some(expected.as_str()), "{name}");

@@ -1,4 +1,4 @@
-//! Validators of files that are too large to be held in memory: one for the life of a version.
+//! ETags of files that are too large for memory: one for each version.
 
 use std::{
     fs::{self, File},
@@ -10,7 +10,7 @@ use super::manifest_of;
 use crate::support::{Client, ReservedPort, Settings, Sideman, TempDir, eventually, pattern};
 
 const MIB: u64 = 1 << 20;
-/// The contents of files up to this size are hashed; of larger ones date and size count.
+/// The contents of files up to this size are hashed; larger ones use date and size.
 const HASHED: u64 = 16 * MIB;
 
 fn serve(directory: &Path) -> (Sideman, ReservedPort) {
@@ -22,7 +22,7 @@ fn serve(directory: &Path) -> (Sideman, ReservedPort) {
     (settings.start(), application)
 }
 
-/// A file of this size without a block on disk.
+/// A sparse file of this size.
 fn sparse(directory: &TempDir, name: &str, size: u64, modified: SystemTime) {
     let file = File::create(directory.join(name)).unwrap();
     file.set_len(size).unwrap();
@@ -40,7 +40,7 @@ fn tag_of(client: &mut Client, target: &str) -> String {
     response.header("etag").unwrap_or_else(|| panic!("{target}: no tag")).to_owned()
 }
 
-/// What a client can do with a strong tag.
+/// The requests that a client can make with a strong ETag.
 #[track_caller]
 fn assert_acts(client: &mut Client, target: &str, tag: &str) {
     for (fields, status) in [
@@ -81,7 +81,7 @@ fn large_file_has_one_strong_tag_from_the_first_response_on() {
                 }
             }
         }
-        // Whatever is done in the background for what is asked for again.
+        // Repeated requests may trigger background work; it does not change the ETag.
         for _ in 0..5 {
             for (target, tag) in &seen {
                 assert_eq!(&tag_of(&mut client, target), tag, "{target}");
@@ -123,7 +123,7 @@ fn small_file_has_a_strong_tag_at_once() {
     let directory = TempDir::new();
     let (sideman, _application) = serve(directory.path());
     let mut client = sideman.connect();
-    // It is hashed, however young it is.
+    // It is hashed, although it was just changed.
     for (name, size) in [("a.css", 1000), ("b.bin", 3 * MIB)] {
         sparse(&directory, name, size, SystemTime::now());
         let target = format!("/static/{name}");
@@ -136,7 +136,7 @@ fn small_file_has_a_strong_tag_at_once() {
 #[test]
 fn etags_are_equal_in_tasks_with_the_same_files() {
     let content = pattern(2 * MIB as usize);
-    // Collected at other times; date and size of the largest were kept, as by cp -p or in an image.
+    // Collected at different times; date and size of the largest were kept, as by cp -p or in an image.
     let kept = hours_ago(3);
     let mut seen: Vec<Vec<String>> = Vec::new();
     for hours in [1, 50] {

@@ -1,4 +1,4 @@
-//! What others read of the metrics: Prometheus itself, and the dashboard and alerts of config/deploy.
+//! Readers of the metrics: Prometheus itself, and the dashboard and alerts of config/deploy.
 
 mod names;
 mod promtool;

@@ -1,4 +1,4 @@
-//! The dashboard and the alerts ask for nothing that does not exist.
+//! The dashboard and the alerts use only existing metrics, labels and values.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -12,7 +12,7 @@ use sideman::{
     },
 };
 
-/// What Prometheus adds to every series, the bound of a bucket apart.
+/// Labels that Prometheus adds to every series, except the bound of a bucket.
 const ADDED: [&str; 2] = ["job", "instance"];
 
 fn deployed(name: &str) -> String {
@@ -24,7 +24,7 @@ fn dashboard() -> Value {
     serde_json::from_str(&deployed("grafana-dashboard.json")).unwrap()
 }
 
-/// What the dashboard's panels ask for.
+/// The queries of the dashboard's panels.
 pub(super) fn queries() -> BTreeSet<String> {
     let dashboard = dashboard();
     let panels = dashboard["panels"].as_array().unwrap().iter();
@@ -32,7 +32,7 @@ pub(super) fn queries() -> BTreeSet<String> {
     targets.map(|target| target["expr"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Every text of a document, whatever it is for.
+/// Every string of a document.
 fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     match value {
         Value::String(text) => found.push(text),
@@ -52,7 +52,7 @@ fn owner(name: &str) -> Option<&'static MetricName> {
     })
 }
 
-/// Every word of a text, with what follows it.
+/// Every word of a text, with the text after it.
 fn words(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut rest = text;
@@ -69,7 +69,7 @@ fn metrics(text: &str) -> impl Iterator<Item = (&str, &str)> {
     words(text).filter(|(word, _)| word.starts_with("sideman_") || word.starts_with("process_"))
 }
 
-/// What is wrong with the metrics, labels and values of a query.
+/// The faults in the metrics, labels and values of a query.
 pub(crate) fn faults(query: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let mut allowed: BTreeSet<&str> = ADDED.into();
@@ -148,7 +148,7 @@ fn alerts_use_existing_metrics() {
         assert_eq!(faults(query), [""; 0], "{name}");
     }
     let text = deployed("alerts.yaml");
-    // Also in what is said about them.
+    // Also in their descriptions.
     for (word, _) in metrics(&text) {
         assert!(owner(word).is_some() || names::all().any(|known| known.name == word), "{word}");
     }

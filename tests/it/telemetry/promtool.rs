@@ -1,10 +1,10 @@
-//! Prometheus' own checks: `promtool check metrics`, `check rules`, and `test rules` for when alerts
-//! fire and when they do not.
+//! Prometheus' own checks: `promtool check metrics`, `check rules`, and `test rules`, which checks when alerts
+//! fire.
 
 use super::names::queries;
 use crate::support::{App, Settings, TempDir, Tool};
 
-/// What promtool says when it finds no fault, as it must; `None` where it is not installed.
+/// The output of promtool, which must report success; `None` if it is not installed.
 pub(crate) fn promtool(arguments: &[&str], input: &str) -> Option<String> {
     let output = Tool::Promtool.run(arguments, input)?;
     let (out, err) = (output.stdout, output.stderr);
@@ -23,7 +23,7 @@ fn metrics_pass_promtool() {
         .set("tls.self_signed", "true")
         .start()
         .until_ready();
-    // Every kind of series is there.
+    // Every kind of series exists.
     assert_eq!(sideman.get("/").text(), "hello");
     assert_eq!(sideman.get("/static/a.css").text(), "a{}");
     assert_eq!(sideman.get("/static/none.css").status, 404);

@@ -1,4 +1,4 @@
-//! What the process says of itself: `process_*`, each worker's load, and the limits that are set.
+//! Metrics of the process: `process_*`, the load of each worker, and the configured limits.
 
 use sideman::config;
 
@@ -44,7 +44,7 @@ fn each_worker_reports_its_load() {
         assert_eq!(sideman.metric("sideman_worker_connections", &labels), 2.0, "{worker}");
         assert_eq!(sideman.metric("sideman_worker_requests_in_flight", &labels), 0.0, "{worker}");
     }
-    // Work shows as processor time, of the workers and of the whole process.
+    // Work shows as CPU time, of the workers and of the whole process.
     eventually("both workers to have used some time", || {
         for client in &mut clients {
             assert_eq!(client.get("/").text(), "hello");
@@ -100,7 +100,7 @@ fn open_metrics_is_served_on_request() {
         };
         assert!(text.lines().any(|line| line == described), "{accept}: {text}");
         assert_eq!(response.header("vary"), Some("Accept"));
-        // The same series in both.
+        // Both formats have the same series.
         for name in ["sideman_panics_total", "sideman_build_info", "process_cpu_seconds_total"] {
             assert!(samples(&text).iter().any(|sample| sample.name == name), "{accept}: {name}");
         }

@@ -1,4 +1,4 @@
-//! Certificates: which one a client gets, what comes of changed files, and what is said of their end.
+//! Certificates: which one a client gets, reloading changed files, and warnings about expiry.
 
 use std::{
     sync::{
@@ -43,7 +43,7 @@ fn certificate_follows_the_requested_name() {
         ("EXACT.wild.test", "exact.wild.test"),
         ("a.b.wild.test", "first.test"),
         ("stranger.test", "first.test"),
-        // An address is no name: the client asks for none.
+        // An address is not a name: the client requests none.
         ("127.0.0.1", "first.test"),
     ] {
         assert_eq!(shown(address, host), format!("DNSName({name})"), "{host}");
@@ -59,7 +59,7 @@ fn self_signed_certificate_is_made_at_the_start() {
     let end = sideman.metric("sideman_tls_certificate_expiry_seconds", &labels);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
     assert!(end > now + 9.0 * 365.0 * 86_400.0, "{end}");
-    // Another start makes another.
+    // Another start makes another certificate.
     let again = self_signed(&application.url()).start();
     assert_ne!(connect(&sideman).certificate(), connect(&again).certificate());
 }

@@ -1,4 +1,4 @@
-//! A client that speaks TLS: rustls over a socket, with a deadline for everything.
+//! A TLS client: rustls over a socket, with a deadline for everything.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -24,11 +24,11 @@ const TIME_LIMIT: Duration = Duration::from_secs(20);
 /// One connection.
 pub(super) struct Tls {
     stream: StreamOwned<ClientConnection, Socket>,
-    /// Arrived and not taken.
+    /// Received bytes that are not consumed yet.
     buffer: Vec<u8>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub(super) struct TlsResponse {
     pub(super) status: u16,
@@ -36,7 +36,7 @@ pub(super) struct TlsResponse {
     pub(super) body: Vec<u8>,
 }
 
-/// Whose certificates are taken, and in which versions of TLS.
+/// The accepted certificates and TLS versions.
 pub(super) enum Trust {
     Anyone,
     Only(&'static SupportedProtocolVersion),
@@ -67,7 +67,7 @@ impl Trust {
 // === impl Tls ===
 
 impl Tls {
-    /// Connects and shakes hands.
+    /// Connects and does the handshake.
     #[track_caller]
     pub(super) fn connect(address: SocketAddr, config: &Arc<ClientConfig>, host: &str) -> Self {
         Self::try_connect(address, config, host).unwrap_or_else(|error| panic!("{host}: {error}"))
@@ -83,7 +83,7 @@ impl Tls {
         Self::over(tcp.into(), config, host)
     }
 
-    /// The same at a unix socket.
+    /// Like `connect`, at a unix socket.
     pub(super) fn connect_unix(path: &Path, config: &Arc<ClientConfig>) -> Self {
         Self::over(UnixStream::connect(path).unwrap().into(), config, "localhost").unwrap()
     }
@@ -103,7 +103,7 @@ impl Tls {
         &self.stream.conn
     }
 
-    /// The server's own certificate.
+    /// The certificate of the server.
     pub(super) fn certificate(&self) -> Vec<u8> {
         self.stream.conn.peer_certificates().unwrap()[0].to_vec()
     }
@@ -119,7 +119,7 @@ impl Tls {
         self.send(format!("GET {target} HTTP/1.1\r\nHost: example.test\r\n{fields}\r\n")).response()
     }
 
-    /// An answer with its Content-Length.
+    /// A response with its Content-Length.
     #[track_caller]
     pub(super) fn response(&mut self) -> TlsResponse {
         self.try_answer().unwrap_or_else(|error| panic!("no answer: {error}"))
@@ -137,14 +137,14 @@ impl Tls {
         Ok(TlsResponse { status, head, body: self.buffer.drain(..length).collect() })
     }
 
-    /// Reads up to and with this text.
+    /// Reads up to and including this text.
     #[track_caller]
     pub(super) fn until(&mut self, text: &str) -> String {
         let bytes = self.try_until(text.as_bytes());
         String::from_utf8_lossy(&bytes.unwrap_or_else(|error| panic!("{text:?}: {error}"))).into()
     }
 
-    /// Everything until the server has said that nothing more comes; `Err` if it says nothing.
+    /// Everything until close_notify; `Err` if the connection ends without it.
     pub(super) fn until_closed(&mut self) -> io::Result<Vec<u8>> {
         loop {
             match self.fill() {
@@ -157,14 +157,14 @@ impl Tls {
         }
     }
 
-    /// Says that nothing more will be sent, and reads on.
+    /// Sends close_notify, and reads on.
     pub(super) fn say_end(&mut self) {
         self.stream.conn.send_close_notify();
         self.stream.flush().unwrap();
         self.stream.sock.shutdown(Shutdown::Write).unwrap();
     }
 
-    /// Stops sending without saying so.
+    /// Closes the sending side without close_notify.
     pub(super) fn half_close(&mut self) {
         self.stream.sock.shutdown(Shutdown::Write).unwrap();
     }
@@ -183,7 +183,7 @@ impl Tls {
         }
     }
 
-    /// Reads something; an orderly end is told as `WriteZero`, which reading does not know.
+    /// Reads some bytes; close_notify is reported as `WriteZero`, which reading never returns.
     fn fill(&mut self) -> io::Result<()> {
         let mut piece = [0; 16 * 1024];
         match self.stream.read(&mut piece)? {

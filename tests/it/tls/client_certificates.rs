@@ -1,4 +1,4 @@
-//! Certificates of clients: none is asked for.
+//! Client certificates: none is requested.
 
 use std::sync::{
     Arc,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::support::App;
 
-/// Counts how often a server asks.
+/// Counts how often a server requests one.
 #[derive(Debug, Default)]
 struct Asked(AtomicUsize);
 

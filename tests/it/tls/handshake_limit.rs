@@ -1,4 +1,4 @@
-//! Handshakes that do not come to their end: where others wait for their places, the oldest are closed.
+//! Incomplete handshakes: when others wait for permits, the oldest are closed.
 
 use std::{
     io::Write as _,
@@ -14,13 +14,13 @@ use super::{
 };
 use crate::support::App;
 
-/// With `tls.handshakes` of the first or `server.max_connections` of the second, whatever is less.
+/// With `tls.handshakes` of the first or `server.max_connections` of the second, whichever is less.
 const BOUNDS: [(usize, usize); 2] = [(1000, 200), (100, 10_000)];
 
 #[test]
 fn stalled_handshakes_are_shed() {
     let application = App::saying("hello");
-    // A record of a handshake, of which the most is missing.
+    // A handshake record of which most bytes are missing.
     for said in [&b""[..], b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"] {
         for (handshakes, connections) in BOUNDS {
             let sideman = self_signed(&application.url())
@@ -33,7 +33,7 @@ fn stalled_handshakes_are_shed() {
             let crowd: Vec<TcpStream> = (0..400)
                 .map(|_| {
                     let mut stream = TcpStream::connect(address).unwrap();
-                    // Some are closed already.
+                    // Some are already closed.
                     let _ = stream.write_all(said);
                     stream
                 })
@@ -47,7 +47,7 @@ fn stalled_handshakes_are_shed() {
             assert!(begin.elapsed() < Duration::from_secs(10), "{what}");
             assert_eq!(sideman.get("/healthz").status, 200, "{what}");
             let shed = sideman.metric("sideman_client_connections_shed_total", &[]);
-            // Silent connections hold no handshake: only the connection limit closes them.
+            // Silent connections hold no handshake permit: only the connection limit closes them.
             let least = if said.is_empty() && connections > 400 { 0.0 } else { 100.0 };
             assert!(shed >= least, "{shed} {what}");
             drop(crowd);
@@ -55,14 +55,14 @@ fn stalled_handshakes_are_shed() {
     }
 }
 
-/// A flood of connections that say so much: one each 5 ms, kept to the end.
+/// A flood of connections that send these bytes: one each 5 ms, kept to the end.
 fn flood(address: SocketAddr, said: &[u8], count: u32) -> Vec<TcpStream> {
     let begin = Instant::now();
     let one = |number| {
         let at = begin + Duration::from_millis(5) * number;
         thread::sleep(at.saturating_duration_since(Instant::now()));
         let mut stream = TcpStream::connect(address).unwrap();
-        // Some are closed already.
+        // Some are already closed.
         let _ = stream.write_all(said);
         stream
     };
@@ -72,7 +72,7 @@ fn flood(address: SocketAddr, said: &[u8], count: u32) -> Vec<TcpStream> {
 #[test]
 fn silent_connections_take_no_handshake_from_others() {
     let application = App::saying("hello");
-    // At 200 a second the first are a tenth of what would be there after 5 s.
+    // At 200 a second the first are a tenth of the connections after 5 s.
     for (handshakes, said) in [("32", &b""[..]), ("512", b""), ("512", b"\x16")] {
         let sideman =
             self_signed(&application.url()).set("tls.handshakes", handshakes).start().until_ready();
@@ -88,7 +88,7 @@ fn silent_connections_take_no_handshake_from_others() {
                 count += 1;
                 thread::sleep(Duration::from_millis(20));
             }
-            // None of those who say nothing was closed for others.
+            // No silent connection was closed for others.
             if said.is_empty() {
                 assert_eq!(sideman.metric("sideman_client_connections_shed_total", &[]), 0.0);
                 assert_eq!(sideman.metric("sideman_tls_handshakes_postponed_total", &[]), 0.0);

@@ -1,4 +1,4 @@
-//! Handshakes: what is agreed on, how they fail, and that those who drag theirs out hold nobody up.
+//! Handshakes: negotiation, failures, and slow handshakes that delay no other client.
 
 use std::{
     io::{Read as _, Write as _},
@@ -43,7 +43,7 @@ fn tls_1_2_and_1_3_are_accepted() {
     until_handshakes(&sideman, "full", 2.0);
     sideman.until_metric("sideman_tls_connections", &[], 0.0);
     sideman.until_metric("sideman_tls_handshakes_in_flight", &[], 0.0);
-    // The plain listener is there as before.
+    // The plain listener works as before.
     assert_eq!(sideman.get("/").text(), "hello");
 }
 
@@ -77,7 +77,7 @@ fn alpn_negotiates_the_protocol() {
     until_handshakes(&sideman, "incompatible", 1.0);
 }
 
-/// RFC 7301 and RFC 9113, 3.2: what was agreed on is what is spoken.
+/// RFC 7301 and RFC 9113, 3.2: the negotiated protocol is required.
 #[test]
 fn negotiated_protocol_is_enforced() {
     let application = App::saying("hello");
@@ -89,7 +89,7 @@ fn negotiated_protocol_is_enforced() {
     };
     let preface = [PREFACE, &settings_frame(&[]).bytes()].concat();
     let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    // SETTINGS, then GOAWAY with PROTOCOL_ERROR and no stream: nothing is answered.
+    // SETTINGS, then GOAWAY with PROTOCOL_ERROR and no stream: there is no response.
     for bytes in
         [request, "INVALID CONNECTION PREFACE\r\n\r\n", "PRI * HTTP/1.1\r\nHost: a\r\n\r\n"]
     {
@@ -105,7 +105,7 @@ fn negotiated_protocol_is_enforced() {
         assert!(answer.starts_with(b"HTTP/1.1 505 "), "{protocol}: {}", answer.escape_ascii());
         assert_eq!(connect(&[protocol]).get("/", "").text(), "hello");
     }
-    // Without an agreement the first bytes tell.
+    // Without ALPN the first bytes decide.
     assert_eq!(connect(&[]).get("/", "").text(), "hello");
     for protocols in [&["h2"][..], &[]] {
         let mut client = connect(protocols);
@@ -122,7 +122,7 @@ fn client_resumes_its_session() {
     for version in [&version::TLS12, &version::TLS13] {
         let config = Trust::Only(version).config();
         let mut first = Tls::connect(address(&sideman), &config, "localhost");
-        // Its tickets come before the answer.
+        // Its tickets arrive before the response.
         assert_eq!(first.get("/", "").status, 200);
         let mut second = Tls::connect(address(&sideman), &config, "localhost");
         assert_eq!(second.connection().handshake_kind(), Some(HandshakeKind::Resumed));
@@ -148,7 +148,7 @@ fn malformed_handshake_is_closed_and_counted() {
     let mut strange = Client::connect(address(&sideman));
     strange.send([0_u8, 1, 2, 3]).until_gone();
     until_handshakes(&sideman, "not_tls", 2.0);
-    // The right beginning, and nothing sensible behind it.
+    // A valid beginning, followed by invalid bytes.
     let mut broken = Client::connect(address(&sideman));
     broken.send([&[22, 3, 1, 0, 8][..], &[0xff; 8]].concat()).until_gone();
     until_handshakes(&sideman, "broken", 1.0);
@@ -171,7 +171,7 @@ fn slow_handshake_times_out_and_blocks_no_client() {
     let silent: Vec<TcpStream> = (0..SILENT)
         .map(|number| {
             let mut stream = TcpStream::connect(address(&sideman)).unwrap();
-            // Half of them begin.
+            // Half of them send a part of a handshake.
             if number % 2 == 0 {
                 stream.write_all(&[22, 3, 1]).unwrap();
             }
@@ -187,11 +187,11 @@ fn slow_handshake_times_out_and_blocks_no_client() {
         assert_eq!(sideman.get("/").text(), "hello");
         slowest = slowest.max(asked.elapsed());
     });
-    // Far below the time that the others take.
+    // Far below the timeout of the others.
     assert!(slowest < Duration::from_millis(2500), "{slowest:?}");
     for mut stream in silent {
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        // Closed, or reset because of what nobody wanted to read.
+        // Closed, or reset because of unread bytes.
         let read = stream.read(&mut [0; 64]);
         assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
     }
@@ -219,10 +219,10 @@ fn handshakes_over_the_limit_wait_for_a_permit() {
         Tls::connect(address, &Trust::Anyone.config(), "localhost").get("/", "").text()
     });
     sideman.until_metric("sideman_tls_handshakes_postponed_total", &[], 1.0);
-    // Nobody else is held up, and neither are those who have it behind them.
+    // No other client is delayed, including those with a completed handshake.
     assert_eq!(sideman.get("/").text(), "hello");
     assert_eq!(waiting.join().unwrap(), "hello");
-    // The oldest was ended for it, and no other.
+    // The oldest was closed for it, and no other.
     sideman.until_metric("sideman_client_connections_shed_total", &[], 1.0);
     drop(begun);
     until_handshakes(&sideman, "disconnected", 1.0);
@@ -240,7 +240,7 @@ fn shutdown_does_not_wait_for_silent_clients() {
     assert_eq!(idle.get("/", "").text(), "hello");
     let begin = Instant::now();
     sideman.signal(Signal::TERM);
-    // An idle connection gets close_notify: nothing is missing.
+    // An idle connection gets close_notify: no data is missing.
     assert!(idle.until_closed().unwrap().is_empty());
     let (code, _) = sideman.wait();
     assert_eq!(code, Some(0));

@@ -1,4 +1,4 @@
-//! HTTP over TLS: the same bytes as without, and what the application is told of it.
+//! HTTP over TLS: the same bytes as without TLS, and the scheme at the application.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::support::{
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
-/// An application that repeats what it was told of the scheme.
+/// An application that echoes the received scheme.
 fn echo() -> App {
     App::start(|request: &Request| {
         let field = |name: &str| request.head.get(name).unwrap_or("-").to_owned();
@@ -34,7 +34,7 @@ fn files_are_the_same_byte_for_byte() {
     let application = App::saying("hello");
     let sideman = self_signed(&application.url()).files("/s/", directory.path()).start();
     let mut client = connect(&sideman);
-    // The second time it comes from sealed memory, which the kernel could send without TLS.
+    // The second response comes from a memfd, which the kernel could send without TLS.
     for _ in 0..3 {
         for size in sizes {
             let response = client.get(&format!("/s/{size}.bin"), "");
@@ -60,7 +60,7 @@ fn application_sees_https() {
     let sideman = self_signed(&application.url()).start();
     let port = address(&sideman).port();
     let mut client = connect(&sideman);
-    // Nobody is believed who is not trusted.
+    // Untrusted clients cannot set the scheme.
     for fields in ["", "X-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n"] {
         assert_eq!(client.get("/", fields).text(), format!("https {port} 127.0.0.1"));
     }
@@ -78,7 +78,7 @@ fn scheme_of_a_trusted_proxy_wins_over_tls() {
         let fields = format!("X-Forwarded-Proto: {told}\r\nX-Forwarded-For: 192.0.2.1\r\n");
         assert_eq!(client.get("/", &fields).text(), "https 443 192.0.2.1");
     }
-    // The balancer's client came without TLS, whatever the balancer itself speaks here.
+    // The load balancer's client used http, although the load balancer uses TLS here.
     let response = client.get("/a", "X-Forwarded-Proto: http\r\n");
     assert_eq!(response.status, 301);
     assert!(
@@ -147,7 +147,7 @@ fn half_closed_client_gets_its_response() {
         } else {
             client.half_close();
         }
-        // It was asked whether it is still there.
+        // Sideman has checked whether the client is still connected.
         assert!(client.until("\r\n\r\n").starts_with("HTTP/1.1 100 "));
         assert_eq!(client.response().text(), "hello");
         assert!(client.until_closed().unwrap().is_empty());
@@ -211,7 +211,7 @@ fn truncated_response_gets_no_close_notify() {
     let settings: Settings = self_signed(&origin.url()).set("route.all.stream", "response");
     let sideman = settings.start();
     let mut client = connect(&sideman);
-    // Its body has no length and no chunks: only the connection's end says where it ends.
+    // Its body has no length and no chunks: only the end of the connection delimits it.
     client.send("GET / HTTP/1.0\r\nHost: a.test\r\n\r\n");
     let ended = client.until_closed();
     assert!(

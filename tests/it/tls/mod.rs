@@ -1,4 +1,4 @@
-//! TLS towards clients, and listeners at unix sockets.
+//! TLS for clients, and listeners at unix sockets.
 
 mod certificates;
 mod client;
@@ -36,7 +36,7 @@ impl Pair {
         Self { certificate: certificate.pem(), key: key.serialize_pem() }
     }
 
-    /// Puts both in place at once, as far as two files can be; gives them as a setting.
+    /// Replaces both files at nearly the same time; returns them as a setting.
     fn write(&self, directory: &TempDir, name: &str) -> String {
         let path = |end: &str| directory.join(&format!("{name}.{end}"));
         for (end, text) in [("key", &self.key), ("pem", &self.certificate)] {
@@ -47,12 +47,12 @@ impl Pair {
     }
 }
 
-/// Sideman with a TLS listener beside the plain one, and a certificate made at the start.
+/// Sideman with a TLS listener beside the plain one, and a self-signed certificate.
 fn self_signed(upstream: &str) -> Settings {
     Settings::before(upstream).set("tls.listen", "127.0.0.1:0").set("tls.self_signed", "true")
 }
 
-/// Where TLS is spoken.
+/// The address of the TLS listener.
 #[track_caller]
 fn address(sideman: &Sideman) -> SocketAddr {
     let line = sideman.event("listening for TLS address=");
@@ -60,13 +60,13 @@ fn address(sideman: &Sideman) -> SocketAddr {
     address.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// A client of TLS that takes any certificate.
+/// A TLS client that accepts any certificate.
 #[track_caller]
 fn connect(sideman: &Sideman) -> Tls {
     Tls::connect(address(sideman), &Trust::Anyone.config(), "localhost")
 }
 
-/// The certificate's first name, as a client is shown it that asks for this host.
+/// The first name in the certificate that a client gets for this host.
 #[track_caller]
 fn shown(address: SocketAddr, host: &str) -> String {
     let client = Tls::connect(address, &Trust::Anyone.config(), host);
@@ -76,7 +76,7 @@ fn shown(address: SocketAddr, host: &str) -> String {
     names.value.general_names[0].to_string()
 }
 
-/// How many handshakes ended so.
+/// The number of handshakes with this result.
 #[track_caller]
 fn until_handshakes(sideman: &Sideman, result: &str, count: f64) {
     sideman.until_metric("sideman_tls_handshakes_total", &[("result", result)], count);
@@ -92,7 +92,7 @@ fn with(
     Arc::new(config)
 }
 
-/// Whether a file is there, of whatever kind.
+/// Whether a file of any kind exists.
 fn is_there(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
 }

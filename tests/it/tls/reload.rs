@@ -1,4 +1,4 @@
-//! TLS under settings that change: new connections get the new, the old ones go on.
+//! Reloading TLS settings: new connections use the new ones, established ones keep the old.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -46,11 +46,11 @@ fn reload_changes_certificates() {
     assert_eq!(reload(&sideman), "reloaded; changed: tls.certificates\n");
     assert_eq!(shown(address, "any.test"), "DNSName(new.test)");
     assert_eq!(kept.get("/", "").body, b"hello");
-    // The same files with other contents count at once, without waiting for who watches them.
+    // Changed contents of the same files are used at once, without waiting for the thread that watches them.
     Pair::new(&["third.test"]).write(&directory, "new");
     reload(&sideman);
     assert_eq!(shown(address, "any.test"), "DNSName(third.test)");
-    // One that can't be used is a reload that fails.
+    // An invalid certificate fails the reload.
     directory.write("new.pem", "no certificate");
     assert_eq!(sideman.admin_post("/-/reload").status, 422);
     assert_eq!(shown(address, "any.test"), "DNSName(third.test)");
@@ -97,7 +97,7 @@ fn reload_enables_and_disables_tls_at_the_same_socket() {
         .unwrap();
     reload(&sideman);
     assert_eq!(try_connect(address).unwrap().get("/", "").body, b"hello");
-    // A connection that began without it goes on without it.
+    // A connection without TLS stays without it.
     assert_eq!(kept.get("/").text(), "hello");
     std::fs::write(&path, text).unwrap();
     reload(&sideman);

@@ -1,13 +1,13 @@
-//! Private keys that can't be used, or were changed on their way: what can be read is read, and nothing
-//! that the program says of any of them holds a part of it.
+//! Invalid or damaged private keys: readable ones are used, and no message
+//! contains a part of any of them.
 
 use super::{Pair, address, shown};
 use crate::support::{App, Ended, Settings, TempDir};
 
-/// Characters and bytes of a key that would be a leak in a row.
+/// This many characters or bytes of a key in a row count as a leak.
 const RUN: usize = 8;
 
-/// A change to a file with a key, and what has to be said of it.
+/// A change to a file with a key, and the expected message.
 type Case<'a> = (&'a str, Vec<u8>, &'a str);
 
 /// The base64 of a PEM text.
@@ -19,7 +19,7 @@ fn section(label: &str, body: &str) -> String {
     format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
 }
 
-/// Fails if a text holds a part of the key, as it is, as decimal bytes or as hexadecimal ones.
+/// Fails if a text holds a part of the key, unchanged, as decimal bytes or as hexadecimal ones.
 #[track_caller]
 fn holds_nothing_of(key: &str, said: &str, case: &str) {
     let bare: String = said.chars().filter(|c| !c.is_whitespace()).collect();
@@ -34,7 +34,7 @@ fn holds_nothing_of(key: &str, said: &str, case: &str) {
     }
 }
 
-/// Keys that can't be used.
+/// Keys that cannot be used.
 fn damaged(pair: &Pair, other: &Pair) -> Vec<Case<'static>> {
     let key = &pair.key;
     let base64 = body(key);
@@ -118,7 +118,7 @@ fn damaged(pair: &Pair, other: &Pair) -> Vec<Case<'static>> {
     ]
 }
 
-/// Changes that leave one way to read a key.
+/// Changes that leave the key readable.
 fn readable(key: &str) -> Vec<(&'static str, String)> {
     vec![
         ("literal \\n", key.replace('\n', "\\n")),
@@ -217,7 +217,7 @@ fn reload_and_events_hold_nothing_of_a_damaged_key() {
         assert!(response.text().contains(expected), "{case}: {}", response.text());
         holds_nothing_of(&pair.key, &response.text(), case);
     }
-    // The last one is seen by the thread that watches the files, too.
+    // The thread that watches the files sees the last one, too.
     sideman.event("certificate reload failed");
     let (code, events) = sideman.stop_for_events();
     assert_eq!(code, Some(0));

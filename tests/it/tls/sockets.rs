@@ -1,4 +1,4 @@
-//! Listeners at unix sockets, bare and with TLS.
+//! Listeners at unix sockets, plain and with TLS.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::support::{App, Request, Settings, Sideman, TempDir, pattern};
 
-/// Repeats what it was told of the client.
+/// Echoes the received client information.
 fn echo() -> App {
     App::start(|request: &Request| {
         let field = |name: &str| request.head.get(name).unwrap_or("-").to_owned();
@@ -32,7 +32,7 @@ fn listening(application: &App, directory: &TempDir) -> (Settings, PathBuf, Path
     (settings, bare, tls)
 }
 
-/// One request; the whole of what comes.
+/// Sends one request; returns all received bytes.
 fn ask(path: &Path, target: &str, fields: &str) -> String {
     let mut stream = UnixStream::connect(path).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -73,7 +73,7 @@ fn unix_socket_peer_is_a_trusted_proxy() {
     let _sideman: Sideman = settings.start().until_ready();
     let told = "X-Forwarded-For: 198.51.100.7, 192.0.2.1\r\nX-Forwarded-Proto: https\r\n";
     assert!(ask(&bare, "/", told).ends_with("\r\n\r\nhttps 443 192.0.2.1"));
-    // The proxy has seen somebody of this machine, who may say anything.
+    // The proxy's client is on this machine, and may send any headers.
     let told = "X-Forwarded-For: 198.51.100.7, 127.0.0.1\r\n";
     assert!(ask(&bare, "/", told).ends_with("\r\n\r\nhttp 80 127.0.0.1"));
 }
@@ -83,7 +83,7 @@ fn only_stale_sockets_are_replaced() {
     let (application, directory) = (echo(), TempDir::new());
     let (settings, bare, _) = listening(&application, &directory);
     drop(settings.start().until_ready());
-    // Killed: it could not take its socket along.
+    // Killed, so it could not remove its socket.
     assert!(is_there(&bare));
     let again = settings.start().until_ready();
     assert!(ask(&bare, "/", "").starts_with("HTTP/1.1 200 "));

@@ -1,4 +1,4 @@
-//! What people try it with: openssl s_client and curl.
+//! Common TLS clients: openssl s_client and curl.
 
 use std::process::Output;
 
@@ -70,7 +70,7 @@ fn curl_gets_a_file() {
         let Some(output) = Tool::Curl.run(&[flags, &shown].concat(), "") else { return };
         assert_eq!(String::from_utf8_lossy(&output.stdout), version);
     }
-    // Nobody has vouched for it.
+    // The certificate is self-signed.
     let Some(output) = Tool::Curl.run(&["-sS", &url], "") else { return };
     assert!(!output.status.success());
     sideman.until_metric("sideman_tls_handshakes_total", &[("result", "refused")], 1.0);

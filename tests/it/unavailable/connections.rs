@@ -1,4 +1,4 @@
-//! How long connections to the application are kept, and how long an answer may take.
+//! The lifetime of upstream connections, and timeouts of responses.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ fn keep_alive_timeout_of_the_application_is_respected() {
     let begin = Instant::now();
     assert_eq!(sideman.get("/").text(), "ok");
     closed.pass();
-    // Half a second before the application would; five minutes by the settings.
+    // Half a second before the application would close it; five minutes by the settings.
     assert!(begin.elapsed() >= Duration::from_millis(500), "{:?}", begin.elapsed());
 }
 
@@ -84,7 +84,7 @@ fn total_timeout_covers_the_response_body() {
 
 #[test]
 fn total_timeout_covers_a_slow_client() {
-    // There is always something to read, and nothing is ever waited for but the client.
+    // Data is always available, so Sideman waits for the client only.
     const SIZE: usize = 20_000_000;
     let response = App::reply(&vec![b'x'; SIZE]);
     let asked = Gate::new();

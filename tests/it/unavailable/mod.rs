@@ -1,5 +1,5 @@
-//! An application that is not there: what waits for it, what is sent again, and what several servers
-//! make of it.
+//! An unavailable application: queued requests, retries, and the choice among several
+//! servers.
 
 mod connections;
 mod restarts;
@@ -7,7 +7,7 @@ mod servers;
 
 use crate::support::{Client, Sideman};
 
-/// Asks without waiting for the answer.
+/// Sends a request without waiting for the response.
 fn ask(sideman: &Sideman, method: &str, path: &str, body: &str) -> Client {
     let mut client = sideman.connect();
     let length = body.len();

@@ -1,4 +1,4 @@
-//! An application that comes back: nobody notices, as far as that is safe.
+//! A restarting application: no request fails if retrying is safe.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ fn before_socket(path: &Path) -> Settings {
     Settings::before(&format!("http+unix:{}", path.display())).set("upstream.wait", "15s")
 }
 
-/// Waits until so many requests wait for the application.
+/// Waits until this number of requests waits for the application.
 #[track_caller]
 fn until_waiting(sideman: &Sideman, count: u32) {
     sideman.until_metric("sideman_queue_length", &[], count.into());
@@ -88,7 +88,7 @@ fn queued_requests_make_no_reconnect_storm() {
     let before = sideman.metric("sideman_upstream_connections_failed_total", &[]);
     waiting.extend((0..40).map(|_| ask(&sideman, "GET", "/", "")));
     until_waiting(&sideman, 41);
-    // Somebody has found out already: nobody else asks.
+    // The server is known to be unavailable: other requests do not connect.
     let after = sideman.metric("sideman_upstream_connections_failed_total", &[]);
     assert_eq!(before, after);
     let _app = App::on(port.listen(), |_| App::reply(b"ok"));
@@ -126,7 +126,7 @@ fn safe_request_lost_with_its_application_is_retried() {
     let sideman = before_socket(&path).start();
     let mut client = ask(&sideman, "GET", "/1", "");
     let (stream, _) = accept_request(&listener);
-    // All of it dies at once, without an answer.
+    // All processes end at once, without a response.
     fs::remove_file(&path).unwrap();
     drop(listener);
     drop(stream);
@@ -166,7 +166,7 @@ fn request_that_killed_its_worker_is_not_retried() {
     let sideman = before_socket(&path).start();
     let mut client = ask(&sideman, "GET", "/fatal", "");
     let (stream, _) = accept_request(&listener);
-    // The others are there, and accept.
+    // The other workers exist, and accept.
     drop(stream);
     assert_eq!(client.response().status, 502);
     assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 0.0);

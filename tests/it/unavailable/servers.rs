@@ -1,4 +1,4 @@
-//! Several servers: the least busy is next, those in trouble are left alone, and never all of them.
+//! Several servers: the least busy is next, failing ones are ejected, but never all of them.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener},
@@ -26,7 +26,7 @@ fn least_busy_server_is_next() {
     });
     let fast = App::saying("fast");
     let sideman = before(&[&slow.url(), &fast.url()]).start();
-    // All things equal, the first in the list is next.
+    // If all are equally busy, the first in the list is next.
     let mut first = ask(&sideman, "GET", "/1", "");
     eventually("a request at the slow one", || (slow.requests() == 1).then_some(()));
     for _ in 0..10 {
@@ -83,7 +83,7 @@ fn server_name_is_resolved_when_needed() {
     let port = app.url().rsplit(':').next().unwrap().to_owned();
     let sideman = Settings::before(&format!("http://localhost:{port}")).start();
     assert_eq!(sideman.get("/").text(), "four");
-    // Its other family is the same server.
+    // The other address family belongs to the same server.
     assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "available")]), 1.0);
 }
 
@@ -126,7 +126,7 @@ fn unresolvable_server_is_skipped() {
 
 #[test]
 fn server_found_unavailable_by_a_probe_recovers_at_once() {
-    // Alone, and away when it is asked: a request that comes then waits for it, and not for its own sake.
+    // The only server, unavailable when probed: later requests wait for it.
     let answered_in = || {
         let port = ReservedPort::new();
         let settings = Settings::before(&port.url()).set("upstream.probe", "1s");
@@ -137,7 +137,7 @@ fn server_found_unavailable_by_a_probe_recovers_at_once() {
         assert_eq!(sideman.get("/").text(), "back");
         begin.elapsed()
     };
-    // A rest would be a second, always: a busy machine is slow now and then.
+    // An ejection always lasts a second here: a busy machine is slow now and then.
     let is_quick = |_| answered_in() < Duration::from_millis(700);
     assert!((0..10).any(is_quick), "ten times it took longer");
 }
@@ -163,7 +163,7 @@ fn probe_of_a_path_checks_the_status() {
     assert_eq!(sideman.get("/").text(), "well");
 }
 
-/// What is no answer in the server's own protocol is none, wherever there is a 200 in it.
+/// Bytes that are not a response in the server's protocol fail the probe, even if they contain 200.
 #[test]
 fn probe_accepts_only_responses_in_the_servers_protocol() {
     for nonsense in [
@@ -201,7 +201,7 @@ fn a_probe_speaks_the_uwsgi_protocol() {
     assert_eq!(sideman.get("/").text(), "ok");
 }
 
-/// Names are asked for more and more rarely while nobody needs them.
+/// An unused name is resolved less and less often.
 #[test]
 fn request_waiting_for_dns_continues_once_resolved() {
     if !can_mount() {
@@ -216,7 +216,7 @@ fn request_waiting_for_dns_continues_once_resolved() {
     let sideman = settings.set("upstream.wait", "20s").mounts(&mount).start();
     let mut client = sideman.connect();
     client.send("GET /late HTTP/1.1\r\nHost: example.test\r\n\r\n");
-    // As long as it takes for the pauses to grow.
+    // Long enough for the intervals to grow.
     let is_queued = || sideman.metric("sideman_queue_length", &[]);
     sideman.until_metric("sideman_queue_length", &[], 1.0);
     repeat_for(Duration::from_secs(5), || assert_eq!(is_queued(), 1.0));
@@ -265,7 +265,7 @@ fn event_names_the_failed_upstream_and_a_remedy() {
     assert!(event.contains("check that the application runs"), "{event}");
 }
 
-/// One that comes and goes would fill the log.
+/// A server that fails repeatedly would fill the log.
 #[test]
 fn outages_are_logged_once_in_ten_seconds() {
     let place = ReservedAddress::new(Way { protocol: Protocol::Http, is_unix: false });
@@ -275,7 +275,7 @@ fn outages_are_logged_once_in_ten_seconds() {
         let app = App::on(place.listen().into(), |_| App::reply(b"here"));
         eventually("an answer", || (sideman.get("/").status == 200).then_some(()));
         drop(app);
-        // A request that meets the end of the application has another error, and ejects nothing.
+        // A request that is in flight when the application ends has another error, and ejects nothing.
         let is_away =
             || sideman.metric("sideman_upstream_servers", &[("state", "unavailable")]) == 1.0;
         eventually("an outage", || (sideman.get("/").status == 502 && is_away()).then_some(()));
@@ -284,10 +284,10 @@ fn outages_are_logged_once_in_ten_seconds() {
     let begin = Instant::now();
     come_and_go();
     repeat_for(Duration::from_secs(10), &mut come_and_go);
-    // Now one may be logged again.
+    // Now another outage may be logged.
     come_and_go();
     let most = 1 + begin.elapsed().as_secs() / 10;
-    // Far more than there are lines.
+    // Far more outages than log lines.
     assert!(outages > 10, "{outages}");
     let ejections = sideman.metric("sideman_upstream_ejections_total", &[]);
     assert!(ejections >= f64::from(outages), "{ejections} of {outages}");
@@ -296,7 +296,7 @@ fn outages_are_logged_once_in_ten_seconds() {
     let lines = with("upstream server unavailable");
     assert!(lines.len() >= 2 && lines.len() as u64 <= most, "{most}: {lines:#?}");
     assert!(lines[0].contains("upstream_refused") && lines[0].contains("missed=0"), "{lines:#?}");
-    // The others are counted.
+    // The other outages are counted.
     assert!(!lines[1].contains("missed=0"), "{lines:#?}");
     assert!(with("upstream server available again").len() <= lines.len(), "{events:#?}");
 }

@@ -1,4 +1,4 @@
-//! Who may open a tunnel, and what goes each way when somebody asks.
+//! WebSocket handshakes: which requests open a tunnel, and the headers in both directions.
 
 use super::accepts;
 use crate::support::{
@@ -62,7 +62,7 @@ fn abandoned_handshake_connection_is_not_reused() {
 
 #[test]
 fn upgrade_over_a_new_connection_has_connection_upgrade() {
-    // Without kept connections every other request says `Connection: close`.
+    // Without idle connections every other request has `Connection: close`.
     let origin = Origin::script(accepts());
     let sideman = Settings::before(&origin.url()).set("upstream.max_idle", "0").start();
     super::open_tunnel(&sideman);
@@ -123,7 +123,7 @@ fn refused_upgrade_is_an_ordinary_response() {
     let response = client.send(ASK).response();
     assert_eq!((response.status, response.text().as_str()), (403, "no"));
     assert!(!response.head.has("upgrade"), "{response:?}");
-    // Both connections go on as they were.
+    // Both connections stay open.
     assert_eq!(client.get("/next").text(), "next");
     assert_eq!(sideman.log_of("/ws")["status"], 403);
 }
@@ -144,7 +144,7 @@ fn unrequested_protocol_is_refused() {
 
 #[test]
 fn bytes_right_after_the_handshake_heads_arrive() {
-    // Both are read along with the heads, into the buffers of those who read heads.
+    // Both sides' bytes are read together with the heads, into the buffers of the head parsers.
     let origin = Origin::script([
         expect("GET /ws "),
         send(format!("{ACCEPT}from the application")),

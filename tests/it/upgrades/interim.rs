@@ -1,4 +1,4 @@
-//! Answers before the answer (RFC 9110, 15.2), and events that are passed on one by one.
+//! Interim responses (RFC 9110, 15.2), and events that are forwarded one by one.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ fn early_hints_are_sent_at_once() {
     let sideman = Settings::before(&origin.url()).start();
     let mut client = sideman.connect();
     client.send("GET /first HTTP/1.1\r\nHost: example.test\r\n\r\n");
-    // Not `100 Continue`, which is about the application's connection.
+    // Not `100 Continue`, which is about the upstream connection.
     assert_eq!(client.until("\r\n\r\n"), "HTTP/1.1 102 Processing\r\n\r\n");
     assert_eq!(client.until("\r\n\r\n"), PASSED);
     seen.open();
@@ -36,7 +36,7 @@ fn early_hints_are_sent_at_once() {
         (response.status, response.interim.len(), response.text().as_str()),
         (200, 0, "hello")
     );
-    // The next answer on the same connection is as good, all of it in one piece.
+    // The next response on the same connection is whole, and sent at once.
     let response = client.get("/next");
     assert_eq!((response.interim, response.body), (vec![103], b"hello".to_vec()));
     let line = sideman.log_of("/first");
@@ -67,7 +67,7 @@ fn early_hints_of_a_pipelined_request_keep_their_order() {
     for path in ["/1", "/2", "/3"] {
         let response = client.response();
         assert_eq!((response.status, response.text().as_str()), (200, "hello"), "{path}");
-        // One that can't be put in its place is left out.
+        // A hint that would be out of order is dropped.
         assert!(response.interim.iter().all(|&status| status == 103), "{path}: {response:?}");
     }
 }
@@ -122,8 +122,8 @@ fn each_event_is_forwarded_at_once() {
         times.push(begin.elapsed());
     }
     times.sort_unstable();
-    // About a tenth of a millisecond on an idle machine. A timer in the way would show in most of them,
-    // a busy machine in some.
+    // About a tenth of a millisecond on an idle machine. A timer on the path would delay most of them,
+    // a busy machine delays some.
     let quarter = times[EVENTS / 4];
     assert!(quarter < Duration::from_millis(20), "{quarter:?}, most {:?}", times[EVENTS - 1]);
 }

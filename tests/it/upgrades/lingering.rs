@@ -1,4 +1,4 @@
-//! An answer to a client that still sends: it arrives, and the connection ends soon after.
+//! Responses to a client that is still sending: the client gets the response, and the connection closes soon after.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ fn early_response_reaches_a_client_that_sends_first() {
             bytes.extend_from_slice(format!("{LONG:x}\r\n").as_bytes());
         }
         bytes.extend(pattern(LONG));
-        // All of it, before a byte of the answer is read.
+        // The whole upload, before a byte of the response is read.
         client.send(bytes);
         let response = client.response();
         assert_eq!(response.status, 405, "{framing}");
@@ -79,11 +79,11 @@ fn silent_client_is_not_waited_for_after_an_early_response() {
     ));
     assert!(client.response().closes());
     let begin = Instant::now();
-    // Its end is told at once.
+    // The close is announced at once.
     assert!(client.until_closed().is_empty());
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
     sideman.until_metric("sideman_client_connections", &[], 0.0);
-    // The process waits for no more than a few seconds of silence, and has cut no request.
+    // The process waits for a few seconds of silence at most, and has aborted no request.
     assert_eq!(sideman.leave().0, Some(0));
     let waited = begin.elapsed();
     assert!(waited >= Duration::from_secs(4) && waited < Duration::from_secs(15), "{waited:?}");

@@ -1,5 +1,5 @@
-//! Connections that become WebSockets, and what an answer may bring besides its head and body:
-//! interim answers, trailers, an end that is read by a client that still sends.
+//! WebSocket connections, and parts of a response besides its head and body:
+//! interim responses, trailers, and the close towards a client that is still sending.
 
 mod handshakes;
 mod interim;

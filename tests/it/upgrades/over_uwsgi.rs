@@ -1,4 +1,4 @@
-//! WebSocket to applications that speak the uwsgi protocol, as uWSGI's own `websocket_handshake` does.
+//! WebSocket for applications with the uwsgi protocol, as in uWSGI's own `websocket_handshake`.
 
 use std::{
     fs::{self, File},
@@ -118,7 +118,7 @@ fn websocket_frames_are_echoed_by_a_real_uwsgi() {
             assert!(frame == Frame { first: BINARY, payload: pattern(size) }, "{size}");
         }
         send_frame(&mut client, CLOSE, &1000_u16.to_be_bytes());
-        // uWSGI ends the connection without a frame of its own.
+        // uWSGI closes the connection without a close frame.
         client.until_gone();
         drop(client);
         assert_eq!(sideman.log_of("/ws")["status"], 101);

@@ -1,4 +1,4 @@
-//! Fields behind a body (RFC 9110, 6.5): for clients that take them, and only what may stand there.
+//! Trailers (RFC 9110, 6.5): for clients that accept them, and only allowed fields.
 
 use crate::support::{Client, Gate, Origin, Settings, expect, send, wait};
 
@@ -17,7 +17,7 @@ fn clients_with_te_trailers_get_allowed_trailers() {
     let origin = Origin::script([expect("GET / "), send(ANSWER), expect("GET / "), send(ANSWER)]);
     let sideman = Settings::before(&origin.url()).start();
     let mut client = sideman.connect();
-    // The second goes over the same two connections.
+    // The second request uses the same two connections.
     for _ in 0..2 {
         let head = ask(&mut client, "HTTP/1.1", "TE: trailers\r\nConnection: TE\r\n");
         assert!(head.contains("\r\ntrailer: x-sum\r\n"), "{head}");

@@ -1,4 +1,4 @@
-//! What a tunnel carries, and how it ends.
+//! Tunnels: their data, and their end.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ fn tunnel_carries_bytes_both_ways_and_counts_them() {
     let received = sideman.metric("sideman_received_bytes_total", &[]);
     let mut client = open_tunnel(&sideman);
     sideman.until_metric("sideman_tunnels", &[], 1.0);
-    // A tunnel is no request that somebody waits for.
+    // A tunnel does not count as a pending request.
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
     client.send("one").until("two");
     client.send("three").until("four");
@@ -119,7 +119,7 @@ fn reset_of_one_side_closes_the_other() {
     open_tunnel(&sideman).leave();
     origin.until_closed(1);
     assert_eq!(sideman.log_of("/ws")["error"], "client_disconnected");
-    // That is no failure of the application.
+    // This is not a failure of the application.
     let (_, events) = sideman.stop_for_events();
     assert!(!events.iter().any(|line| line.contains("request failed")), "{events:?}");
 }
@@ -132,7 +132,7 @@ fn slow_readers_of_a_tunnel_use_no_memory() {
     let origin = script([send(&bytes), open(&filled), wait(&read), until_closed()]);
     let sideman = Settings::before(&origin.url()).start();
     let mut client = open_tunnel(&sideman);
-    // As much as the sockets hold is on its way now, and no more.
+    // The sockets' buffers are full now.
     let sent = || sideman.metric("sideman_sent_bytes_total", &[]);
     let (mut last, mut same) = (sent(), 0);
     eventually("the sockets are full", || {
@@ -157,7 +157,7 @@ fn idle_timeout_closes_only_silent_tunnels() {
     let origin = script([gap(), send("one"), gap(), send("two"), until_closed()]);
     let sideman = Settings::before(&origin.url())
         .set("upstream.tunnel_timeout", "2s")
-        // Neither of these is about tunnels.
+        // Neither of these timeouts applies to tunnels.
         .set("server.idle_timeout", "1s")
         .set("upstream.read_timeout", "1s")
         .start();
@@ -189,7 +189,7 @@ fn tunnel_is_closed_after_the_tunnel_timeout() {
     assert!(begin.elapsed() >= Duration::from_secs(1), "{:?}", begin.elapsed());
     let (code, lines) = sideman.wait();
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
-    // No request was cut.
+    // No request was aborted.
     assert_eq!(code, Some(0));
     assert!(lines.iter().any(|line| line.contains("/ws") && line.contains("101")), "{lines:?}");
 }

@@ -17,7 +17,7 @@ struct Uvicorn {
     home: TempDir,
 }
 
-/// A frame as it came.
+/// A received frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     /// FIN and the opcode.
@@ -81,7 +81,7 @@ fn application_can_refuse_and_close_a_websocket() {
     assert!(client.until_closed().is_empty());
 }
 
-/// Clients mask what they send (RFC 6455, 5.3).
+/// Clients mask their frames (RFC 6455, 5.3).
 pub(super) fn send_frame(client: &mut Client, first: u8, payload: &[u8]) {
     const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
     let mut frame = vec![first];

@@ -1,4 +1,4 @@
-//! Files and sockets that this process may not open: the event names what refuses, and the remedy.
+//! Files and sockets that this process may not open: the event names the denying permission, and the remedy.
 
 use std::{
     fs::{Permissions, set_permissions},

@@ -1,4 +1,4 @@
-//! Heads of responses that are unusual, and what goes on to the client.
+//! Unusual response heads, and the head that the client gets.
 
 use std::{
     io::{Read as _, Write as _},
@@ -9,7 +9,7 @@ use std::{
 
 use crate::support::{Gate, Origin, Settings, close, expect, send, wait};
 
-/// What a client gets, byte by byte, of a response that begins like this.
+/// The bytes that a client gets of a response that begins like this.
 fn relayed(head: &str) -> String {
     let origin = Origin::script([expect("GET / "), send(format!("{head}\r\nok"))]);
     let sideman = Settings::before(&origin.url()).start();
@@ -53,7 +53,7 @@ fn many_fields_are_relayed() {
     assert!(response.contains("\r\nx-field-599: a\r\n"), "{response}");
 }
 
-/// RFC 9112, 6.1: the message is read, and its connection is not used again.
+/// RFC 9112, 6.1: the message is read, and its connection is not reused.
 #[test]
 fn chunks_in_http10_end_the_connection() {
     let chunked = "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n\
@@ -88,12 +88,12 @@ fn interim_responses_are_relayed_in_order() {
     }
 }
 
-/// An application that begins like this, and then sends more of the other, every 20 ms, for no longer than 10 s.
+/// An application that begins with the first, and then repeats the second every 20 ms, for 10 s at most.
 fn drips(begin: &'static str, more: &'static str) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let thread = thread::spawn(move || {
-        // Some connections only ask whether anybody listens.
+        // Some connections only check whether the application accepts.
         let mut stream = loop {
             let (mut stream, _) = listener.accept().unwrap();
             if stream.read(&mut [0; 4096]).unwrap() > 0 {

@@ -1,4 +1,4 @@
-//! An application's address that leads back to Sideman itself.
+//! An upstream address that leads back to Sideman itself.
 
 use std::{os::unix::fs::symlink, path::Path};
 
@@ -54,7 +54,7 @@ fn cdn_loop_of_the_process_is_added_to_others() {
 fn looped_request_is_508_at_once() {
     let directory = TempDir::new();
     let (own, link) = (directory.join("own.sock"), directory.join("link.sock"));
-    // Not the same path, so that the settings do not show it.
+    // Another path, so that the settings do not reveal the loop.
     symlink(&own, &link).unwrap();
     let upstream = format!("http+unix:{}", link.display());
     let listen = format!("unix:{}", own.display());
@@ -69,7 +69,7 @@ fn looped_request_is_508_at_once() {
     assert_eq!(sideman.metric("sideman_errors_total", &[("error", "loop_detected")]), 1.0);
     let event = sideman.event("loop_detected");
     assert!(event.contains("upstream.url"), "{event}");
-    // One with a long body as well.
+    // A request with a long body as well.
     let body = vec![b'x'; 300_000];
     assert_eq!(Client::connect_to(&own).post("/upload", "", &body).status, 508);
 }
@@ -90,7 +90,7 @@ fn a_loop_through_another_proxy_is_508() {
     assert_eq!((loops(&one), loops(&other)), (1.0, 0.0));
 }
 
-/// Whoever turns packets into requests again may send them here.
+/// A gateway that turns packets into requests may forward them here.
 #[test]
 fn looped_uwsgi_request_is_508() {
     let application = UwsgiApp::tcp(After::Close, |packet| {
@@ -102,7 +102,7 @@ fn looped_uwsgi_request_is_508() {
     let named = sideman.get("/").text();
     assert!(named.starts_with("sideman-"), "{named}");
     let others = sideman.connect().ask("GET", "/", "CDN-Loop: cloudflare\r\n").text();
-    // One variable has both.
+    // One variable has both values.
     assert_eq!(others, format!("cloudflare, {named}"));
     let before = application.connections();
     check_comes_back(&sideman, &others);
@@ -120,7 +120,7 @@ fn looped_http2_request_is_508() {
     let before = application.requests();
     check_comes_back(&sideman, &named);
     assert_eq!(application.requests(), before);
-    // The others on its connection are served.
+    // The other streams of its connection are served.
     let fields = [("cdn-loop", named.as_str())];
     let (first, second) = (client.ask("GET", "/again", &fields), client.ask("GET", "/", &[]));
     assert_eq!(client.response(first).status, 508);
@@ -130,7 +130,7 @@ fn looped_http2_request_is_508() {
     assert_eq!(client.get("/").text(), named);
 }
 
-/// A request that was passed on with this name, over each protocol that clients speak.
+/// A forwarded request with this process name, over each protocol that clients use.
 #[track_caller]
 fn check_comes_back(sideman: &Sideman, named: &str) {
     let field = format!("CDN-Loop: {named}\r\n");

@@ -1,4 +1,4 @@
-//! Applications that misbehave, each in one way: what the client gets, and what is logged.
+//! Applications that misbehave, each in one way: the response at the client, and the log.
 
 mod forbidden;
 mod heads;
@@ -18,7 +18,7 @@ use crate::support::{
     pause, reset, send, until_closed, wait,
 };
 
-/// A failure has a page that says no more than it must, and a line in the log that says why.
+/// A failure has an error page without details, and a log line with the reason.
 #[track_caller]
 fn check_page(sideman: &Sideman, response: &Response, status: u16, path: &str) {
     assert_eq!(response.status, status, "{}", response.text());
@@ -61,7 +61,7 @@ fn has_no_socket_file() {
     let socket = directory.join("app.sock");
     let sideman = Settings::before(&format!("http+unix:{}", socket.display())).start();
     check_page(&sideman, &sideman.get("/none"), 502, "/none");
-    // A file that nobody listens on any more.
+    // A socket file without a listener.
     drop(UnixListener::bind(&socket).unwrap());
     check_page(&sideman, &sideman.get("/stale"), 502, "/stale");
 }
@@ -79,7 +79,7 @@ fn does_not_accept() {
     let _queue = application.fill_accept_queue();
     let sideman = Settings::before(&url).set("upstream.connect_timeout", "200ms").start();
     let response = sideman.get("/");
-    // Nobody answered: 502 as for a refusal or 504 as for silence.
+    // Nothing accepted: 502 as for a refusal or 504 as for silence.
     assert!(matches!(response.status, 502 | 504), "{response:?}");
     check_page(&sideman, &response, response.status, "/");
 }
@@ -115,7 +115,7 @@ fn sends_only_interim_responses() {
     let origin = Origin::script([expect("GET / "), send(interim), until_closed()]);
     let sideman = Settings::before(&origin.url()).set("upstream.read_timeout", "1s").start();
     let response = sideman.get("/");
-    // Given up as soon as it is clear that it makes no sense, or when nothing follows.
+    // It fails as soon as it is invalid, or when nothing follows.
     assert!(matches!(response.status, 502 | 504), "{response:?}");
     check_page(&sideman, &response, response.status, "/");
 }
@@ -150,7 +150,7 @@ fn does_not_read_what_it_is_sent() {
     let mut client = sideman.connect();
     client.send("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 64000000\r\n\r\n");
     let piece = vec![b'x'; 1_000_000];
-    // What comes after the answer is thrown away, so that a client which sends first can read it.
+    // Bytes after the response are discarded, so that a client that sends first can read it.
     for _ in 0..64 {
         client.send(&piece);
     }
@@ -161,7 +161,7 @@ fn does_not_read_what_it_is_sent() {
 
 #[test]
 fn is_slow_but_never_silent() {
-    // Together longer than the timeout, which is for each pause.
+    // Together longer than the timeout, which applies to each pause.
     let gap = || pause(Duration::from_millis(150));
     let origin = Origin::script([
         expect("GET / "),

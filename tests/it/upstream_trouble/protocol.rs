@@ -1,4 +1,4 @@
-//! An application that speaks the other protocol is named at the first failure, and nobody else is.
+//! An application with the other protocol is reported at the first failure, and no other application is.
 
 use std::{
     io::{Read as _, Write as _},
@@ -16,13 +16,13 @@ use crate::support::{
     close, eventually, expect, pause, repeat_for, send,
 };
 
-/// Until the error has its name: 3 s of silence, the question, and a busy machine.
+/// Until the error is classified: 3 s of silence, the probe, and a busy machine.
 const SOON: Duration = Duration::from_secs(10);
-/// What a server answers by itself.
+/// The bytes that a server sends first.
 const REFUSAL: &str = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\nInvalid request";
 const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\npage";
 
-/// Answers each connection as its first byte is, and notes what that was.
+/// Responds to each connection according to its first byte, and records the byte.
 struct ByFirstByte {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -46,7 +46,7 @@ struct Shared {
 // === impl ByFirstByte ===
 
 impl ByFirstByte {
-    /// Answers with a page by the protocol that it speaks, and closes all other connections.
+    /// Responds with a page over its protocol, and closes all other connections.
     fn speaking(spoken: Option<Spoken>) -> Self {
         Self::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), spoken)
     }
@@ -84,7 +84,7 @@ impl ByFirstByte {
         format!("{scheme}://{}", self.address)
     }
 
-    /// How many connections have begun in this protocol.
+    /// The number of connections that began in this protocol.
     fn asked_by(&self, spoken: Spoken) -> usize {
         let heads = self.shared.heads.lock().unwrap();
         let is_packet = |head: &Vec<u8>| head.starts_with(b"\0");
@@ -103,7 +103,7 @@ impl Drop for ByFirstByte {
         self.shared.ends.store(true, Ordering::SeqCst);
         drop(TcpStream::connect(self.address));
         if let Some(acceptor) = self.acceptor.take() {
-            // Its panic, if any, was printed when it happened.
+            // A panic was printed when it happened.
             let _ = acceptor.join();
         }
     }
@@ -128,7 +128,7 @@ fn check_named(sideman: &Sideman, response: &Response, path: &str, right: &str) 
     assert!(event.contains(&expected) && event.contains("advice="), "{expected}: {event}");
 }
 
-/// A request of this method is the first ever at the wrong protocol; others fail at once then.
+/// A request of this method is the first at the wrong protocol; later ones fail at once.
 #[track_caller]
 fn check_mistake(wsgi: &Wsgi, method: &str) {
     let server = wsgi.server();
@@ -153,7 +153,7 @@ fn check_mistake(wsgi: &Wsgi, method: &str) {
     let begin = Instant::now();
     let next = client.get("/next");
     check_named(&sideman, &next, "/next", wsgi.url());
-    // Not even `upstream.wait`: it does not come back by itself.
+    // Not even with `upstream.wait`: the server does not recover by itself.
     assert!(begin.elapsed() < Duration::from_secs(2), "{server:?}: {:?}", begin.elapsed());
     assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "unavailable")]), 1.0);
     sideman.until_metric("sideman_upstream_in_flight", &[], 0.0);
@@ -166,7 +166,7 @@ fn check_server(server: Server, variables: &'static [(&'static str, &'static str
     for method in ["GET", "POST"] {
         check_mistake(&wsgi, method);
     }
-    // And in its own protocol: nothing that it says looks like the other one, nor is it asked.
+    // In its own protocol it responds normally, and is never probed.
     let sideman = wsgi.settings().start();
     let mut client = sideman.connect();
     client.send("GET /echo HTTP/1.1\r\nHost: nobody.test\r\n\r\n");
