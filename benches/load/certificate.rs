@@ -1,5 +1,5 @@
-//! The certificate of a run: ECDSA P-256, the same for every server; its files can be swapped while
-//! a server uses them. `Known` is the client's side: it takes these certificates and no other.
+//! The certificate of a run: ECDSA P-256, the same for every server; its files can be replaced while
+//! a server uses them. `Known` is the client's verifier: it accepts only these certificates.
 
 use std::{
     fmt, fs, io,
@@ -14,7 +14,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-/// Its name; clients ask for it.
+/// The name in the certificate; clients request it.
 pub(crate) const NAME: &str = "load.test";
 
 /// A certificate and its key in files.
@@ -26,7 +26,7 @@ pub(crate) struct Certificate {
     pub(crate) known: Arc<Known>,
 }
 
-/// The certificates that there were so far, and which of them clients were shown.
+/// All certificates so far, and which of them clients have seen.
 #[derive(Default)]
 pub(crate) struct Known {
     certificates: Mutex<Vec<(CertificateDer<'static>, bool)>>,
@@ -35,7 +35,7 @@ pub(crate) struct Known {
 // === impl Certificate ===
 
 impl Certificate {
-    /// Makes one, with its files in `directory`.
+    /// Makes a certificate, with its files in `directory`.
     pub(crate) fn make(directory: &Path) -> io::Result<Self> {
         let made = Self {
             chain: directory.join("certificate.pem"),
@@ -46,10 +46,10 @@ impl Certificate {
         Ok(made)
     }
 
-    /// Puts a new one in place as deployments do: each file at once, one after the other.
+    /// Replaces the files like a deployment: each atomically, one after the other.
     pub(crate) fn swap(&self) -> io::Result<()> {
         let CertifiedKey { cert, signing_key } = pair().map_err(io::Error::other)?;
-        // Clients know it before the first server can show it.
+        // Clients know it before the first server can present it.
         self.known.add(cert.der().clone());
         for (path, text) in [(&self.key, signing_key.serialize_pem()), (&self.chain, cert.pem())] {
             let new = path.with_extension("new");
@@ -63,7 +63,7 @@ impl Certificate {
 // === impl Known ===
 
 impl Known {
-    /// How many certificates clients were shown, and how many there were.
+    /// How many certificates clients have seen, and how many were made.
     pub(crate) fn shown(&self) -> (usize, usize) {
         let certificates = self.certificates.lock().unwrap_or_else(PoisonError::into_inner);
         (certificates.iter().filter(|(_, shown)| *shown).count(), certificates.len())
@@ -110,7 +110,7 @@ impl ServerCertVerifier for Known {
         Err(Error::General("the load speaks TLS 1.3 alone".into()))
     }
 
-    /// The server's work is done once it has signed; checking it would slow down the client alone,
+    /// The server's work ends with the signature; verifying it would only slow down the client,
     /// and the server would wait for it.
     fn verify_tls13_signature(
         &self,

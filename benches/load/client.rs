@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection of the load: sends a prepared request, checks what comes back.
+//! One HTTP/1.1 connection of the load: sends a prepared request, and checks the response.
 
 use std::{cell::Cell, io, net::SocketAddr};
 
@@ -9,10 +9,10 @@ use crate::{
     wire::{self, Socket},
 };
 
-/// Fits a head and the whole body of the small rows; larger bodies pass through in pieces.
+/// Fits a head and the whole body of the small rows; larger bodies are read in pieces.
 const BUFFER: usize = 128 << 10;
-/// Bodies beyond this are thrown away by the kernel, in large steps: who copies them holds the
-/// socket for so long that the server's share of TCP's work moves over to this process, or not,
+/// The kernel discards bodies longer than this, in large steps. Copying them would keep the socket
+/// busy, so that a varying share of the server's TCP work would move to this process
 /// from run to run (README.md, "Large files").
 const LARGE: usize = 2 << 20;
 const STEP: usize = 1 << 20;
@@ -24,53 +24,53 @@ const NOT_MODIFIED: u16 = 304;
 pub(crate) struct Client {
     stream: Socket,
     buffer: Vec<u8>,
-    /// Never written to, so it takes no memory.
+    /// Never written to, so it uses no memory.
     room: Vec<u8>,
     answered: u64,
 }
 
-/// A prepared request, and what its answer must be.
+/// A prepared request, and the expected response.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     pub(crate) request: Vec<u8>,
     pub(crate) status: u16,
-    /// Of the body.
+    /// Length of the body.
     pub(crate) length: usize,
 }
 
-/// The head of an answer whose body was handed on.
+/// The head of a response whose body was passed on.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
-    /// Of the body.
+    /// Length of the body.
     pub(crate) length: usize,
 }
 
-/// What became of a request that was answered.
+/// The result of a completed request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Called {
     pub(crate) status: u16,
-    /// Of the body, as far as it is known.
+    /// Length of the body, if known.
     pub(crate) length: usize,
-    /// Whether the connection can be used again.
+    /// Whether the connection can be reused.
     pub(crate) kept: bool,
 }
 
-/// What reading an answer needs to know of its head.
+/// The parts of a head that are needed to read the response.
 struct Head {
     status: u16,
-    /// Of the body, if it is known.
+    /// Length of the body, if known.
     length: Option<usize>,
-    /// Whether the server said that it ends the connection.
+    /// Whether the server announced that it closes the connection.
     last: bool,
-    /// Bytes of the head itself.
+    /// Bytes of the head.
     size: usize,
-    /// Bytes read so far, head included.
+    /// Bytes read so far, including the head.
     filled: usize,
 }
 
-/// The bytes of a GET as a small client would send them, with `fields`, whole lines, at the end.
+/// The bytes of a GET by a small client, with `fields` (whole lines) at the end.
 pub(crate) fn request(address: SocketAddr, path: &str, fields: &str) -> Vec<u8> {
     format!(
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: load/1\r\nAccept: */*\r\n{fields}\r\n"
@@ -103,7 +103,7 @@ impl Client {
         Ok(Self { stream, buffer: vec![0; BUFFER], room: vec![0; STEP], answered: 0 })
     }
 
-    /// Ends the connection as TLS and TCP have it, and makes a new one; what it had is forgotten.
+    /// Closes the connection cleanly for TLS and TCP, and opens a new one; buffered bytes are discarded.
     pub(crate) async fn reconnect(&mut self, door: &Door) -> io::Result<()> {
         self.stream.shutdown().await?;
         self.stream = door.enter().await?;
@@ -116,7 +116,7 @@ impl Client {
         endpoint::resumed(&self.stream)
     }
 
-    /// Asks and reads the answer through, adding to `received` as its body comes in; an answer of
+    /// Sends the request and reads the whole response, adding to `received` as its body arrives; a response with
     /// another status or length is an error.
     pub(crate) async fn get(&mut self, ask: &Ask, received: &Cell<u64>) -> io::Result<()> {
         wire::write_all(&mut self.stream, &ask.request).await?;
@@ -134,8 +134,8 @@ impl Client {
         let mut seen = head.filled - head.size;
         let count = |bytes: usize| received.set(received.get() + bytes as u64);
         count(seen);
-        // Reads into the whole buffer: a read that fills what it was given is followed by one more
-        // system call to learn that nothing is left.
+        // Reads into the whole buffer: after a read that fills its buffer, one more
+        // system call is needed to learn that the socket is empty.
         while seen < length {
             let size = if length > LARGE { self.skip().await? } else { self.fill(0).await? };
             count(size);
@@ -152,7 +152,7 @@ impl Client {
         Ok(())
     }
 
-    /// Sends `request` and hands the answer's body on in pieces.
+    /// Sends `request` and passes the response's body on in pieces.
     pub(crate) async fn fetch(
         &mut self,
         request: &[u8],
@@ -185,14 +185,14 @@ impl Client {
         Ok(Reply { status: head.status, headers, length })
     }
 
-    /// Sends `request` and reads the answer through, whatever it says.
+    /// Sends `request` and reads the whole response, whatever it is.
     pub(crate) async fn call(&mut self, request: &[u8]) -> io::Result<Called> {
         wire::write_all(&mut self.stream, request).await?;
         let head = self.head().await?;
         let length = match head.length {
             Some(length) => length,
             None if head.status == 200 => head.length()?,
-            // A server's own page that ends with the connection: its status is all that counts.
+            // The server's own page, which ends with the connection: only its status counts.
             None => return Ok(Called { status: head.status, length: 0, kept: false }),
         };
         let mut seen = head.filled - head.size;
@@ -203,7 +203,7 @@ impl Client {
         Ok(Called { status: head.status, length, kept: !head.last && seen == length })
     }
 
-    /// Whether the server has neither closed the connection nor said anything unasked.
+    /// Whether the server has neither closed the connection nor sent anything unrequested.
     pub(crate) fn is_open(&mut self) -> bool {
         self.stream.is_open()
     }
@@ -228,7 +228,7 @@ impl Client {
         self.some(count)
     }
 
-    /// Throws away what has come.
+    /// Discards the received bytes.
     async fn skip(&mut self) -> io::Result<usize> {
         let count = self.stream.discard(&mut self.room).await?;
         self.some(count)

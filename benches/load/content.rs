@@ -1,5 +1,5 @@
-//! What the files of the rows hold: noise, a stylesheet and its compressed forms. The same bytes in
-//! every run, with their names' digits.
+//! Contents of the files of the rows: noise, a stylesheet and its compressed forms. The same bytes in
+//! every run, and so the same digits in their names.
 
 use std::{
     fmt::Write as _,
@@ -35,14 +35,14 @@ const PARTS: &[&str] =
 const STATES: &[&str] = &["", ":hover", ":focus-visible", ".active", ":disabled", "::before"];
 const SIDES: &[&str] = &["top", "right", "bottom", "left"];
 
-/// Bytes that no compression and no page of zeros makes cheaper.
+/// Bytes that cannot be compressed.
 pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
     let mut bytes = vec![0; size];
     fastrand::Rng::with_seed(seed).fill(&mut bytes);
     bytes
 }
 
-/// A stylesheet as design systems have them; it compresses like one, to a fifth or less.
+/// A stylesheet like those of design systems; it compresses to a fifth or less.
 pub(crate) fn stylesheet(size: usize) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(size as u64);
     let mut text = String::from("/*! a stylesheet of the load test */\n");
@@ -53,14 +53,14 @@ pub(crate) fn stylesheet(size: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The content as the sibling `.gz` holds it, compressed as hard as whoever does it once would.
+/// The content of the precompressed `.gz` file, with the highest compression level.
 pub(crate) fn gzip(content: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(content)?;
     encoder.finish()
 }
 
-/// The content as the sibling `.br` holds it.
+/// The content of the precompressed `.br` file.
 pub(crate) fn brotli(mut content: &[u8]) -> io::Result<Vec<u8>> {
     let parameters = BrotliEncoderParams {
         quality: 11,
@@ -73,7 +73,7 @@ pub(crate) fn brotli(mut content: &[u8]) -> io::Result<Vec<u8>> {
     Ok(compressed)
 }
 
-/// What Django's manifest storage writes into the name of a file with this content.
+/// The hash that Django's manifest storage adds to the name of a file with this content.
 pub(crate) fn digits(content: &[u8]) -> String {
     Md5::digest(content).iter().take(6).fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

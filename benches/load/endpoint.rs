@@ -1,7 +1,7 @@
-//! Where a server under test is entered, and how: plain HTTP/1.1, or TLS with what ALPN offers.
+//! The address of a server under test, and its protocol: plain HTTP/1.1, or TLS with ALPN.
 //!
-//! Every client offers the same and one thing only: TLS 1.3, X25519, AES-128-GCM. What is agreed on
-//! is then the same for all servers, whatever each prefers.
+//! Every client offers only one choice: TLS 1.3, X25519, AES-128-GCM. The negotiated parameters are
+//! then the same for all servers, whatever each prefers.
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -20,14 +20,14 @@ use crate::{
     wire::Socket,
 };
 
-/// A way into a server.
+/// An endpoint of a server.
 #[derive(Clone)]
 pub(crate) struct Door {
     pub(crate) address: SocketAddr,
     tls: Option<Arc<ClientConfig>>,
 }
 
-/// What is spoken behind TLS.
+/// The protocol over TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Http1,
@@ -67,7 +67,7 @@ impl Door {
         Ok(Self { address, tls: Some(Arc::new(config)) })
     }
 
-    /// The same for a client that comes again: it keeps the tickets that it is given.
+    /// Like `tls`, for a returning client: it keeps its session tickets.
     pub(crate) fn resuming(&self) -> Self {
         let tls = self.tls.as_deref().map(|config| {
             let mut config = config.clone();
@@ -77,7 +77,7 @@ impl Door {
         Self { address: self.address, tls }
     }
 
-    /// Connects, and shakes hands.
+    /// Connects, and does the handshake.
     pub(crate) async fn enter(&self) -> io::Result<Socket> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;

@@ -1,4 +1,4 @@
-//! The load generator: kept-alive connections in a closed loop, on one thread.
+//! The load generator: keep-alive connections in a closed loop, on one thread.
 //!
 //! The caller's samples are taken while the load runs, at both ends of the measured window, so that
 //! neither the start nor the end of the load is in the numbers.
@@ -23,30 +23,30 @@ use crate::{
     options::Load,
 };
 
-/// How long the last answers may take once the load has ended.
+/// Time limit for the last responses after the load has ended.
 const DRAIN: Duration = Duration::from_secs(5);
 
 const STEP: Duration = Duration::from_millis(20);
-/// How long it may take until each request was made once.
+/// Time limit until each request was made once.
 const LAP: Duration = Duration::from_secs(60);
 
 /// The measured window.
 #[derive(Debug)]
 pub(crate) struct Measured<T> {
-    /// Answers that were complete within the window.
+    /// Responses that completed within the window.
     pub(crate) requests: u64,
-    /// Bytes of bodies that came within the window.
+    /// Bytes of bodies received within the window.
     pub(crate) received: u64,
     pub(crate) elapsed: Duration,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
     pub(crate) before: T,
     pub(crate) after: T,
-    /// Requests answered since the start of the load, warm-up and drain included.
+    /// Requests completed since the start of the load, including warm-up and drain.
     pub(crate) answered: u64,
 }
 
-/// Runs the load to its end. The first wrong or missing answer is the error.
+/// Runs the load to its end. The first wrong or missing response is the error.
 pub(crate) async fn run<T>(
     aim: Aim,
     load: &Load,
@@ -55,7 +55,7 @@ pub(crate) async fn run<T>(
     LocalSet::new().run_until(press(Rc::new(aim), load, sample)).await
 }
 
-/// Asks for everything once, as the load would; returns how many requests that were.
+/// Requests everything once, like the load; returns the number of requests.
 pub(crate) async fn once(aim: Aim) -> io::Result<u64> {
     let tasks = async {
         let (aim, progress) = (Rc::new(aim), Rc::new(Progress::default()));
@@ -76,7 +76,7 @@ pub(crate) async fn once(aim: Aim) -> io::Result<u64> {
     })
 }
 
-/// The runtime the load runs on.
+/// The runtime of the load.
 pub(crate) fn runtime() -> io::Result<runtime::Runtime> {
     runtime::Builder::new_current_thread().enable_all().build()
 }
@@ -92,7 +92,7 @@ async fn press<T>(
         join(&mut connections, &aim, &progress).await?;
     }
     hold(&mut connections, load.warmup).await?;
-    // A server that keeps files is measured with what it keeps once it has seen them all.
+    // A server with a cache is measured with its cache filled.
     let lap = Instant::now();
     while progress.answered.get() < aim.asks.len() as u64 {
         hold(&mut connections, STEP).await?;
@@ -145,7 +145,7 @@ async fn press<T>(
     })
 }
 
-/// Connects, and lets the connection take part.
+/// Connects, and adds the connection to the load.
 async fn join(
     connections: &mut JoinSet<io::Result<()>>,
     aim: &Rc<Aim>,
@@ -167,7 +167,7 @@ async fn join(
                 aim.door.clone()
             };
             let mut client = Client::connect(&door).await?;
-            // The tickets come with the first answer.
+            // The tickets arrive with the first response.
             client.get(aim.next()?, &progress.received).await?;
             progress.answered.set(progress.answered.get() + 1);
             connections.spawn_local(anew(client, door, aim, progress));
@@ -176,7 +176,7 @@ async fn join(
     Ok(())
 }
 
-/// One connection: the next request goes out when the answer to the last is complete.
+/// One connection: the next request is sent when the response to the last is complete.
 async fn kept(mut client: Client, aim: Rc<Aim>, progress: Rc<Progress>) -> io::Result<()> {
     while !progress.stop.get() {
         let sent = Instant::now();
@@ -186,7 +186,7 @@ async fn kept(mut client: Client, aim: Rc<Aim>, progress: Rc<Progress>) -> io::R
     Ok(())
 }
 
-/// A connection for each request; the time runs from its first segment on.
+/// A connection for each request; the time is measured from its first segment on.
 async fn anew(
     mut client: Client,
     door: Door,
@@ -207,7 +207,7 @@ async fn anew(
     Ok(())
 }
 
-/// Lets the load go on for `duration`; a connection that ends before is an error.
+/// Continues the load for `duration`; a connection that ends before is an error.
 async fn hold(connections: &mut JoinSet<io::Result<()>>, duration: Duration) -> io::Result<()> {
     tokio::select! {
         Some(ended) = connections.join_next() => flatten(ended),
@@ -219,7 +219,7 @@ pub(crate) fn flatten(ended: Result<io::Result<()>, JoinError>) -> io::Result<()
     ended.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-/// The value that a share of `part` of the values does not exceed; `values` is not empty.
+/// The value at quantile `part`; `values` is not empty.
 pub(crate) fn quantile(values: &mut [u64], part: f64) -> Duration {
     let rank = ((values.len() as f64 * part).ceil() as usize).clamp(1, values.len());
     let (_, value, _) = values.select_nth_unstable(rank - 1);

@@ -10,10 +10,10 @@ use std::{
 
 use crate::setup::{Application, Setup};
 
-/// Debian keeps HAProxy where an ordinary user's PATH does not look.
+/// Debian installs HAProxy outside an ordinary user's PATH.
 const PLACES: &[&str] = &["haproxy", "/usr/sbin/haproxy", "/usr/local/sbin/haproxy"];
 
-/// The command that runs HAProxy as `setup` says; `queue` is how long a request may wait.
+/// The command that runs HAProxy with `setup`; `queue` is how long a request may wait.
 pub(crate) fn command(setup: &Setup<'_>, queue: &str) -> io::Result<Command> {
     let configuration = setup.directory.join("haproxy.cfg");
     fs::write(&configuration, text(setup, queue)?)?;

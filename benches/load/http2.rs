@@ -1,6 +1,6 @@
-//! The load over HTTP/2: connections with a fixed number of requests at a time.
+//! The load over HTTP/2: connections with a fixed number of concurrent requests.
 //!
-//! Requests are those of the HTTP/1.1 rows, field by field, and their answers are checked as there.
+//! Requests are those of the HTTP/1.1 rows, header by header, and their responses are checked like there.
 
 use std::{fs, io, path::Path, rc::Rc, time::Instant};
 
@@ -16,19 +16,19 @@ use crate::{
     wire::Socket,
 };
 
-/// As browsers have them: no answer of the load waits for a window.
+/// Like browsers: no response of the load waits for a window.
 const WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 const MAX_HEADERS: usize = 32;
 
-/// A connection; its requests go out by way of clones of `requests`.
+/// A connection; its requests are sent through clones of `requests`.
 pub(crate) struct Http2 {
     pub(crate) requests: SendRequest<Bytes>,
-    /// Drives it; it ends with the connection.
+    /// Drives the connection; it ends with the connection.
     pub(crate) driver: client::Connection<Socket, Bytes>,
 }
 
-/// An answer, read through.
+/// A response, read to its end.
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub(crate) status: u16,
@@ -36,7 +36,7 @@ pub(crate) struct Answered {
     pub(crate) body: Vec<u8>,
 }
 
-/// Connects, and lets so many requests at a time take part in the load.
+/// Connects, and lets this number of concurrent requests take part in the load.
 pub(crate) async fn join(
     tasks: &mut JoinSet<io::Result<()>>,
     streams: u32,
@@ -58,7 +58,7 @@ pub(crate) async fn join(
     Ok(())
 }
 
-/// Asks once and compares every byte, and the names of `headers`, with what must come.
+/// Sends one request and compares every byte, and the names of `headers`, with the expected ones.
 pub(crate) async fn look(door: &Door, ask: &Ask, headers: &[&str], file: &Path) -> io::Result<()> {
     let Http2 { mut requests, driver } = Http2::connect(door).await?;
     let driver = tokio::spawn(driver);
@@ -74,7 +74,7 @@ pub(crate) async fn look(door: &Door, ask: &Ask, headers: &[&str], file: &Path) 
     Ok(())
 }
 
-/// The request of an `Ask` as HTTP/2 has it.
+/// The request of an `Ask` in HTTP/2 form.
 pub(crate) fn request(ask: &Ask) -> io::Result<Request<()>> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
@@ -91,7 +91,7 @@ pub(crate) fn request(ask: &Ask) -> io::Result<Request<()>> {
     request.body(()).map_err(io::Error::other)
 }
 
-/// Sends a request with this body, and reads the answer through.
+/// Sends a request with this body, and reads the whole response.
 pub(crate) async fn call(
     requests: &mut SendRequest<Bytes>,
     request: Request<()>,
@@ -130,7 +130,7 @@ impl Http2 {
     }
 }
 
-/// One request after the other, beside others on the same connection; they are all the first.
+/// Sends requests one after the other, concurrently with others on the same connection.
 async fn stream(
     mut requests: SendRequest<Bytes>,
     aim: Rc<Aim>,

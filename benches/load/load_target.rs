@@ -1,5 +1,5 @@
-//! What the connections of a load ask for, and what they count together. `generator` and `http2` both
-//! need it, and neither may import the other for it.
+//! The requests of a load, and its shared counters. `generator` and `http2` both
+//! need them, and neither may import the other.
 
 use std::{
     cell::{Cell, RefCell},
@@ -9,7 +9,7 @@ use std::{
 
 use crate::{client::Ask, endpoint::Door};
 
-/// What the connections ask for, each taking the next.
+/// The requests; each connection takes the next.
 pub(crate) struct Aim {
     pub(crate) door: Door,
     pub(crate) manner: Manner,
@@ -17,20 +17,20 @@ pub(crate) struct Aim {
     next: Cell<usize>,
 }
 
-/// How each connection asks.
+/// How each connection sends requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// One request at a time, the connection kept.
+    /// One request at a time, over keep-alive connections.
     Kept,
-    /// HTTP/2 with so many requests at a time.
+    /// HTTP/2 with this number of concurrent requests.
     Streams(u32),
     /// A new connection for each, with a full handshake.
     Handshakes,
-    /// A new connection for each, which takes up the session of the one before.
+    /// A new connection for each, which resumes the session of the one before.
     Resumptions,
 }
 
-/// What the connections share.
+/// Shared by the connections.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     pub(crate) stop: Cell<bool>,
@@ -43,7 +43,7 @@ pub(crate) struct Progress {
 // === impl Aim ===
 
 impl Aim {
-    /// Asks for these in turn.
+    /// Sends these in turn.
     pub(crate) fn new(door: Door, manner: Manner, asks: Vec<Ask>) -> Self {
         Self { door, manner, asks, next: Cell::new(0) }
     }
@@ -53,14 +53,14 @@ impl Aim {
         self.asks.first().ok_or_else(|| io::Error::other("there is nothing to ask for"))
     }
 
-    /// The next one but the first, until each was taken once.
+    /// The next one except the first, until each was taken once.
     pub(crate) fn once(&self) -> Option<&Ask> {
         let next = self.next.get() + 1;
         self.next.set(next);
         self.asks.get(next)
     }
 
-    /// The next one, over and over.
+    /// The next one, repeatedly.
     pub(crate) fn next(&self) -> io::Result<&Ask> {
         let next = self.next.get();
         self.next.set(if next + 1 < self.asks.len() { next + 1 } else { 0 });
@@ -76,7 +76,7 @@ impl Progress {
         self.stop.get()
     }
 
-    /// Counts an answer to what was sent then.
+    /// Counts a response to a request sent at that time.
     pub(crate) fn count(&self, sent: Instant) {
         self.answered.set(self.answered.get() + 1);
         if self.measuring.get() {

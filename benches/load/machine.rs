@@ -1,24 +1,24 @@
-//! What a result was measured on.
+//! The machine of a result.
 
 use std::{fs, io, thread::available_parallelism};
 
 use rustix::process::{Resource, getrlimit};
 use serde_json::{Value, json};
 
-/// This machine, as far as it explains numbers.
+/// The properties of this machine that explain numbers.
 #[derive(Debug)]
 pub(crate) struct Machine {
     processor: String,
     cores: usize,
     kernel: String,
-    /// How many descriptors a server may raise its limit to.
+    /// The highest descriptor limit that a server may set.
     descriptors: Option<u64>,
 }
 
 // === impl Machine ===
 
 impl Machine {
-    /// Looks around.
+    /// Reads the properties.
     pub(crate) fn look() -> io::Result<Self> {
         let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
         let processors = fs::read_to_string("/proc/cpuinfo")?;
@@ -29,7 +29,7 @@ impl Machine {
         Ok(Self {
             processor: processor.to_owned(),
             cores: available_parallelism()?.get(),
-            // Without what the distribution or the host of a virtual machine appends.
+            // Without the suffix of the distribution or of the host of a virtual machine.
             kernel: release.trim().split('-').next().unwrap_or_default().to_owned(),
             descriptors: getrlimit(Resource::Nofile).maximum,
         })

@@ -1,4 +1,4 @@
-//! One run: a fresh server, a look at its answer, the load, and what the server used meanwhile.
+//! One run: a fresh server, a probe of its response, the load, and the server's resource use meanwhile.
 
 use std::{io, time::Duration};
 
@@ -23,11 +23,11 @@ use crate::{
 /// The share of the cold files' bytes that must have come from the disk.
 const FROM_DISK: f64 = 0.99;
 
-/// Of servers that are only looked at.
+/// Worker threads of servers that are only probed.
 const ONE: Load =
     Load { rounds: 1, warmup: Duration::ZERO, window: Duration::ZERO, connections: 1, workers: 1 };
 
-/// What all runs share.
+/// Shared by all runs.
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) site: Site,
@@ -35,7 +35,7 @@ pub(crate) struct Bench {
     pub(crate) certificate: Certificate,
 }
 
-/// A reading and where it belongs.
+/// A reading and its server.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) row: &'static str,
@@ -62,7 +62,7 @@ impl Bench {
         }
     }
 
-    /// Looks closely at one answer for each row, and asks once more as the load would. The error
+    /// Probes one response for each row, and repeats the request like the load. The error
     /// names every row that failed.
     pub(crate) fn smoke(&self, kind: Kind, rows: &[&Row]) -> io::Result<()> {
         let mut failed = Vec::new();
@@ -90,7 +90,7 @@ impl Bench {
         Err(io::Error::other(format!("{} rows failed:{}", failed.len(), failed.concat())))
     }
 
-    /// Returns how many requests must be in the access log.
+    /// Returns the expected number of requests in the access log.
     fn smoke_row(&self, server: &Server, row: &Row) -> io::Result<u64> {
         let get = match &row.scenario {
             Scenario::KeepAlive(get)
@@ -134,7 +134,7 @@ impl Bench {
         Ok(Reading::new(&measured, measured.requests as f64, load.connections))
     }
 
-    /// Presses for the load's time; returns the length of one answer too.
+    /// Runs the load for its time; returns the length of one response too.
     fn press(
         &self,
         server: Server,
@@ -151,8 +151,8 @@ impl Bench {
         Ok((measured, length))
     }
 
-    /// Looks closely at one answer; returns what to ask from then on, the length of one answer, and
-    /// how many requests the look took.
+    /// Probes one response; returns the requests of the load, the length of one response, and
+    /// the number of requests of the probe.
     fn aim(&self, server: &Server, row: &Row, get: &Get) -> io::Result<(Aim, usize, u64)> {
         let runtime = generator::runtime()?;
         let door = |protocol| Door::tls(server.tls, &self.certificate.known, protocol);
@@ -175,7 +175,7 @@ impl Bench {
         Ok((Aim::new(entered, row.manner(), asks), length, requests))
     }
 
-    /// Asks for each cold file once; returns how many requests the server answered in all.
+    /// Requests each cold file once; returns the number of all requests that the server completed.
     fn sweep<T>(
         &self,
         server: &Server,
@@ -219,8 +219,8 @@ impl Bench {
     }
 }
 
-/// Ends a server whose processes must be those that were measured; `logged` is how many lines its
-/// access log must have.
+/// Ends a server, whose processes must be the measured ones; `logged` is the expected number of lines in its
+/// access log.
 fn finish(server: Server, tree: &Tree, logged: Option<u64>) -> io::Result<()> {
     if server.tree()? != *tree {
         return Err(io::Error::other(
@@ -231,7 +231,7 @@ fn finish(server: Server, tree: &Tree, logged: Option<u64>) -> io::Result<()> {
     logged.map_or(Ok(()), |requests| all_logged(lines, requests))
 }
 
-/// A server that drops log lines under load saves work that the others do.
+/// A server that drops log lines under load does less work than the others.
 pub(crate) fn all_logged(lines: u64, answered: u64) -> io::Result<()> {
     if lines == answered {
         return Ok(());

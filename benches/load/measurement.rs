@@ -1,4 +1,4 @@
-//! What one run measured, and the figures that follow from it.
+//! The measurements of one run, and the figures that follow from them.
 
 use std::{io, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
     pub(crate) connections: u32,
-    /// Whole answers; of large ones their bytes, in answers.
+    /// Whole responses; of large ones their bytes, in responses.
     pub(crate) requests: f64,
     pub(crate) elapsed: Duration,
     pub(crate) p50: Duration,
@@ -20,12 +20,12 @@ pub(crate) struct Reading {
     pub(crate) cpu: Duration,
     /// CPU time of this process: generator and origin.
     pub(crate) harness_cpu: Duration,
-    /// CPU time of everything else on this machine.
+    /// CPU time of all other processes on this machine.
     pub(crate) others_cpu: Duration,
     pub(crate) memory_kib: u64,
 }
 
-/// What is read at either end of the window.
+/// The sample at either end of the window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     cpu: Duration,
@@ -37,7 +37,7 @@ pub(crate) struct Sample {
 // === impl Reading ===
 
 impl Reading {
-    /// The difference between the samples, for so many answers.
+    /// The difference between the samples, for this number of responses.
     pub(crate) fn new(measured: &Measured<Sample>, requests: f64, connections: u32) -> Self {
         let Measured { before, after, .. } = measured;
         let cpu = after.cpu.saturating_sub(before.cpu);
@@ -56,7 +56,7 @@ impl Reading {
         }
     }
 
-    /// Answers per second.
+    /// Responses per second.
     pub(crate) fn rate(&self) -> f64 {
         self.requests / self.elapsed.as_secs_f64()
     }
@@ -81,7 +81,7 @@ impl Reading {
         self.cpu.as_secs_f64() / self.elapsed.as_secs_f64()
     }
 
-    /// How many cores were kept busy by what is not part of the test.
+    /// How many cores other processes kept busy.
     pub(crate) fn others(&self) -> f64 {
         self.others_cpu.as_secs_f64() / self.elapsed.as_secs_f64()
     }
@@ -90,7 +90,7 @@ impl Reading {
 // === impl Sample ===
 
 impl Sample {
-    /// Reads what was used up to now by the server and by this process.
+    /// Reads the use so far by the server and by this process.
     pub(crate) fn take(server: &Tree, harness: &Tree) -> io::Result<Self> {
         Ok(Self {
             cpu: server.cpu()?,

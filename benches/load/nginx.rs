@@ -1,4 +1,4 @@
-//! nginx, configured to do what Sideman does by default, as fast as nginx can.
+//! nginx, configured to do the same as Sideman by default, as fast as nginx can.
 //!
 //! The rules behind each line are in README.md, under "Fairness".
 
@@ -16,14 +16,14 @@ use crate::{
     setup::{Application, Setup},
 };
 
-/// Debian keeps nginx where an ordinary user's PATH does not look.
+/// Debian installs nginx outside an ordinary user's PATH.
 const PLACES: &[&str] = &["nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"];
 
-/// More files than any row asks for again.
+/// More files than any row requests repeatedly.
 const OPEN_FILES: u64 = 51_000;
 const CONNECTIONS: u64 = 4_096;
 
-/// A body of 100 KiB fits the buffers: it never takes the way through a temporary file.
+/// A body of 100 KiB fits the buffers: it is never written to a temporary file.
 const HTTP: &str = r#"proxy_pass http://application;
             proxy_http_version 1.1;
             proxy_buffers 16 16k;
@@ -54,7 +54,7 @@ const UWSGI: &str = "uwsgi_pass application;
             uwsgi_param HTTP_X_FORWARDED_PROTO $scheme;
             uwsgi_param HTTP_X_REQUEST_ID $request_name;";
 
-/// The command that runs nginx as `setup` says; `sending` is how it sends files.
+/// The command that runs nginx with `setup`; `sending` is how it sends files.
 pub(crate) fn command(setup: &Setup<'_>, sending: &str) -> io::Result<Command> {
     let configuration = setup.directory.join("nginx.conf");
     fs::write(&configuration, text(setup, sending)?)?;
@@ -108,7 +108,7 @@ fn text(setup: &Setup<'_>, sending: &str) -> io::Result<String> {
         Application::Unix(path) => (format!("\"unix:{}\"", quoted(path)?), HTTP),
         Application::Uwsgi(address) => (address.to_string(), UWSGI),
     };
-    // Protocols, tickets and their number are nginx's defaults and Sideman's; a cache of sessions
+    // Protocols, tickets and their number are the defaults of nginx and Sideman; a session cache
     // beside the tickets would be work that Sideman does not do.
     let tls = match &setup.tls {
         Some((listen, Certificate { chain, key, .. })) => format!(
@@ -122,17 +122,17 @@ fn text(setup: &Setup<'_>, sending: &str) -> io::Result<String> {
         ),
         None => String::new(),
     };
-    // Fewer kept connections than the load can have in flight would make nginx reconnect.
+    // With fewer idle connections than the load can have in flight, nginx would reconnect.
     let kept = (*connections).max(32);
-    // A proxied request takes two.
+    // A proxied request uses two.
     let clients = CONNECTIONS.max(2 * u64::from(*connections) + 1_000);
     let others = 2 * clients;
     let descriptors = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
     let descriptors = descriptors.min(OPEN_FILES + others);
     let open_files = descriptors.saturating_sub(others).max(1_000);
-    // Files asked for in turn push each other out of a cache that does not hold them all.
+    // Files requested in turn evict each other from a cache that is too small.
     let for_tree = if open_files < OPEN_FILES { "open_file_cache off;" } else { "" };
-    // A launcher sees one process only: the master then does the worker's work.
+    // A launcher sees one process only: then the master does the worker's work.
     let single = if setup.launcher.is_empty() { "" } else { "master_process off;" };
     Ok(format!(
         r#"{user}

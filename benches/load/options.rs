@@ -10,7 +10,7 @@ const WINDOW: Duration = Duration::from_secs(2);
 /// Every load ends, after ten minutes at the latest.
 const SECONDS: RangeInclusive<f64> = 0.2..=600.0;
 const CONNECTIONS: u32 = 32;
-/// Of a load on a running deployment.
+/// The limit for a load on a running deployment.
 const TARGET_WINDOW: Duration = Duration::from_secs(10);
 const TARGET_CONNECTIONS: u32 = 50;
 
@@ -92,7 +92,7 @@ pub(crate) struct Options {
     bench: bool,
 }
 
-/// How hard and how long to press.
+/// The strength and length of the load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) rounds: u32,
@@ -130,7 +130,7 @@ impl Options {
         self.workers
     }
 
-    /// The length of what is so long by default.
+    /// The length, or this default.
     pub(crate) fn length(&self, by_default: Duration) -> Duration {
         self.seconds.unwrap_or(by_default)
     }

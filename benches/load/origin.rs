@@ -1,8 +1,8 @@
-//! The application's stand-in: answers at once, on a thread of this process, over HTTP/1.1 on TCP
+//! The application of the rows: responds at once, on a thread of this process, over HTTP/1.1 on TCP
 //! and on a unix socket, and over the uwsgi protocol.
 //!
 //! Its CPU time is this process's, never the server's. It checks nothing that would slow it down;
-//! `probe` looks once, through `ECHO`, at what the server under test sends on.
+//! `probe` checks once, through `ECHO`, what the server under test forwards.
 
 use std::{
     io,
@@ -20,11 +20,11 @@ use tokio::{
 
 use crate::{rows::Via, setup::Application, uwsgi, wire};
 
-/// The path that answers with what came: the request's head, and its body.
+/// The path that responds with the received request: its head, and its body.
 pub(crate) const ECHO: &str = "/echo";
-/// Below it an answer is of `LARGE` bytes.
+/// Responses below this path have `LARGE` bytes.
 const LARGE_PATH: &[u8] = b" /large";
-/// Below it a connection ends after its answer.
+/// Connections close after the response below this path.
 const LAST_PATH: &[u8] = b" /last";
 const SMALL: usize = 1 << 10;
 const LARGE: usize = 100 << 10;
@@ -34,7 +34,7 @@ const BUFFER: usize = 16 << 10;
 
 static ANSWER: LazyLock<Vec<u8>> = LazyLock::new(|| answer(&body(SMALL), ""));
 static LARGE_ANSWER: LazyLock<Vec<u8>> = LazyLock::new(|| answer(&body(LARGE), ""));
-/// As gunicorn's sync workers say it.
+/// Like gunicorn's sync workers.
 static LAST_ANSWER: LazyLock<Vec<u8>> =
     LazyLock::new(|| answer(&body(SMALL), "Connection: close\r\n"));
 
@@ -46,7 +46,7 @@ pub(crate) struct Origin {
     uwsgi: SocketAddr,
 }
 
-/// What a whole request asks for.
+/// The kind of response to a complete request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     Echo,
@@ -83,7 +83,7 @@ impl Origin {
         Ok(Self { http: http_address, socket, uwsgi: uwsgi_address })
     }
 
-    /// Where and how a server under test reaches it.
+    /// The address and protocol for a server under test.
     pub(crate) fn application(&self, via: Via) -> Application {
         match via {
             Via::Http => Application::Http(self.http),
@@ -93,7 +93,7 @@ impl Origin {
     }
 }
 
-/// The body of an answer of this size.
+/// The body of a response of this size.
 pub(crate) fn body(size: usize) -> Vec<u8> {
     vec![b'o'; size]
 }
@@ -109,7 +109,7 @@ async fn serve(listener: TcpListener) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        // A server that hangs up does so when it is stopped; the load notices every other case.
+        // A server closes connections when it is stopped; the load notices every other case.
         tokio::spawn(async move { connection(stream).await.is_ok() });
     }
 }
@@ -151,7 +151,7 @@ async fn connection(mut stream: impl wire::Stream) -> io::Result<()> {
     }
 }
 
-/// One request and its answer: uWSGI ends the connection after that.
+/// One request and its response: uWSGI closes the connection after that.
 async fn uwsgi_connection(mut stream: impl wire::Stream) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
     let mut filled = 0;
@@ -161,7 +161,7 @@ async fn uwsgi_connection(mut stream: impl wire::Stream) -> io::Result<()> {
             count => filled += count,
         }
         let request = buffer.get(..filled).unwrap_or_default();
-        // The load sends no bodies this way: a packet is the whole request.
+        // The load sends no bodies over this protocol: a packet is the whole request.
         let Some(variables) = uwsgi::variables(request) else { continue };
         if memmem::find(variables, ECHO.as_bytes()).is_some() {
             let lines = uwsgi::as_head(variables);
@@ -171,7 +171,7 @@ async fn uwsgi_connection(mut stream: impl wire::Stream) -> io::Result<()> {
     }
 }
 
-/// Whether the whole request is there. The load waits for each answer: a head without a body ends
+/// Whether the request is complete. The load waits for each response: a head without a body ends
 /// where the buffer ends.
 fn complete(request: &[u8]) -> io::Result<bool> {
     if !request.starts_with(b"POST ") {

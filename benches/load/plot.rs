@@ -1,15 +1,15 @@
-//! Bars as an SVG file, readable on a light and on a dark page: it has a background of its own, in both.
+//! Bars as an SVG file, readable on a light and on a dark page: it has its own background in both.
 
 use std::fmt::Write as _;
 
 const LABELS: f64 = 350.0;
-/// So many letters have room there.
+/// The maximum number of letters.
 const LABEL_LETTERS: usize = 52;
 const BARS: f64 = 400.0;
 const NOTES: f64 = 130.0;
 const LINE: f64 = 20.0;
 const MARGIN: f64 = 16.0;
-/// Blue up to the reference, orange beyond it: people who cannot tell red from green can tell these.
+/// Blue up to the reference, orange beyond it: red-green colour-blind readers can tell these apart.
 const STYLE: &str = "text{fill:#1f2328}.page{fill:#fff}.bar{fill:#54aeff}.beyond{fill:#fb8f44}.line{stroke:#1f2328}\
     @media(prefers-color-scheme:dark){text{fill:#f0f6fc}.page{fill:#0d1117}.bar{fill:#1f6feb}.beyond{fill:#bd561d}\
     .line{stroke:#f0f6fc}}";
@@ -121,7 +121,7 @@ impl Panel {
     }
 }
 
-/// The end of a label, as much as has room.
+/// The end of a label, as far as it fits.
 fn shortened(label: &str) -> String {
     match label.char_indices().rev().nth(LABEL_LETTERS - 1) {
         Some((start, _)) if start > 0 => format!("…{}", label.get(start..).unwrap_or_default()),

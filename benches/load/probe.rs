@@ -1,7 +1,7 @@
-//! The look at one answer before the load: a server that does less than the others is not measured.
+//! The probe of one response before the load: a server that does less than the others is not measured.
 //!
-//! It checks status, headers and every byte of the body, and returns what the load then asks and
-//! expects of each answer.
+//! It checks status, headers and every byte of the body, and returns the requests and expected
+//! responses of the load.
 
 use std::{
     fs::{self, File},
@@ -19,10 +19,10 @@ use crate::{
     site::Site,
 };
 
-/// What every server under test must tell the application.
+/// The headers that every server under test must send to the application.
 const FORWARDED: &[&str] = &["x-forwarded-for:", "x-forwarded-proto:", "x-request-id:"];
 
-/// What an application that speaks uwsgi needs to know besides.
+/// The variables that an application with the uwsgi protocol needs in addition.
 const VARIABLES: &[&str] = &[
     "request_method: get",
     "request_uri: /echo",
@@ -32,16 +32,16 @@ const VARIABLES: &[&str] = &[
     "server_port:",
 ];
 
-/// What the load relies on after the probe.
+/// The result of the probe for the load.
 #[derive(Debug)]
 pub(crate) struct Probed {
-    /// What to ask: of a tree each file, else one request. The first was asked by the probe.
+    /// The requests: of a tree each file, else one. The probe sent the first.
     pub(crate) asks: Vec<Ask>,
-    /// Requests the probe itself made.
+    /// Requests that the probe made.
     pub(crate) requests: u64,
 }
 
-/// One look.
+/// One probe.
 struct Look<'a> {
     client: Client,
     address: SocketAddr,
@@ -52,13 +52,13 @@ struct Look<'a> {
     requests: u64,
 }
 
-/// Compares the bytes that come with those of a file, in step: neither is kept.
+/// Compares the received bytes with those of a file while reading: neither is kept.
 struct Comparison {
     file: BufReader<File>,
     same: bool,
 }
 
-/// Asks a server what `get` asks, looks closely, and prepares the load.
+/// Sends the request of `get`, checks the response, and prepares the load.
 pub(crate) async fn probe(door: &Door, get: &Get, via: Via, site: &Site) -> io::Result<Probed> {
     let address = door.address;
     let urls = site.urls(get.path)?;
@@ -78,7 +78,7 @@ pub(crate) async fn probe(door: &Door, get: &Get, via: Via, site: &Site) -> io::
 // === impl Look ===
 
 impl Look<'_> {
-    /// Looks as the row's kind demands; returns the request with what it answered.
+    /// Checks the response for the row's kind; returns the request with its response.
     async fn check(&mut self) -> io::Result<Ask> {
         match self.get.answer {
             ExpectedResponse::Any => self.any(200).await,
@@ -204,7 +204,7 @@ impl Look<'_> {
         client::post(self.address, path, body)
     }
 
-    /// The load's request, expected to be answered as it was now.
+    /// The load's request, with this response as the expected one.
     fn ask(&self, fields: &str, reply: &Reply) -> Ask {
         let request = client::request(self.address, self.url, fields);
         Ask { request, status: reply.status, length: reply.length }
@@ -246,7 +246,7 @@ impl Comparison {
         self.same = self.same && self.file.read_exact(&mut expected).is_ok() && expected == piece;
     }
 
-    /// Whether everything was the same and the file is at its end.
+    /// Whether all bytes were equal and the file is at its end.
     fn finish(mut self) -> io::Result<bool> {
         Ok(self.same && self.file.fill_buf()?.is_empty())
     }

@@ -1,4 +1,4 @@
-//! What a process and its descendants used, from /proc.
+//! Resource use of a process and its descendants, from /proc.
 //!
 //! CPU time is user + system. The kernel gives it to the nanosecond for each living thread
 //! (`task/*/schedstat`) and in ticks of 10 ms for the process with the threads and children that
@@ -13,7 +13,7 @@ use std::{
 /// USER_HZ: part of the kernel's interface, 100 on every architecture this runs on.
 const TICK: Duration = Duration::from_millis(10);
 
-/// The processes that were there when the tree was made.
+/// The processes that existed when the tree was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tree {
     processes: Vec<u32>,
@@ -27,7 +27,7 @@ struct Stat {
     ticks: u32,
 }
 
-/// Where the CPU times of this machine come from, for the report.
+/// The source of the CPU times on this machine, for the report.
 pub(crate) fn cpu_source() -> &'static str {
     match threads_cpu(std::process::id()) {
         Ok(Duration::ZERO) | Err(_) => "/proc/PID/stat (10 ms ticks)",
@@ -35,10 +35,10 @@ pub(crate) fn cpu_source() -> &'static str {
     }
 }
 
-/// The CPU time of the whole machine so far, with what a hypervisor took away.
+/// The CPU time of the whole machine so far, including time taken by a hypervisor.
 pub(crate) fn machine_cpu() -> io::Result<Duration> {
     let text = fs::read_to_string("/proc/stat")?;
-    // user nice system idle iowait irq softirq steal; time spent as a guest is in user already.
+    // user nice system idle iowait irq softirq steal; guest time is already in user.
     let fields = text.lines().next().unwrap_or_default().split_ascii_whitespace().skip(1).take(8);
     let ticks = fields.enumerate().filter(|(index, _)| !matches!(index, 3 | 4));
     let ticks: u64 = ticks.filter_map(|(_, field)| field.parse::<u64>().ok()).sum();
@@ -56,7 +56,7 @@ pub(crate) fn self_check() -> io::Result<()> {
     let target = Duration::from_millis(100);
     loop {
         let (used, elapsed) = (tree.cpu()?.saturating_sub(before), start.elapsed());
-        // Before the first tick of a thread its time may still be missing, hence two ticks of play.
+        // Before the first tick of a thread its time may be missing, so two ticks are allowed.
         if used > elapsed + 2 * TICK {
             return Err(io::Error::other(format!("{used:?} of CPU counted within {elapsed:?}")));
         }
@@ -141,7 +141,7 @@ impl Stat {
     }
 }
 
-/// The CPU time of one process, its ended threads and the children it has waited for.
+/// The CPU time of one process, of its ended threads and of the children it has waited for.
 fn cpu(process: u32) -> io::Result<Duration> {
     let ticks = TICK * Stat::read(process)?.ticks;
     Ok(ticks.max(threads_cpu(process)?))
@@ -163,7 +163,7 @@ fn pss(process: u32) -> io::Result<u64> {
     line(&format!("/proc/{process}/smaps_rollup"), "Pss:", " kB")
 }
 
-/// Of all threads, also of those that ended.
+/// Of all threads, including ended ones.
 fn disk(process: u32) -> io::Result<u64> {
     line(&format!("/proc/{process}/io"), "read_bytes:", "")
 }
@@ -177,7 +177,7 @@ fn line(path: &str, name: &str, unit: &str) -> io::Result<u64> {
         .ok_or_else(|| io::Error::other(format!("{path} has no line `{name}`")))
 }
 
-/// What ended while it was looked at is not an error.
+/// A process that ends while it is read is not an error.
 fn gone<T>(read: io::Result<T>) -> io::Result<Option<T>> {
     const ESRCH: i32 = rustix::io::Errno::SRCH.raw_os_error();
     match read {

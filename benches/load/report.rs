@@ -17,10 +17,10 @@ use crate::{
     spread::{figure, spread},
 };
 
-/// Cores kept busy by other processes from which on a row carries a warning.
+/// From this many cores of other processes on, a row has a warning.
 const OTHERS: f64 = 0.2;
 
-/// A server that takes part.
+/// A server of the comparison.
 #[derive(Clone, Debug)]
 pub(crate) struct Contender {
     pub(crate) kind: Kind,
@@ -64,7 +64,7 @@ impl<'a> Report<'a> {
         Ok(Self { contenders, load, machine: Machine::look()? })
     }
 
-    /// What is measured, on what, and the names of the columns.
+    /// The subject of the measurement, the machine, and the names of the columns.
     pub(crate) fn heading(&self) -> String {
         let versions: Vec<_> = self.contenders.iter().map(|c| c.version.as_str()).collect();
         let machine = self.machine.line();
@@ -152,7 +152,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// The ratio of the medians, and in brackets those of the rounds, each taken by itself.
+/// The ratio of the medians, and in brackets the range of the ratios of the rounds.
 fn ratio(row: &Row, ours: &[Reading], theirs: &[Reading]) -> String {
     let value = match row.compared() {
         Compared::Cpu => Reading::cpu_each,
@@ -162,7 +162,7 @@ fn ratio(row: &Row, ours: &[Reading], theirs: &[Reading]) -> String {
     let pairs: Vec<_> = ours.iter().zip(theirs).collect();
     let range = spread(&pairs, |(our, their)| value(our) / value(their)).range();
     let ratio = format!("{ratio:.2}");
-    // Below what it is the ratio of.
+    // On a line below the ratio's row.
     let (name, cpu, p99) = match row.compared() {
         Compared::Cpu => ("ratio", ratio, String::new()),
         Compared::P99 => ("ratio of p99", String::new(), ratio),

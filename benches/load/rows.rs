@@ -1,6 +1,6 @@
-//! The table of rows, by grid name: what is asked, and what must come back. Data only.
+//! The table of rows, by grid name: the requests, and the expected responses. Data only.
 //!
-//! A row of a known scenario is one entry here: its files are made by `site`. A new scenario is a
+//! A row of a known scenario is one entry here: `site` makes its files. A new scenario is a
 //! new variant with a function beside `measure::Bench::keep_alive`.
 
 use crate::{endpoint::Protocol, load_target::Manner};
@@ -8,16 +8,16 @@ use crate::{endpoint::Protocol, load_target::Manner};
 /// One line of the result.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// `<what is served>_<size>_<how>`.
+    /// `<content>_<size>_<how>`.
     pub(crate) name: &'static str,
-    /// For whoever chooses rows, and in the table of docs/performance.md.
+    /// A description for choosing rows, and for the table of docs/performance.md.
     pub(crate) what: &'static str,
     pub(crate) scenario: Scenario,
-    /// How the server under test speaks to the application.
+    /// The server's protocol to the application.
     pub(crate) via: Via,
 }
 
-/// A protocol and the kind of socket it is spoken on.
+/// A protocol and its kind of socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Via {
     /// HTTP/1.1 over TCP.
@@ -28,19 +28,19 @@ pub(crate) enum Via {
     Uwsgi,
 }
 
-/// How a row presses on the server.
+/// The kind of load.
 #[derive(Debug)]
 pub(crate) enum Scenario {
-    /// A fixed number of kept-alive connections, each with one request at a time.
+    /// A fixed number of keep-alive connections, each with one request at a time.
     KeepAlive(Get),
-    /// The same under TLS.
+    /// `KeepAlive` over TLS.
     Tls(Get),
-    /// HTTP/2 under TLS, with so many requests at a time on each of so many connections.
+    /// HTTP/2 over TLS, with a number of concurrent requests on each of a number of connections.
     Http2 { get: Get, streams: u32, connections: u32 },
     /// A new TLS connection for each request, with a full handshake or a resumed one.
     Handshakes { get: Get, resumed: bool },
-    /// Kept-alive connections, so few and each busy with one answer for so long that the window
-    /// begins and ends amid answers: they count by the bytes that came within it.
+    /// Few keep-alive connections, each busy with one response for so long that the window
+    /// begins and ends within responses: the bytes received within the window count.
     Large { get: Get, connections: u32 },
     /// Every file of a tree once, none of them in the page cache.
     Cold(Cold),
@@ -49,41 +49,41 @@ pub(crate) enum Scenario {
 /// A walk through cold files.
 #[derive(Debug)]
 pub(crate) struct Cold {
-    /// Its answer is a tree.
+    /// The expected response is a tree.
     pub(crate) get: Get,
-    /// No more than so many of the load's connections.
+    /// At most this many of the load's connections.
     pub(crate) connections: u32,
-    /// Asked for at a steady pace meanwhile; its latency is then the row's result.
+    /// Requested at a steady pace meanwhile; its latency is then the row's result.
     pub(crate) beside: Option<Get>,
 }
 
-/// One request, or one for each file of a tree, and the answer that counts as right.
+/// One request, or one for each file of a tree, and the expected response.
 #[derive(Debug)]
 pub(crate) struct Get {
-    /// `@` stands for what Django's manifest storage writes into names: twelve digits of the
-    /// content's MD5. Of a tree, its directory.
+    /// `@` is the hash that Django's manifest storage adds to names: twelve digits of the
+    /// content's MD5. The path of a tree is its directory.
     pub(crate) path: &'static str,
     pub(crate) answer: ExpectedResponse,
-    /// Headers without which the answer would be cheaper than an equivalent one.
+    /// Headers without which the response would be cheaper than an equivalent one.
     pub(crate) headers: &'static [&'static str],
     /// Whether every request must leave a line in the access log.
     pub(crate) logged: bool,
 }
 
-/// The right answer, and with it what is asked.
+/// The expected response, which also determines the request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ExpectedResponse {
-    /// 200 with anything, as long as it never changes.
+    /// 200 with any body that never changes.
     Any,
-    /// 200 with so many bytes from the origin, to a GET or to a POST of so many.
+    /// 200 with this number of bytes from the origin, to a GET or to a POST of as many.
     Origin { posted: usize, size: usize },
-    /// 200 with a file of so many bytes.
+    /// 200 with a file of this size.
     File(usize),
-    /// 200 with a file out of so many, of `least` to `most` bytes.
+    /// 200 with one of this number of files, of `least` to `most` bytes.
     Tree { files: usize, least: usize, most: usize },
     /// 200 with a stylesheet in one of the encodings that this `Accept-Encoding` names.
     Encoded(&'static str),
-    /// 304, asked with the `ETag` that the server gave to the file of so many bytes.
+    /// 304, requested with the `ETag` of the file of this size.
     Unchanged(usize),
     /// 206 with `length` bytes from `first` on, of a file of `size` bytes.
     Part { size: usize, first: usize, length: usize },
@@ -91,22 +91,22 @@ pub(crate) enum ExpectedResponse {
     Missing,
 }
 
-/// Which of a row's numbers the ratio is made of.
+/// The figure of a row that the ratio compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compared {
     Cpu,
     P99,
 }
 
-/// What every file comes with: type, validators, and how long it may be kept.
+/// The required headers of every file: type, validators, and Cache-Control.
 const FILE: &[&str] = &["etag", "last-modified", "cache-control", "content-type"];
 const ENCODED: &[&str] =
     &["etag", "last-modified", "cache-control", "content-type", "content-encoding", "vary"];
 const PART: &[&str] = &["etag", "last-modified", "cache-control", "content-type", "content-range"];
-/// RFC 9110, 15.4.5: what 200 would have said of these.
+/// RFC 9110, 15.4.5: these headers of the 200 response.
 const UNCHANGED: &[&str] = &["etag", "cache-control"];
 
-/// 400 MiB: more than any budget of a server's own memory.
+/// 400 MiB: more than any server's own memory budget.
 const COLD: ExpectedResponse =
     ExpectedResponse::Tree { files: 4096, least: 100 << 10, most: 100 << 10 };
 
@@ -272,7 +272,7 @@ pub(crate) const ROWS: &[Row] = &[
     ),
 ];
 
-/// The rows with these names, in the table's order; all of them when none is named.
+/// The rows with these names, in the table's order; all rows if there are no names.
 pub(crate) fn select(names: &[String]) -> Result<Vec<&'static Row>, String> {
     if let Some(unknown) = names.iter().find(|name| ROWS.iter().all(|row| row.name != **name)) {
         let known = ROWS.iter().map(|row| format!("\n  {:<24} {}", row.name, row.what));
@@ -290,7 +290,7 @@ pub(crate) fn select(names: &[String]) -> Result<Vec<&'static Row>, String> {
 // === impl Get ===
 
 impl Get {
-    /// Whether the names of the files say that their contents never change.
+    /// Whether the names of the files declare their contents immutable.
     pub(crate) fn is_immutable(&self) -> bool {
         self.path.contains('@') || matches!(self.answer, ExpectedResponse::Tree { .. })
     }
@@ -299,7 +299,7 @@ impl Get {
 // === impl Row ===
 
 impl Row {
-    /// Everything that the row asks for.
+    /// All requests of the row.
     pub(crate) fn gets(&self) -> impl Iterator<Item = &Get> {
         let (get, beside) = match &self.scenario {
             Scenario::KeepAlive(get)
@@ -323,7 +323,7 @@ impl Row {
         }
     }
 
-    /// Whether its clients come by TLS, and what they speak there.
+    /// Whether its clients use TLS, and the protocol over it.
     pub(crate) fn tls(&self) -> Option<Protocol> {
         match &self.scenario {
             Scenario::Tls(_) | Scenario::Handshakes { .. } => Some(Protocol::Http1),
@@ -332,7 +332,7 @@ impl Row {
         }
     }
 
-    /// How its connections ask.
+    /// How its connections send requests.
     pub(crate) fn manner(&self) -> Manner {
         match &self.scenario {
             Scenario::Http2 { streams, .. } => Manner::Streams(*streams),
@@ -345,7 +345,7 @@ impl Row {
         }
     }
 
-    /// What the row is about.
+    /// The content of the row.
     pub(crate) fn compared(&self) -> Compared {
         match &self.scenario {
             Scenario::Cold(Cold { beside: Some(_), .. }) => Compared::P99,
@@ -367,7 +367,7 @@ const fn kept(name: &'static str, what: &'static str, get: Get) -> Row {
     proxied(name, what, get, Via::Http)
 }
 
-/// So few connections, each busy with one answer for so long that they count by bytes.
+/// The number of connections, if each is busy with one response for so long that they count by bytes.
 const fn large(name: &'static str, what: &'static str, get: Get) -> Row {
     Row { name, what, scenario: Scenario::Large { get, connections: 2 }, via: Via::Http }
 }
@@ -384,7 +384,7 @@ const fn by_tls(name: &'static str, what: &'static str, scenario: Scenario) -> R
     Row { name, what, scenario, via: Via::Http }
 }
 
-/// What the rows of a 1 KiB file ask for.
+/// The request of the rows with a 1 KiB file.
 pub(crate) const fn small() -> Get {
     get("/static/1k.@.bin", ExpectedResponse::File(1 << 10), FILE)
 }

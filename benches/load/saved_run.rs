@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use crate::plot::Plot;
 
-/// So many files of one kind and day.
+/// The maximum number of files of one kind and day.
 const MAX_OF_A_DAY: u32 = 99;
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// What was run.
+/// The kind of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum RunKind {
     Rows,
@@ -26,7 +26,7 @@ pub(crate) enum RunKind {
     Target,
 }
 
-/// What is saved.
+/// The content of the file.
 #[derive(Debug)]
 pub(crate) struct SavedRun {
     pub(crate) kind: RunKind,
@@ -34,7 +34,7 @@ pub(crate) struct SavedRun {
     /// Names and versions.
     pub(crate) servers: Value,
     pub(crate) load: Value,
-    /// What the items of a run are, if a run is a list.
+    /// The names of the items of a run, if a run is a list.
     pub(crate) columns: &'static [&'static str],
     pub(crate) runs: Vec<Value>,
     pub(crate) plot: Option<Plot>,

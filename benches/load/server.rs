@@ -1,5 +1,5 @@
 //! A server under test: started, awaited, counted, ended. `sideman`, `nginx` and
-//! `haproxy` say what to run.
+//! `haproxy` make the commands.
 
 use std::{
     fmt,
@@ -23,12 +23,12 @@ use crate::{
 };
 
 const START: Duration = Duration::from_secs(10);
-/// Behind a launcher, which may slow it down fifty times.
+/// With a launcher, which may slow it down fifty times.
 const LAUNCHED_START: Duration = Duration::from_secs(90);
 const STOP: Duration = Duration::from_secs(10);
 const LAUNCHED_STOP: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(5);
-/// Someone else may take the free port between our look and the server's start.
+/// Another program may take the free port between the check and the server's start.
 const ATTEMPTS: u32 = 3;
 
 /// The servers this load test knows.
@@ -51,25 +51,25 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    /// Where it speaks TLS; nobody listens there if the setup has none.
+    /// The TLS port; nothing listens there if the setup has no TLS.
     pub(crate) tls: SocketAddr,
     /// Sideman's metrics.
     pub(crate) admin: SocketAddr,
     child: Child,
     directory: PathBuf,
-    /// How long its end may take.
+    /// Time limit for its shutdown.
     stop: Duration,
 }
 
 // === impl Kind ===
 
 impl Kind {
-    /// Whether it has nothing to offer but a queue before the application.
+    /// Whether it only has a queue in front of the application.
     pub(crate) fn for_scenarios(self) -> bool {
         matches!(self, Self::Haproxy | Self::HaproxyShort)
     }
 
-    /// The version that would run, in the server's own words.
+    /// The version of the installed program, as the program prints it.
     pub(crate) fn version(self) -> io::Result<String> {
         match self {
             Self::Sideman => sideman::version(),
@@ -110,7 +110,7 @@ impl Server {
     pub(crate) fn start(kind: Kind, setup: &Setup<'_>) -> io::Result<Self> {
         let mut attempt = 1;
         loop {
-            // Bound together, so that they are three.
+            // Bound together, so that the three differ.
             let bind = || TcpListener::bind(anywhere());
             let sockets = [bind()?, bind()?, bind()?];
             let [listen, tls, admin] =
@@ -150,7 +150,7 @@ impl Server {
         lines(&setup::access_log(&self.directory))
     }
 
-    /// Ends the server, which must still run; how it ends is not looked at.
+    /// Ends the server, which must still run; its exit status is ignored.
     pub(crate) fn end(mut self) -> io::Result<()> {
         if let Some(status) = self.child.try_wait()? {
             let what = format!("the server ended during the run, with {status}{}", self.said());
@@ -178,7 +178,7 @@ impl Server {
         };
         let deadline = Instant::now() + start;
         loop {
-            // First the process, then the port: an answer from a stranger on our port is not ours.
+            // First the process, then the port: a response from another program on this port does not count.
             if let Some(status) = server.child.try_wait()? {
                 let said = server.said();
                 let taken = said.to_ascii_lowercase().contains("address already in use");
@@ -213,7 +213,7 @@ impl Server {
             sleep(POLL);
         }
         for process in tree.processes() {
-            // Those that ended meanwhile need no signal.
+            // Processes that have ended need no signal.
             let _ = signal(*process, Signal::KILL);
         }
         self.child.wait()
@@ -233,7 +233,7 @@ impl Drop for Server {
         if let Err(error) = self.terminate() {
             eprintln!("load: process {} may still run: {error}", self.child.id());
         }
-        // Logs are large, and the next server starts with none.
+        // Logs are large, and the next server starts with empty ones.
         let _ = fs::remove_dir_all(&self.directory);
     }
 }

@@ -1,4 +1,4 @@
-//! What a server under test is told. `sideman`, `nginx` and `haproxy` write it in each one's own words.
+//! The settings of a server under test. `sideman`, `nginx` and `haproxy` translate them for each server.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -9,29 +9,29 @@ use std::{
 
 use crate::certificate::Certificate;
 
-/// What a server is told.
+/// The settings of a server.
 #[derive(Debug)]
 pub(crate) struct Setup<'a> {
     pub(crate) listen: SocketAddr,
-    /// Where TLS is spoken too, and with what.
+    /// The TLS address and certificate, if TLS is used.
     pub(crate) tls: Option<(SocketAddr, &'a Certificate)>,
-    /// Where Sideman shows its metrics.
+    /// The address of Sideman's metrics.
     pub(crate) admin: SocketAddr,
     pub(crate) application: &'a Application,
-    /// Holds `static/`.
+    /// Contains `static/`.
     pub(crate) root: &'a Path,
-    /// The server's own, for logs and temporary files.
+    /// The server's own directory, for logs and temporary files.
     pub(crate) directory: &'a Path,
     pub(crate) workers: u32,
     pub(crate) connections: u32,
-    /// Sideman's, besides its defaults: variables without their prefix, such as `LOG__LEVEL=warn`.
+    /// Sideman's settings, besides its defaults: variables without their prefix, such as `LOG__LEVEL=warn`.
     pub(crate) settings: &'a [String],
-    /// What is run in the server's place and starts it in the same process: a program and its options,
+    /// A launcher that starts the server in the same process: a program and its options,
     /// or nothing.
     pub(crate) launcher: &'a [OsString],
 }
 
-/// What the server passes requests to.
+/// The upstream of the server.
 #[derive(Clone, Debug)]
 pub(crate) enum Application {
     Http(SocketAddr),
@@ -57,7 +57,7 @@ impl Setup<'_> {
         access_log(self.directory)
     }
 
-    /// Where the server's complaints go.
+    /// The path of the error log.
     pub(crate) fn error_log(&self) -> PathBuf {
         error_log(self.directory)
     }

@@ -14,10 +14,10 @@ use crate::{
 
 /// Built by cargo, with this bench's profile.
 const BUILT: &str = env!("CARGO_BIN_EXE_sideman");
-/// Names another program to run in its place.
+/// The variable that names another program to run.
 const BINARY: &str = "SIDEMAN_BINARY";
 
-/// The command that runs Sideman as `setup` says.
+/// The command that runs Sideman with `setup`.
 pub(crate) fn command(setup: &Setup<'_>) -> io::Result<Command> {
     let mut files = OsString::from("/static/=");
     files.push(setup.root.join("static"));
@@ -32,11 +32,11 @@ pub(crate) fn command(setup: &Setup<'_>) -> io::Result<Command> {
         .args(["--workers", &setup.workers.to_string()])
         // The caller's SIDEMAN_ variables would be settings of the server under test.
         .env_clear()
-        // Nobody looks away from this server when it is told to leave.
+        // No load balancer has to notice the shutdown.
         .env("SIDEMAN_SHUTDOWN__DELAY", "0s")
         // As in nginx.rs.
         .env("SIDEMAN_SERVER__MAX_REQUESTS", "1000000")
-        // The origin runs already, and a health check that fails is a line in the access log.
+        // The origin runs already, and a failing health check is a line in the access log.
         .env("SIDEMAN_HEALTH__WAIT_FOR_APPLICATION", "false")
         .stdin(Stdio::null())
         .stdout(File::create(setup.access_log())?)
@@ -53,7 +53,7 @@ pub(crate) fn command(setup: &Setup<'_>) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Why this Sideman does not speak to the application, if so, in its own words.
+/// The reason why this Sideman does not support the application's protocol, if so, as it prints it.
 pub(crate) fn refuses(application: &Application) -> io::Result<Option<String>> {
     let mut command = Command::new(binary());
     command.args(["check", "--upstream", &url(application)]).env_clear();
@@ -78,7 +78,7 @@ fn binary() -> OsString {
     std::env::var_os(BINARY).unwrap_or_else(|| BUILT.into())
 }
 
-/// The application as `upstream.url` wants it.
+/// The application in the form of `upstream.url`.
 fn url(application: &Application) -> String {
     match application {
         Application::Http(address) => format!("http://{address}"),

@@ -19,30 +19,30 @@ use crate::{
 
 const STYLESHEET: usize = 60 << 10;
 
-/// How long ago a file was changed whose name does not tell its contents.
+/// The age of a file whose name has no content hash.
 const AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A directory of our own under the build directory, removed when dropped.
+/// A directory below the build directory, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Site {
     directory: PathBuf,
     servers: Cell<u32>,
-    /// The URLs that the path of each row stands for: one, or those of a tree.
+    /// The URLs for the path of each row: one, or those of a tree.
     urls: HashMap<&'static str, Vec<String>>,
 }
 
-/// How much is made of each tree and each large file.
+/// The size of each tree and of each large file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scale {
     Full,
-    /// Little, for who only looks whether everything works.
+    /// Small, for a check that everything works.
     Smoke,
 }
 
 // === impl Site ===
 
 impl Site {
-    /// Makes the directory and the files that these rows ask for.
+    /// Makes the directory and the files of these rows.
     pub(crate) fn make(rows: &[&Row], scale: Scale) -> io::Result<Self> {
         let name = format!("load-{}", std::process::id());
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -54,12 +54,12 @@ impl Site {
                 site.urls.insert(get.path, urls);
             }
         }
-        // What is written later would be written during the runs. Only clean pages can be dropped.
+        // Dirty pages would be written during the runs, and only clean pages can be dropped.
         syncfs(File::open(&site.directory)?)?;
         Ok(site)
     }
 
-    /// The directory itself, for what belongs to no server.
+    /// The directory itself, for files that belong to no server.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
@@ -69,7 +69,7 @@ impl Site {
         self.directory.join("root")
     }
 
-    /// The URLs that the path of a row stands for.
+    /// The URLs for the path of a row.
     pub(crate) fn urls(&self, path: &str) -> io::Result<&[String]> {
         self.urls
             .get(path)
@@ -77,7 +77,7 @@ impl Site {
             .ok_or_else(|| io::Error::other(format!("the site was made without {path}")))
     }
 
-    /// The file with the bytes that a right answer for `url` holds.
+    /// The file with the expected bytes of `url`.
     pub(crate) fn file(&self, url: &str) -> PathBuf {
         self.root().join(url.trim_start_matches('/'))
     }
@@ -98,7 +98,7 @@ impl Site {
         Ok(directory)
     }
 
-    /// Writes what a right answer needs; returns the URLs to ask for.
+    /// Writes the files of an expected response; returns the URLs to request.
     fn add(&self, path: &str, answer: ExpectedResponse) -> io::Result<Vec<String>> {
         let url = match answer {
             ExpectedResponse::Any | ExpectedResponse::Origin { .. } | ExpectedResponse::Missing => {
@@ -125,14 +125,14 @@ impl Site {
         }
         fs::write(&file, content)?;
         if url == path {
-            // Sideman looks more closely at a large file that was changed a short while ago.
+            // Sideman verifies a large file again if it was changed recently.
             let modified = SystemTime::now() - AGE;
             File::options().write(true).open(&file)?.set_modified(modified)?;
         }
         Ok(url)
     }
 
-    /// The file first: a sibling that is older would be stale.
+    /// The original first: an older precompressed file would be stale.
     fn write_encoded(&self, path: &str) -> io::Result<String> {
         let content = content::stylesheet(STYLESHEET);
         let url = self.write(path, &content)?;
@@ -141,8 +141,8 @@ impl Site {
         Ok(url)
     }
 
-    /// Nested as the assets of many applications are; the URLs come in an order that no directory
-    /// and no read-ahead favours, the same in every run.
+    /// Nested like the assets of many applications; the URLs are in an order that no directory
+    /// or read-ahead favours, the same in every run.
     fn write_tree(
         &self,
         path: &str,
@@ -158,7 +158,7 @@ impl Site {
             let (app, kind, version) = (index % 40, index / 40 % 5, index / 200 % 7);
             let directory = format!("{path}/app{app}/kind{kind}/v{version}");
             let url = format!("{directory}/file{index}.{digits}.bin");
-            // Nearly always the directory is there.
+            // The directory nearly always exists.
             if let Err(error) = fs::write(self.file(&url), &content) {
                 if error.kind() != io::ErrorKind::NotFound {
                     return Err(error);
@@ -175,7 +175,7 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        // What cannot be removed lies in the build directory, where `cargo clean` finds it.
+        // A directory that cannot be removed is in the build directory, where `cargo clean` removes it.
         let _ = fs::remove_dir_all(&self.directory);
     }
 }

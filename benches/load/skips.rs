@@ -1,16 +1,16 @@
-//! What the smoke run leaves out because this machine lacks it: printed at the end, and a failure
+//! The parts that the smoke run skips because this machine lacks a program: printed at the end, and a failure
 //! under `SIDEMAN_SKIP_NOTHING=1`.
 
 use std::io;
 
-/// What was left out, and why.
+/// The skipped parts, and the reasons.
 #[derive(Debug, Default)]
 pub(crate) struct Skips(Vec<String>);
 
 // === impl Skips ===
 
 impl Skips {
-    /// Notes what is left out, with the error that says what to install.
+    /// Records a skipped part, with the error that says what to install.
     pub(crate) fn add(&mut self, what: &str, why: impl std::fmt::Display) {
         let line = format!("{what}: {why}");
         if !self.0.contains(&line) {
@@ -21,7 +21,7 @@ impl Skips {
     /// Prints the list.
     ///
     /// # Errors
-    /// Something was skipped where nothing may be.
+    /// A part was skipped although skips are not allowed.
     pub(crate) fn finish(self) -> io::Result<()> {
         if self.0.is_empty() {
             return Ok(());

@@ -1,6 +1,6 @@
 //! The lowest, the median and the highest of the rounds.
 
-/// Of the values of all rounds.
+/// The spread of the values of all rounds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spread {
     pub(crate) lowest: f64,
@@ -17,7 +17,7 @@ impl Spread {
     }
 }
 
-/// With so many decimals, unless the number is large.
+/// With this number of decimals, unless the number is large.
 pub(crate) fn figure(value: f64, decimals: usize) -> String {
     let decimals = if value < 1_000.0 { decimals } else { 0 };
     format!("{value:.decimals$}")
@@ -29,6 +29,6 @@ pub(crate) fn spread<T>(items: &[T], value: impl Fn(&T) -> f64) -> Spread {
     values.sort_by(f64::total_cmp);
     let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
     let last = values.len().saturating_sub(1);
-    // Of an even number the mean of the middle two.
+    // The mean of the middle two, for an even number.
     Spread { lowest: at(0), median: (at(last / 2) + at(last.div_ceil(2))) / 2.0, highest: at(last) }
 }

@@ -1,6 +1,6 @@
-//! The load on cold files: every connection takes the next file until each was asked for once.
+//! The load on cold files: every connection takes the next file until each was requested once.
 //!
-//! Beside it, other connections may ask for something warm at a steady pace; then their latencies
+//! Beside it, other connections may request a warm file at a steady pace; then their latencies
 //! are the result.
 
 use std::{
@@ -21,17 +21,17 @@ use crate::{
     load_target::Aim,
 };
 
-/// Time between two requests beside the sweep, by connections that take turns: so many that a
+/// Time between two requests beside the sweep, by connections that take turns: enough connections that a
 /// request waits for the server and hardly ever for the one before it.
 const PACE: Duration = Duration::from_millis(1);
 const BESIDE: u32 = 32;
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What the connections share.
+/// Shared by the connections.
 #[derive(Debug, Default)]
 struct Progress {
     done: Cell<bool>,
-    /// Requests outside the measurement, by which connections were set up.
+    /// Requests outside the measurement, which opened the connections.
     first: Cell<u64>,
     swept: Cell<u64>,
     received: Cell<u64>,
@@ -39,8 +39,8 @@ struct Progress {
     beside: RefCell<Vec<u64>>,
 }
 
-/// Asks for everything but the first of `aim`, once, with so many connections. Each of them, and
-/// each of those beside, has asked for something before the first sample is taken.
+/// Requests everything except the first of `aim`, once, with this number of connections. Each of them, and
+/// each connection beside, has made a request before the first sample is taken.
 pub(crate) async fn run<T>(
     aim: Aim,
     beside: Option<Ask>,
@@ -116,7 +116,7 @@ async fn sweep<T>(
     })
 }
 
-/// A connection that the server has answered on once.
+/// A connection that has received one response.
 async fn acquainted(aim: &Aim, ask: &Ask, progress: &Progress) -> io::Result<Client> {
     let mut client = Client::connect(&aim.door).await?;
     client.get(ask, &progress.received).await?;
@@ -134,8 +134,8 @@ async fn walk(mut client: Client, aim: Rc<Aim>, progress: Rc<Progress>) -> io::R
     Ok(())
 }
 
-/// A late answer must not hide how long the requests would have taken that were due meanwhile:
-/// they are sent as soon as possible, and their time runs from when they were due.
+/// A late response must not hide the delay of requests that were due meanwhile:
+/// they are sent as soon as possible, and their time is measured from when they were due.
 async fn stand_by(
     mut client: Client,
     ask: Ask,
@@ -151,7 +151,7 @@ async fn stand_by(
         if progress.done.get() {
             return Ok(());
         }
-        // The timer's own lateness, up to a millisecond, is not the server's.
+        // The timer's own delay, up to a millisecond, is not the server's.
         let from = if due < free { due } else { Instant::now() };
         client.get(&ask, &received).await?;
         free = Instant::now();

@@ -1,11 +1,11 @@
-//! The part of the uwsgi protocol that the origin needs: a packet of variables, read.
+//! Reads the part of the uwsgi protocol that the origin needs: a packet of variables.
 
 use std::fmt::Write as _;
 
 /// modifier1, the size of the variables in two bytes (little-endian), modifier2.
 const PREFIX: usize = 4;
 
-/// The variables of a packet, once they are all there.
+/// The variables of a packet, once they are complete.
 pub(crate) fn variables(packet: &[u8]) -> Option<&[u8]> {
     let size = u16::from_le_bytes([*packet.get(1)?, *packet.get(2)?]);
     packet.get(PREFIX..PREFIX + usize::from(size))

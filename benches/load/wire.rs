@@ -1,6 +1,6 @@
 //! Reading and writing a socket, plain or under TLS, through tokio's poll functions.
 //!
-//! They remember that a read which filled less than its buffer emptied the socket, and save the
+//! They remember that a read that filled less than its buffer emptied the socket, and save the
 //! system call that `try_read` needs to find out.
 
 use std::{
@@ -42,14 +42,14 @@ pub(crate) async fn write_all(stream: &mut impl Stream, mut bytes: &[u8]) -> io:
         let count = poll_fn(|context| Pin::new(&mut *stream).poll_write(context, bytes)).await?;
         bytes = bytes.get(count..).unwrap_or_default();
     }
-    // Of a TLS stream the last record may still wait for room in the socket.
+    // The last record of a TLS stream may still wait for space in the socket.
     poll_fn(|context| Pin::new(&mut *stream).poll_flush(context)).await
 }
 
 // === impl Socket ===
 
 impl Socket {
-    /// Throws away up to `room`'s length of bytes, on a plain socket without copying them; 0 is
+    /// Discards up to `room`'s length of bytes, on a plain socket without copying them; 0 is
     /// the end of the stream.
     pub(crate) async fn discard(&mut self, room: &mut [u8]) -> io::Result<usize> {
         match self {
@@ -62,14 +62,14 @@ impl Socket {
         }
     }
 
-    /// Whether the server has neither closed the connection nor said anything unasked.
+    /// Whether the server has neither closed the connection nor sent anything unrequested.
     pub(crate) fn is_open(&mut self) -> bool {
         match self {
             Self::Plain(stream) => {
                 let read = stream.try_read(&mut [0; 1]);
                 read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
             }
-            // Session tickets come unasked and show to nobody: the stream takes them first.
+            // Session tickets arrive unrequested and are invisible: the stream reads them first.
             Self::Tls(stream) => {
                 let mut byte = [0; 1];
                 let mut context = Context::from_waker(Waker::noop());

@@ -10,7 +10,7 @@ use std::{
 
 /// A row that takes this much more than the baseline fails.
 pub(crate) const TOLERANCE_PERCENT: f64 = 3.0;
-/// Writes the baseline anew.
+/// The command that writes the baseline again.
 pub(crate) const UPDATE: &str = "`cargo bench --bench load -- --instructions --update`";
 
 const FILE: &str = "benches/load/instructions.txt";
@@ -21,12 +21,12 @@ const ARCHITECTURE: &str = "# Architecture: ";
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Baseline {
     pub(crate) architecture: String,
-    /// When and with what.
+    /// The date, and the versions.
     taken: String,
     counts: Vec<(String, u64)>,
 }
 
-/// How a count differs from that of the baseline.
+/// The difference of a count from that of the baseline.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Change {
     percent: f64,
@@ -38,7 +38,7 @@ impl Baseline {
     /// The counts of a run on this machine; `taken` says with what.
     pub(crate) fn new(taken: &str, counts: Vec<(String, u64)>) -> Self {
         let now = httpdate::fmt_http_date(SystemTime::now());
-        // Of `Sun, 29 Nov 2026 02:41:29 GMT` the date alone.
+        // Only the date of `Sun, 29 Nov 2026 02:41:29 GMT`.
         let date = now.get(5..16).unwrap_or(&now);
         Self { architecture: ARCH.to_owned(), taken: format!("{date}, {taken}"), counts }
     }
@@ -60,7 +60,7 @@ impl Baseline {
         Ok(path)
     }
 
-    /// Whether its counts say anything about this machine.
+    /// Whether its counts are valid for this machine.
     pub(crate) fn fits_machine(&self) -> bool {
         self.architecture == ARCH
     }
@@ -71,7 +71,7 @@ impl Baseline {
     }
 
     /// Compares a run with the baseline; returns the rows that take so much less that the baseline
-    /// should follow.
+    /// should be updated.
     ///
     /// # Errors
     /// Names every row that takes more than the baseline allows, or that the baseline lacks.

@@ -1,5 +1,5 @@
-//! callgrind around a server: the words that launch it, and the counter that is read from outside
-//! through valgrind's own `vgdb`.
+//! callgrind around a server: the command that launches it, and the counter, which is read
+//! through valgrind's `vgdb`.
 
 use std::{
     env,
@@ -53,7 +53,7 @@ impl Valgrind {
         Ok(Self { version, program, vgdb })
     }
 
-    /// The words before a server's own command: nothing is counted until `Counter::start`.
+    /// The command prefix of a server: nothing is counted until `Counter::start`.
     pub(crate) fn launcher(&self, directory: &Path) -> Vec<OsString> {
         vec![
             self.program.clone().into(),
@@ -73,7 +73,7 @@ impl<'a> Counter<'a> {
         Self { valgrind, directory, process, dumps: 0 }
     }
 
-    /// Switches counting on.
+    /// Starts counting.
     pub(crate) fn start(&self) -> io::Result<()> {
         self.command(&["instrumentation", "on"])
     }
@@ -100,7 +100,7 @@ impl<'a> Counter<'a> {
         })
     }
 
-    /// Returns when callgrind has done it.
+    /// Returns when callgrind has completed the command.
     fn command(&self, words: &[&str]) -> io::Result<()> {
         let output = Command::new(&self.valgrind.vgdb)
             .arg(option("--vgdb-prefix=", &self.directory.join(PIPES)))

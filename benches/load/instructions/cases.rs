@@ -57,7 +57,7 @@ pub(crate) const CASES: &[Case] = &[
 // === impl Case ===
 
 impl Case {
-    /// The request that is counted: what the probe asked, with the fields of this case.
+    /// The counted request: that of the probe, with the headers of this case.
     pub(crate) fn ask(&self, get: &Get, probed: &Ask, address: SocketAddr) -> Ask {
         let mut words = probed.request.split(|&byte| byte == b' ');
         let target = String::from_utf8_lossy(words.nth(1).unwrap_or_default()).into_owned();
@@ -100,7 +100,7 @@ pub(crate) fn self_check() -> io::Result<()> {
         let mut headers = [httparse::EMPTY_HEADER; 32];
         let mut parsed = httparse::Request::new(&mut headers);
         let whole = parsed.parse(&request).is_ok_and(|status| status.is_complete());
-        // That of the body is not in the name.
+        // The header of the body is not in the name.
         let fields = parsed.headers.len() - posted;
         if !whole || !case.row.name.contains(&format!("_{fields}_fields")) {
             let what = format!("{}: the request has {fields} header fields", case.row.name);

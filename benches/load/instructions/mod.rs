@@ -1,5 +1,5 @@
-//! User-space instructions of a request, counted by callgrind: a figure that a busy machine does not
-//! change, compared with a committed baseline (README.md, "Instructions").
+//! User-space instructions of a request, counted by callgrind: a figure that is the same on a busy
+//! machine, compared with a committed baseline (README.md, "Instructions").
 
 mod baseline;
 mod callgrind;
@@ -31,12 +31,12 @@ use crate::{
     skips::Skips,
 };
 
-/// What the skipped run is called.
+/// The name of the skipped run.
 const WHAT: &str = "the count of instructions";
-/// How long the requests of one window may take.
+/// Time limit for the requests of one window.
 const WINDOW_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How many requests are sent.
+/// Number of requests.
 #[derive(Clone, Copy, Debug)]
 struct Extent {
     /// Before the first window.
@@ -49,7 +49,7 @@ struct Extent {
 const FULL: Extent = Extent { warmup: 1_000, requests: 1_000, windows: 5 };
 const SMOKE: Extent = Extent { warmup: 5, requests: 10, windows: 1 };
 
-/// What all counts share.
+/// Shared by all counts.
 struct Stage {
     valgrind: Valgrind,
     site: Site,
@@ -155,7 +155,7 @@ fn installed_nginx() -> Option<String> {
     nginx::version().ok()
 }
 
-/// What the counts depend on besides the source.
+/// The versions that the counts depend on, besides the source.
 fn taken(valgrind: &Valgrind) -> io::Result<String> {
     let sideman = Kind::Sideman.version()?;
     Ok(format!("{sideman}, {}, {}", valgrind.version, Machine::look()?.line()))
@@ -225,7 +225,7 @@ impl Stage {
         for _ in 0..extent.windows {
             counter.zero()?;
             send(&runtime, &mut client, ask, extent.requests)?;
-            // What timers do within a window can only add.
+            // Timers within a window can only add instructions.
             lowest = lowest.min(counter.read()? / u64::from(extent.requests));
         }
         drop(client);
@@ -238,7 +238,7 @@ impl Stage {
     }
 }
 
-/// Sends so many requests, each when the response to the last is complete.
+/// Sends this number of requests, each when the response to the last is complete.
 fn send(runtime: &Runtime, client: &mut Client, ask: &Ask, requests: u32) -> io::Result<()> {
     let received = std::cell::Cell::new(0);
     let all = async {

@@ -1,4 +1,4 @@
-//! The saved runs of rows: one run as a list, and the table and the plot that are made of all.
+//! The saved runs of rows: one run as a list, and the table and the plot of all runs.
 
 use std::fmt::Write as _;
 
@@ -92,7 +92,7 @@ pub(super) fn table(runs: &[Value]) -> String {
     text
 }
 
-/// How many there were of each row, in words.
+/// The number of rounds of each row, in words.
 fn rounds(pairs: &[Pair<'_>]) -> String {
     let counts = pairs.iter().map(|pair| pair.ours.len());
     let (least, most) = (counts.clone().min(), counts.max());

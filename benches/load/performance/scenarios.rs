@@ -1,4 +1,4 @@
-//! The table that is made of the saved runs of scenarios.
+//! The table of the saved runs of scenarios.
 
 use std::fmt::Write as _;
 
@@ -13,10 +13,10 @@ use crate::{
     spread::spread,
 };
 
-/// What a cell says.
+/// The content of a cell.
 #[derive(Clone, Copy)]
 enum Cell {
-    /// As the scenario asks for it.
+    /// With the format of the scenario.
     Gunicorn(Target),
     /// All kinds of clients together.
     Mixed,
@@ -84,7 +84,7 @@ fn slowloris(runs: &[&Value]) -> String {
     )
 }
 
-/// What requests noticed: medians of the rounds, and all that failed.
+/// Effects on requests: medians of the rounds, and all failures.
 fn noticed(runs: &[&Value], target: Target) -> String {
     let number = |run: &Value, name: &str| {
         let figure = run.get("figures").and_then(|figures| figures.get(name));

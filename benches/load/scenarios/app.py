@@ -9,7 +9,7 @@ LARGE = b"l" * (1 << 20)
 def application(environ, start_response):
     environ["wsgi.input"].read()
     if environ["PATH_INFO"] == "/large":
-        # Costs the workers what it takes to hand it over, and nothing else.
+        # Costs the workers only the time to pass it on.
         body = LARGE
     else:
         time.sleep(0.05)

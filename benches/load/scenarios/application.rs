@@ -1,7 +1,7 @@
-//! The application of `mixed` and `slowloris`: a thread of this process that answers at once.
+//! The application of `mixed` and `slowloris`: a thread of this process that responds at once.
 //!
-//! It says what it was sent: uploads are answered with their digest, and what comes on an upgraded
-//! connection goes back as it came.
+//! It echoes its input: uploads get a response with their digest, and bytes on an upgraded
+//! connection are sent back.
 
 use std::{
     io,
@@ -19,10 +19,10 @@ use crate::{origin, wire};
 
 /// Bytes of the page.
 pub(super) const PAGE: usize = 1 << 10;
-/// Answered with `LARGE` bytes.
+/// The path whose response has `LARGE` bytes.
 pub(super) const LARGE_PATH: &str = "/large";
 pub(super) const LARGE: usize = 256 << 10;
-/// RFC 6455, 1.3: the key of its example, and what it must be answered with.
+/// RFC 6455, 1.3: the key of its example, and the required response to it.
 pub(super) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub(super) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
@@ -31,11 +31,11 @@ const MAX_HEADERS: usize = 64;
 const LIMIT: usize = 4 << 20;
 const PIECE: usize = 64 << 10;
 
-/// A whole request.
+/// A complete request.
 enum Asked {
     Page,
     Large,
-    /// With the digest of its body.
+    /// The response has the digest of the body.
     Upload(u64),
     Upgrade,
 }
@@ -54,7 +54,7 @@ pub(super) fn start() -> io::Result<SocketAddr> {
     Ok(address)
 }
 
-/// What an upload of this body is answered with.
+/// The response to an upload of this body.
 pub(super) fn receipt(body: &[u8]) -> String {
     digest(xxh3_64(body))
 }
@@ -68,7 +68,7 @@ async fn serve(listener: std::net::TcpListener) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        // The load notices what goes wrong.
+        // The load notices failures.
         tokio::spawn(async move { connection(stream).await.is_ok() });
     }
 }

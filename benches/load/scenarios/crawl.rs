@@ -1,7 +1,7 @@
 //! Slow clients: uploads and downloads that take longer than the scenario.
 //!
-//! Their segments and windows are those of the internet, not of loopback, where the kernel would
-//! take a megabyte at once and nobody would be slow.
+//! They limit segments and windows to those of the internet. On loopback the kernel would
+//! take a megabyte at once and no client would be slow.
 
 use std::{
     cell::Cell,
@@ -24,9 +24,9 @@ const UPLOAD: usize = 100 << 10;
 /// app.py's `/large`; its last bytes are never read.
 const DOWNLOAD: usize = 1 << 20;
 const TICK: Duration = Duration::from_millis(200);
-/// How long it takes until all are there, one after the other.
+/// Time until all clients are connected, one after the other.
 const ARRIVAL: Duration = Duration::from_secs(1);
-/// Of an upload or download nine tenths come within the time given.
+/// Nine tenths of an upload or download arrive within the given time.
 const SHARE: f64 = 0.9;
 const SEGMENT: u32 = 1_460;
 const WINDOW: u32 = 16 << 10;
@@ -34,28 +34,28 @@ const WINDOW: u32 = 16 << 10;
 /// The slow clients of one run; dropping them ends them.
 #[derive(Debug)]
 pub(crate) struct Crowd {
-    /// So many uploads, and as many downloads.
+    /// The number of uploads, and as many downloads.
     each: u32,
     tally: Rc<Tally>,
     _clients: JoinSet<()>,
 }
 
-/// How the slow clients fare.
+/// The progress of the slow clients.
 #[derive(Debug, Default)]
 struct Tally {
-    /// Downloads that have begun to come.
+    /// Downloads that have begun to arrive.
     served: Cell<u32>,
-    /// Slow clients whose connection ended, or that were answered amid their upload.
+    /// Slow clients whose connection closed, or that got a response during their upload.
     cut: Cell<u32>,
 }
 
 // === impl Crowd ===
 
 impl Crowd {
-    /// How long they are there before the load begins.
+    /// Time to arrive before the load begins.
     pub(crate) const SETTLING: Duration = Duration::from_secs(2);
 
-    /// Sends so many of either kind, to be busy for longer than `length`; returns when they had
+    /// Starts this number of each kind, which stay busy for longer than `length`; returns when they had
     /// time to arrive.
     pub(crate) async fn arrive(address: SocketAddr, each: u32, length: Duration) -> Self {
         let tally = Rc::new(Tally::default());
@@ -65,7 +65,7 @@ impl Crowd {
             let seen = Rc::clone(&tally);
             clients.spawn_local(async move {
                 sleep(delay).await;
-                // Whatever ended it: its body is never complete, so this was not its end.
+                // Any end is early, because its body is never complete.
                 let _ = upload(address, length).await;
                 seen.cut.set(seen.cut.get() + 1);
             });
@@ -82,7 +82,7 @@ impl Crowd {
         Self { each, tally, _clients: clients }
     }
 
-    /// How they fare, for people; nothing if there is none.
+    /// The progress, for people; nothing if there are no slow clients.
     pub(crate) fn said(&self) -> Option<String> {
         let Tally { served, cut } = &*self.tally;
         (self.each > 0).then(|| {
@@ -92,7 +92,7 @@ impl Crowd {
     }
 }
 
-/// Returns when the server hangs up or answers.
+/// Returns when the server closes the connection or responds.
 async fn upload(address: SocketAddr, length: Duration) -> io::Result<()> {
     let mut stream = connect(address).await?;
     wire::write_all(&mut stream, &client::post_head(address, "/", UPLOAD)).await?;
@@ -119,7 +119,7 @@ async fn upload(address: SocketAddr, length: Duration) -> io::Result<()> {
     }
 }
 
-/// Returns when the server hangs up.
+/// Returns when the server closes the connection.
 async fn download(address: SocketAddr, length: Duration, tally: &Tally) -> io::Result<()> {
     let mut stream = connect(address).await?;
     wire::write_all(&mut stream, &client::request(address, "/large", "")).await?;

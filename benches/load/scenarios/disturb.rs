@@ -1,4 +1,4 @@
-//! What happens to gunicorn during a scenario, on a thread beside the load.
+//! Disturbances of gunicorn during a scenario, on a thread beside the load.
 
 use std::{
     io,
@@ -11,7 +11,7 @@ use super::{
     plan::{Fault, FaultKind},
 };
 
-/// Does it to gunicorn on schedule from `began` on, until the other end of `stop` is dropped or
+/// Disturbs gunicorn on schedule from `began` on, until the other end of `stop` is dropped or
 /// the load's `length` is over; then gunicorn runs.
 pub(crate) fn disturb(
     gunicorn: &mut Gunicorn,

@@ -1,4 +1,4 @@
-//! What one run of a scenario comes to, and several of them together, as lines of a table.
+//! Results of one run of a scenario, and of several runs together, as lines of a table.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,29 +14,29 @@ pub(crate) const HEADING: &str = "\
 | scenario    | server        | requests | good/s | 503  | failed | gave up | p50 ms | p99 ms | longest ms | target                      |
 |-------------|---------------|---------:|-------:|-----:|-------:|--------:|-------:|-------:|-----------:|-----------------------------|";
 
-/// One run, or several together: the median of each rate and time, all that failed, the longest
-/// of all.
+/// One run, or several together: the median of each rate and time, the sum of failures, the longest
+/// of all times.
 #[derive(Clone, Debug)]
 pub(crate) struct Figures {
     /// Requests that ended in the counted time.
     pub(super) requests: u64,
-    /// Good answers per second of the counted time.
+    /// Successful responses per second of the counted time.
     good: f64,
     refused: u64,
     failed: u64,
     gave_up: u64,
-    /// Of the good answers; not a number if there was none.
+    /// Latency of the successful responses; NaN if there was none.
     pub(super) p50_ms: f64,
     pub(super) p99_ms: f64,
     longest_ms: f64,
-    /// How often what went wrong, in words.
+    /// The failures by kind, in words.
     reasons: BTreeMap<String, u64>,
 }
 
 // === impl Figures ===
 
 impl Figures {
-    /// Those of one run.
+    /// The figures of one run.
     pub(crate) fn of(scenario: &Scenario, all: &[Done]) -> Self {
         let counted: Vec<_> = all
             .iter()
@@ -73,7 +73,7 @@ impl Figures {
         }
     }
 
-    /// Those of several runs of the same.
+    /// The figures of several runs of the same scenario.
     pub(crate) fn together(runs: &[&Self]) -> Self {
         let median = |value: fn(&Self) -> f64| {
             let mut values: Vec<_> = runs.iter().map(|run| value(run)).collect();
@@ -98,12 +98,12 @@ impl Figures {
         }
     }
 
-    /// Whether there was a good answer at all.
+    /// Whether there was a successful response at all.
     pub(crate) fn any_good(&self) -> bool {
         self.good > 0.0
     }
 
-    /// Requests without a good answer.
+    /// Requests without a successful response.
     pub(crate) fn lost(&self) -> u64 {
         self.refused + self.failed + self.gave_up
     }
@@ -126,7 +126,7 @@ impl Figures {
         )
     }
 
-    /// What went wrong, most frequent first, for people.
+    /// The failures, most frequent first, for people.
     pub(crate) fn reasons(&self) -> String {
         let mut reasons: Vec<_> = self.reasons.iter().collect();
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
@@ -135,7 +135,7 @@ impl Figures {
         reasons.join("; ")
     }
 
-    /// Everything, for programs.
+    /// All figures, for programs.
     pub(crate) fn json(&self) -> Value {
         json!({
             "requests": self.requests,
@@ -168,7 +168,7 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// The value that a share of `part` of the sorted values does not exceed.
+/// The value at quantile `part` of the sorted values.
 fn quantile(sorted: &[f64], part: f64) -> f64 {
     let rank = (sorted.len() as f64 * part).ceil() as usize;
     sorted.get(rank.max(1) - 1).copied().unwrap_or(f64::NAN)

@@ -18,16 +18,16 @@ use socket2::{Domain, Socket, Type};
 const START: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
-/// gunicorn on a port of its own; it and its workers are killed when dropped.
+/// gunicorn on its own port; it and its workers are killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Gunicorn {
     pub(crate) address: SocketAddr,
     python: PathBuf,
-    /// How it works: class, processes, threads.
+    /// Its workers: class, processes, threads.
     arguments: &'static [&'static str],
     log: PathBuf,
-    /// Bound and never listening: keeps the port from everyone else while gunicorn restarts, and
-    /// leaves those who connect refused.
+    /// Bound and never listening: reserves the port while gunicorn restarts, so that connections
+    /// are refused.
     _port: Socket,
     child: Option<Child>,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Gunicorn {
 // === impl Gunicorn ===
 
 impl Gunicorn {
-    /// Starts it and waits until it answers; its log goes to `directory`.
+    /// Starts it and waits until it responds; its log goes to `directory`.
     pub(crate) fn start(
         python: &Path,
         arguments: &'static [&'static str],
@@ -63,12 +63,12 @@ impl Gunicorn {
         Ok(gunicorn)
     }
 
-    /// Starts it, without waiting until it answers.
+    /// Starts it, without waiting until it responds.
     pub(crate) fn again(&mut self) -> io::Result<()> {
         let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/load/scenarios");
         let log = File::options().create(true).append(true).open(&self.log)?;
         let mut command = Command::new(&self.python);
-        // A pipe that nobody writes to: gunicorn.conf.py waits for its end.
+        // A pipe without a writer: gunicorn.conf.py waits for its end.
         command
             .args(["-m", "gunicorn", "--no-control-socket", "--config"])
             .arg(home.join("gunicorn.conf.py"))
@@ -88,10 +88,10 @@ impl Gunicorn {
         Ok(())
     }
 
-    /// SIGKILL for it and its workers, as when a container is out of memory.
+    /// SIGKILL for it and its workers, like when a container is out of memory.
     pub(crate) fn kill(&mut self) -> io::Result<()> {
         if let Some(mut child) = self.child.take() {
-            // The workers are in the group that the master was made the leader of.
+            // The workers are in the process group of the master.
             kill_process_group(Pid::from_child(&child), Signal::KILL)?;
             child.wait()?;
         }
@@ -115,7 +115,7 @@ impl Drop for Gunicorn {
     }
 }
 
-/// Whether a request gets an answer.
+/// Whether a request gets a response.
 fn answers(address: SocketAddr) -> bool {
     let ask = || -> io::Result<[u8; 12]> {
         let mut stream = TcpStream::connect_timeout(&address, START)?;

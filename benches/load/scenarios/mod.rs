@@ -1,9 +1,9 @@
-//! The scenarios: a server before real gunicorn while something goes wrong, and what requests
-//! notice of it. Rows measure cost, scenarios protection.
+//! The scenarios: a server in front of real gunicorn during a disturbance, and its effect on
+//! requests. Rows measure cost, scenarios protection.
 //!
-//! `mixed` and `slowloris` bring an application and tables of their own. For all others
-//! `plan` says what happens, `pace` and `crawl` are the clients, `disturb` what is done to
-//! `gunicorn`, `figures` the result.
+//! `mixed` and `slowloris` have an application and tables of their own. For all others
+//! `plan` is the table, `pace` and `crawl` are the clients, `disturb` disturbs
+//! `gunicorn`, `figures` is the result.
 
 mod application;
 mod crawl;
@@ -43,10 +43,10 @@ use crate::{
     skips::Skips,
 };
 
-/// Bounds nothing in a scenario: more than the clients at any time.
+/// No limit in a scenario: more than the clients at any time.
 const CONNECTIONS: u32 = 1_000;
 
-/// One server before one gunicorn.
+/// One server in front of one gunicorn.
 struct Stage<'a> {
     python: PathBuf,
     site: Site,
@@ -54,10 +54,10 @@ struct Stage<'a> {
     settings: &'a [String],
 }
 
-/// Those that need no gunicorn, and what they are.
+/// The scenarios without gunicorn, with descriptions.
 pub(crate) const OTHERS: &[(&str, &str)] =
     &[(mixed::NAME, mixed::WHAT), (slowloris::NAME, slowloris::WHAT)];
-/// The files that their clients ask for.
+/// The files that their clients request.
 const FILES: &[&str] = &["files_1k_keepalive", "files_100k_keepalive", "files_1m_keepalive"];
 
 /// Runs the chosen scenarios, each server in turn within a round, and prints as they complete.
@@ -101,8 +101,8 @@ pub(crate) fn compare(options: &Options) -> io::Result<()> {
     })
 }
 
-/// A second of SIGHUP under load for every server that is installed: a good answer must come; and a
-/// second of the scenarios that need no gunicorn.
+/// A second of SIGHUP under load for every installed server: a successful response must arrive; and a
+/// second of the scenarios without gunicorn.
 pub(crate) fn smoke(skips: &mut Skips) -> io::Result<()> {
     let site = site(Scale::Smoke)?;
     let application = application::start()?;
@@ -139,7 +139,7 @@ pub(crate) fn smoke(skips: &mut Skips) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs those of the chosen scenarios that need no gunicorn.
+/// Runs the chosen scenarios without gunicorn.
 fn others(options: &Options, contenders: &[Contender], all: &mut Vec<Value>) -> io::Result<()> {
     let chosen = |name| options.scenario.iter().any(|one| one == "all" || one == name);
     if !chosen(mixed::NAME) && !chosen(slowloris::NAME) {
@@ -169,7 +169,7 @@ fn others(options: &Options, contenders: &[Contender], all: &mut Vec<Value>) -> 
         let length = options.length(slowloris::LENGTH);
         let extent = slowloris::Extent::new(options.slow, length, workers);
         for round in rounds {
-            // HAProxy has no files that slow readers could ask for.
+            // HAProxy serves no files to slow readers.
             for Contender { label, kind, .. } in
                 contenders.iter().filter(|one| !one.kind.for_scenarios())
             {
@@ -182,7 +182,7 @@ fn others(options: &Options, contenders: &[Contender], all: &mut Vec<Value>) -> 
     Ok(())
 }
 
-/// What one run came to, for programs.
+/// The result of one run, for programs.
 fn run(scenario: &str, server: &str, round: u32, figures: &Value) -> Value {
     json!({ "scenario": scenario, "server": server, "round": round, "figures": figures })
 }
@@ -192,7 +192,7 @@ fn site(scale: Scale) -> io::Result<Site> {
     Site::make(&rows::select(&names).map_err(io::Error::other)?, scale)
 }
 
-/// The server under test, and the one it is compared with: all that are installed, if none is named.
+/// The server under test, and the one for comparison: all installed ones if none is named.
 fn contenders(options: &Options) -> io::Result<Vec<Contender>> {
     if options.versus.is_some() {
         return Contender::list(options.server, options.versus);
@@ -283,7 +283,7 @@ impl Stage<'_> {
                 None => Ok(done),
             }
         })?;
-        // Clients that are still there end now, and then gunicorn: nobody holds up the server.
+        // The remaining clients end now, and then gunicorn, so that the server can end.
         drop((tasks, runtime));
         drop(gunicorn);
         server.end()?;

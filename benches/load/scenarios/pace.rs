@@ -1,7 +1,7 @@
-//! The load of a scenario: requests at a steady pace that nothing slows down (an open loop).
+//! The load of a scenario: requests at a steady pace, independent of responses (an open loop).
 //!
-//! A request's time runs from when it was due, so that neither a server that stands still nor a
-//! generator that is late is spared the requests of that time.
+//! The time of a request is measured from when it was due, so a delay of the server or of the
+//! generator counts for all requests of that time.
 
 use std::{
     cell::RefCell,
@@ -22,40 +22,40 @@ use crate::{
     endpoint::Door,
 };
 
-/// What app.py answers with.
+/// The body of app.py's response.
 const PAGE: usize = 1 << 10;
 
 /// Timers count in milliseconds.
 const TIMER: Duration = Duration::from_millis(2);
 
-/// A request that came to its end.
+/// A completed request.
 #[derive(Debug)]
 pub(crate) struct Done {
     /// When it ended, from the beginning of the load.
     pub(crate) at: Duration,
-    /// From when it was due.
+    /// Measured from when it was due.
     pub(crate) took: Duration,
     pub(crate) outcome: Outcome,
 }
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// 200 with the whole page.
     Useful,
     /// 503.
     Refused,
-    /// The client's patience ended first.
+    /// The client's timeout expired first.
     GaveUp,
-    /// Another answer, or none.
+    /// Another response, or none.
     Failed(String),
 }
 
-/// What the requests share.
+/// Shared by the requests.
 struct Load {
     door: Door,
     request: Vec<u8>,
-    /// Connections without a request on them.
+    /// Idle connections.
     kept: RefCell<Vec<Client>>,
 }
 
@@ -71,7 +71,7 @@ pub(crate) async fn run(address: SocketAddr, scenario: &Scenario, began: Instant
     for index in 0..count as u32 {
         let due = began + Duration::from_secs(1) * index / scenario.rate;
         sleep_until(due.into()).await;
-        // The timer's own lateness is not the server's.
+        // The timer's own delay is not the server's.
         let due = if due.elapsed() < TIMER { Instant::now() } else { due };
         let mixed = scenario.connections == Connections::Mixed;
         let keep = mixed && index % 2 == 1;
@@ -111,7 +111,7 @@ impl Load {
         })
     }
 
-    /// A kept connection that the server has not closed meanwhile.
+    /// An idle connection that the server has not closed meanwhile.
     fn idle(&self) -> Option<Client> {
         let mut kept = self.kept.borrow_mut();
         while let Some(mut client) = kept.pop() {

@@ -1,38 +1,38 @@
-//! The table of scenarios: what happens, for how long, and what is asked of Sideman. Data only.
+//! The table of scenarios: the disturbance, its duration, and the required result of Sideman. Data only.
 
 use std::time::Duration;
 
-/// What happens to the application and at the clients for some seconds.
+/// Disturbances of the application and the clients for some seconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
-    /// What gunicorn is told about its workers; they are four at a time in all.
+    /// The options for gunicorn's workers; together they serve four requests at a time.
     pub(crate) workers: &'static [&'static str],
-    /// Requests per second, evenly spaced, whatever becomes of those before.
+    /// Requests per second, evenly spaced, independent of earlier requests.
     pub(crate) rate: u32,
     pub(crate) length: Duration,
-    /// What ends sooner is not counted; with zero every request of the load is.
+    /// Requests that end sooner are not counted; with zero every request of the load is.
     pub(crate) lead: Duration,
     /// How long a client waits before it closes its connection.
     pub(crate) patience: Duration,
     pub(crate) connections: Connections,
-    /// So many slow uploads, and as many slow downloads.
+    /// The number of slow uploads, and of slow downloads.
     pub(crate) slow: u32,
     pub(crate) fault: Option<Fault>,
     pub(crate) target: Target,
 }
 
-/// What connections the requests are made on.
+/// The connections of the requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Connections {
     /// One for each.
     New,
-    /// One for every other, and kept ones for the rest, as load balancers keep them.
+    /// A new one for every other request, and keep-alive ones for the rest, like load balancers.
     Mixed,
 }
 
-/// What is done to gunicorn, again and again.
+/// The repeated disturbance of gunicorn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
     pub(crate) first: Duration,
@@ -42,20 +42,20 @@ pub(crate) struct Fault {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FaultKind {
-    /// SIGKILL for all of it, and a start after so long.
+    /// SIGKILL for all processes, and a start after this delay.
     Kill { away: Duration },
     /// SIGHUP.
     Reload,
 }
 
-/// What Sideman must reach.
+/// The required result of Sideman.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
-    /// Nothing fails, and p99 is no longer than so many milliseconds.
+    /// No request fails, and p99 is at most this number of milliseconds.
     P99 { ms: f64 },
-    /// So many good answers per second, with a p50 of no more than so many milliseconds.
+    /// At least this number of successful responses per second, with a p50 of at most this number of milliseconds.
     Useful { least: f64, p50_ms: f64 },
-    /// Nothing fails.
+    /// No request fails.
     NoFailure,
 }
 
@@ -138,8 +138,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 const HUP: Fault =
     Fault { first: Duration::from_secs(1), every: Duration::from_secs(2), kind: FaultKind::Reload };
 
-/// The scenarios with these names, in the table's order; all of them for `all`. `others` are names of
-/// scenarios that are not in this table, and what they are.
+/// The scenarios with these names, in the table's order; all of them for `all`. `others` are the names and
+/// descriptions of scenarios that are not in this table.
 pub(crate) fn select(names: &[String], others: &[(&str, &str)]) -> Result<Vec<Scenario>, String> {
     let all = || SCENARIOS.iter().map(|one| (one.name, one.what)).chain(others.iter().copied());
     let known = |name: &&String| *name == "all" || all().any(|(one, _)| one == name.as_str());
@@ -158,7 +158,7 @@ pub(crate) fn select(names: &[String], others: &[(&str, &str)]) -> Result<Vec<Sc
 // === impl Scenario ===
 
 impl Scenario {
-    /// The same within a second or two, for who only looks whether everything works.
+    /// The scenario shortened to a second or two, for a check that everything works.
     pub(crate) fn smoke(self) -> Self {
         Self {
             length: Duration::from_secs(1),

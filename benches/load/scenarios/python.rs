@@ -13,7 +13,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// For each of the two programs that make the environment.
+/// Time limit for each of the two programs that make the environment.
 const LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(20);
 const MARK: &str = ".complete";
@@ -37,7 +37,7 @@ pub(crate) fn with_gunicorn() -> io::Result<PathBuf> {
     let version = String::from_utf8_lossy(&python.stdout).trim().replace(' ', "-");
     let environment = target.join(format!("load-{}-{version}", pin.replace("==", "-")));
 
-    // Two load tests side by side: one sets up, the other waits here.
+    // Two load tests at once: one makes the environment, the other waits here.
     let lock = File::create(target.join("load-python.lock"))?;
     lock.lock()?;
     let python = environment.join("bin/python");

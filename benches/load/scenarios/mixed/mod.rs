@@ -1,7 +1,7 @@
-//! `mixed`: every kind of client at once, while Sideman reloads and its certificate is swapped. No
-//! request may notice.
+//! `mixed`: every kind of client at once, while Sideman reloads and its certificate is replaced. No
+//! request may fail.
 //!
-//! `visitors` are the clients, `reloads` what is done to Sideman, `tally` the result.
+//! `visitors` are the clients, `reloads` the changes to Sideman, `tally` the result.
 
 mod reloads;
 mod scale;
@@ -43,7 +43,7 @@ pub(super) const RELOADS: u32 = 20;
 const EACH: u32 = 3;
 const CONNECTIONS: u32 = 100;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub(super) struct Outcome {
     tally: Tally,
@@ -87,13 +87,13 @@ pub(super) fn run(site: &Site, application: SocketAddr, extent: Extent) -> io::R
         io::Result::Ok(Outcome { tally, reloads: reloads? })
     };
     let outcome = generator::runtime()?.block_on(tasks.run_until(load))?;
-    // Connections that are still open end now: nobody holds up the server.
+    // Connections that are still open close now, so that the server can end.
     drop(tasks);
     server.end()?;
     Ok(outcome)
 }
 
-/// Who comes, in what way, for what, how often.
+/// The clients: their number, protocol, request and pace.
 fn visitors(server: &Server, certificate: &Certificate, site: &Site) -> io::Result<Vec<Visitor>> {
     let plain = Door::plain(server.address);
     let tls = |protocol| Door::tls(server.tls, &certificate.known, protocol);
@@ -142,7 +142,7 @@ fn visitors(server: &Server, certificate: &Certificate, site: &Site) -> io::Resu
 // === impl Outcome ===
 
 impl Outcome {
-    /// For people: a table, and what was done to Sideman.
+    /// For people: a table, and the changes to Sideman.
     pub(super) fn said(&self) -> String {
         let verdict = if self.tally.failed() == 0 { "met" } else { "no" };
         let mut text = format!("{}\n", self.tally.table());
@@ -152,12 +152,12 @@ impl Outcome {
         format!("{text}{}\nno request failed: {verdict}\n", self.reloads.said())
     }
 
-    /// Everything, for programs.
+    /// All figures, for programs.
     pub(super) fn json(&self) -> Value {
         json!({ "kinds": self.tally.json(), "reloads": self.reloads.json() })
     }
 
-    /// Whether every kind of client was served, and none in vain.
+    /// Whether every kind of client was served, and no request failed.
     pub(super) fn check(&self) -> io::Result<()> {
         if let Some(kind) = self.tally.silent() {
             return Err(io::Error::other(format!("no `{kind}` succeeded\n{}", self.said())));

@@ -1,5 +1,5 @@
-//! What is done to Sideman during `mixed`: its settings change and it gets SIGHUP, and its
-//! certificate is replaced, again and again.
+//! Changes to Sideman during `mixed`: its settings change and it gets SIGHUP, and its
+//! certificate is replaced, repeatedly.
 
 use std::{
     fs, io,
@@ -19,12 +19,12 @@ use crate::{
 };
 
 const POLL: Duration = Duration::from_millis(10);
-/// How long a reload may take until it is counted.
+/// Time limit until a reload is counted.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 const OK: &str = "sideman_reloads_total{result=\"ok\"}";
 const COUNTER: &str = "sideman_reloads_total";
 
-/// When and with what Sideman reloads.
+/// When and with which settings Sideman reloads.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// Sideman's settings file.
@@ -32,22 +32,22 @@ pub(super) struct Plan {
     pub(super) extent: Extent,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug)]
 pub(super) struct Reloads {
     asked: u32,
     /// By Sideman's own counter; `None` if it has none.
     counted: Option<u64>,
-    /// Lines of the counter of other results than `ok`, when they are not 0.
+    /// Lines of the counter for results other than `ok`, if they are not 0.
     others: Vec<String>,
-    /// Certificates that clients were shown, and all that there were.
+    /// Certificates that clients have seen, and the number of all.
     certificates: (usize, usize),
 }
 
 // === impl Plan ===
 
 impl Plan {
-    /// Writes the settings of this round, which differ from those before and are as good.
+    /// Writes the settings of this round, which differ from the previous ones and are valid.
     pub(super) fn write(&self, round: u32) -> io::Result<()> {
         let text = format!(
             "[server]\nmax_body = \"{}MiB\"\nidle_timeout = \"{}s\"\n\n\
@@ -106,7 +106,7 @@ pub(super) async fn run(
         plan.write(round)?;
         let before = count(server).await?;
         server.reload()?;
-        // Signals that come before the last one was acted on are one.
+        // Signals that arrive before the last one was handled count as one.
         let deadline = Instant::now() + TIME_LIMIT;
         while before.is_some() && count(server).await? <= before && Instant::now() < deadline {
             sleep(POLL).await;
@@ -129,14 +129,14 @@ pub(super) async fn run(
     })
 }
 
-/// How many reloads Sideman counts as good; `None` if it counts none at all.
+/// The number of successful reloads by Sideman's counter; `None` if it has none.
 async fn count(server: &Server) -> io::Result<Option<u64>> {
     Ok(value(&metrics(server).await?))
 }
 
 fn value(metrics: &str) -> Option<u64> {
     let line = metrics.lines().find_map(|line| line.strip_prefix(OK));
-    // A counter may show only once it has counted.
+    // A counter may appear only once it has counted.
     let absent = || metrics.contains(COUNTER).then_some(0);
     line.map_or_else(absent, |value| value.trim().parse().ok())
 }

@@ -1,8 +1,8 @@
-//! How much there is of the scenario: `mod.rs` and its parts both ask for it.
+//! The size of the scenario, in its own file because `mod.rs` and its parts both need it.
 
 use std::time::Duration;
 
-/// How much of it there is.
+/// The size of the scenario.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::scenarios) struct Extent {
     pub(in crate::scenarios) length: Duration,

@@ -1,13 +1,13 @@
-//! How many requests of each kind there were in `mixed`, and what became of them.
+//! Counters of the requests of each kind in `mixed`, and their results.
 
 use std::{cell::RefCell, collections::BTreeMap, io, time::Duration};
 
 use serde_json::{Value, json};
 
-/// How many reasons are told of each kind.
+/// The number of reasons shown for each kind.
 const REASONS: usize = 3;
 
-/// What all clients write into.
+/// The counters of all clients.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     kinds: RefCell<BTreeMap<&'static str, Kind>>,
@@ -29,7 +29,7 @@ impl Tally {
         self.kinds.borrow_mut().entry(kind).or_default();
     }
 
-    /// Counts a request that came to its end.
+    /// Counts a request that has ended.
     pub(super) fn count(&self, kind: &'static str, outcome: &io::Result<()>, took: Duration) {
         let mut kinds = self.kinds.borrow_mut();
         let counted = kinds.entry(kind).or_default();
@@ -68,7 +68,7 @@ impl Tally {
         text
     }
 
-    /// Why requests failed, a line for each kind that has some.
+    /// The reasons of failures, a line for each kind that has some.
     pub(super) fn reasons(&self) -> Vec<String> {
         let kinds = self.kinds.borrow();
         let failed = kinds.iter().filter(|(_, kind)| kind.failed > 0);
@@ -86,7 +86,7 @@ impl Tally {
             .collect()
     }
 
-    /// Everything, for programs.
+    /// All figures, for programs.
     pub(super) fn json(&self) -> Value {
         let kinds = self.kinds.borrow();
         kinds

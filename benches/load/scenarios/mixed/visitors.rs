@@ -1,7 +1,7 @@
-//! The clients of `mixed`: each makes requests of one kind, at a pace, one after the other.
+//! The clients of `mixed`: each makes requests of one kind, at a steady pace, one after the other.
 //!
-//! A connection that the server ends between two requests is made anew, as clients do; one that
-//! ends amid a request has failed it, and so has an answer that is not the right one to the byte.
+//! If the server closes a connection between two requests, the client opens a new one; if it closes
+//! during a request, the request failed, and so did one whose response differs by a byte.
 
 use std::{
     io,
@@ -27,36 +27,36 @@ use crate::{
     wire::{self, Socket},
 };
 
-/// Longer than anything that is allowed to happen.
+/// Longer than any allowed duration.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 const MAX_HEAD: usize = 4 << 10;
 /// A masked text frame of five bytes (RFC 6455, 5.7).
 const MESSAGE: &[u8] = &[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
 
-/// What a visitor does again and again.
+/// The request that a visitor repeats.
 #[derive(Clone, Debug)]
 pub(super) struct Errand {
     pub(super) path: String,
-    /// Sent along by POST, if there is one.
+    /// The body of a POST, if any.
     pub(super) upload: Vec<u8>,
-    /// The body that must come back.
+    /// The expected response body.
     pub(super) answer: Vec<u8>,
 }
 
-/// On what connections.
+/// The kind of connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// HTTP/1.1, kept.
+    /// HTTP/1.1, keep-alive.
     Kept,
-    /// HTTP/1.1, one for each request.
+    /// HTTP/1.1, one connection for each request.
     New,
     /// HTTP/2.
     Http2,
-    /// A WebSocket with a message at a time.
+    /// A WebSocket with one message at a time.
     Socket,
 }
 
-/// A client and what it has open.
+/// A client and its open connection.
 pub(super) struct Visitor {
     pub(super) kind: &'static str,
     pub(super) door: Door,
@@ -65,7 +65,7 @@ pub(super) struct Visitor {
     pub(super) every: Duration,
 }
 
-/// What a visitor keeps from one request to the next.
+/// The state of a visitor between requests.
 #[derive(Default)]
 struct Open {
     client: Option<Client>,
@@ -82,7 +82,7 @@ impl Errand {
         Self { path: "/page".into(), upload: Vec::new(), answer }
     }
 
-    /// A POST of so many bytes, acknowledged with their digest.
+    /// A POST of this number of bytes; the response has their digest.
     pub(super) fn upload(size: usize) -> Self {
         let upload = crate::content::noise(size as u64, size);
         let answer = application::receipt(&upload).into_bytes();
@@ -142,14 +142,14 @@ impl Visitor {
     async fn by_http2(&self, kept: &mut Option<SendRequest<Bytes>>) -> io::Result<()> {
         let ask = Ask { request: self.request(), status: 200, length: 0 };
         let request = http2::request(&ask)?;
-        // One that the server has said goodbye on takes no further request.
+        // A connection with GOAWAY accepts no further request.
         let mut requests = match kept.take() {
             Some(requests) => requests.ready().await.ok(),
             None => None,
         };
         if requests.is_none() {
             let Http2 { requests: new, driver } = Http2::connect(&self.door).await?;
-            // How it ends shows in the requests that are on it.
+            // An error of the connection fails its requests.
             spawn_local(async { driver.await.is_ok() });
             requests = Some(new);
         }
@@ -161,7 +161,7 @@ impl Visitor {
         Ok(())
     }
 
-    /// A message there and back; the first one also opens the WebSocket, which then stays.
+    /// A message there and back; the first one also opens the WebSocket, which then stays open.
     async fn message(&self, kept: &mut Option<Socket>) -> io::Result<()> {
         let mut socket = match kept.take() {
             Some(socket) => socket,
@@ -193,7 +193,7 @@ impl Visitor {
         wire::write_all(&mut socket, &request).await?;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            // Byte by byte: what follows the head is the first message.
+            // Byte by byte, because the bytes after the head are the first message.
             let mut byte = [0];
             if wire::read(&mut socket, &mut byte).await? == 0 || head.len() > MAX_HEAD {
                 return Err(io::Error::other("the upgrade was not answered"));
@@ -213,7 +213,7 @@ impl Visitor {
         if upload.is_empty() {
             return client::request(self.door.address, path, "");
         }
-        // By HTTP/2 the body goes by itself.
+        // HTTP/2 sends the body separately.
         if self.way == Way::Http2 {
             return client::post_head(self.door.address, path, upload.len());
         }

@@ -1,6 +1,6 @@
-//! `slowloris`: thousands of slow clients beside normal ones, which should hardly notice.
+//! `slowloris`: thousands of slow clients beside normal ones, whose requests should hardly be slower.
 //!
-//! The same load twice on one server: alone, and then beside the `swarm`. Its memory is looked at
+//! The same load runs twice on one server: alone, and then beside the `swarm`. The server's memory is read
 //! before and meanwhile.
 
 mod slow_clients;
@@ -38,20 +38,20 @@ use crate::{
 pub(super) const NAME: &str = "slowloris";
 pub(super) const WHAT: &str =
     "5,000 connections dripping heads and bodies and reading slowly, beside 200 requests/s";
-/// Beside the slow clients; before them it is two thirds of that.
+/// Seconds beside the slow clients; before them it is two thirds of that.
 pub(super) const LENGTH: Duration = Duration::from_secs(12);
-/// `p99` may be so many times that of the undisturbed load.
+/// `p99` may be this many times that of the undisturbed load.
 const ASKED: f64 = 2.0;
 const RATE: u32 = 200;
-/// How long the slow ones take to arrive, and then to settle.
+/// Time for the slow clients to arrive, and then to settle.
 const ARRIVAL: Duration = Duration::from_secs(5);
 const SETTLING: Duration = Duration::from_secs(1);
-/// Reading it walks the server's page tables, which should not be seen in the latencies.
+/// Reading it walks the server's page tables, which should not affect the latencies.
 const MEMORY_EVERY: Duration = Duration::from_secs(2);
 /// Descriptors of this process besides the slow connections, and of a server.
 const OTHERS: u64 = 2_000;
 
-/// How much of it there is.
+/// The size of the scenario.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Extent {
     pub(super) slow: u32,
@@ -60,7 +60,7 @@ pub(super) struct Extent {
     pub(super) workers: u32,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub(super) struct Outcome {
     server: Kind,
@@ -70,7 +70,7 @@ pub(super) struct Outcome {
     /// PSS in KiB.
     memory_before: u64,
     memory_peak: u64,
-    /// Slow connections: most at a time, opened, closed by the server, readers served.
+    /// Slow connections: maximum at a time, opened, closed by the server, readers served.
     open: u32,
     opened: u32,
     cut: u32,
@@ -80,7 +80,7 @@ pub(super) struct Outcome {
 // === impl Extent ===
 
 impl Extent {
-    /// What is asked for, with the time that so many slow clients need to arrive.
+    /// The requested size, with the time that this number of slow clients needs to arrive.
     pub(super) fn new(slow: u32, length: Duration, workers: u32) -> Self {
         Self { slow, length, arrival: ARRIVAL, workers }
     }
@@ -152,7 +152,7 @@ pub(super) const HEADING: &str = "\
 |---------------|------:|--------|---------:|-----:|-------:|-------:|----------:|-------------|";
 
 impl Outcome {
-    /// Two lines of the table, and what became of the slow clients.
+    /// Two lines of the table, and the counters of the slow clients.
     pub(super) fn said(&self) -> String {
         let line = |slow, load, figures: &Figures, memory: u64, verdict: &str| {
             format!(
@@ -183,7 +183,7 @@ impl Outcome {
         text
     }
 
-    /// Everything, for programs.
+    /// All figures, for programs.
     pub(super) fn json(&self) -> Value {
         json!({
             "slow": self.slow,
@@ -199,7 +199,7 @@ impl Outcome {
         })
     }
 
-    /// Whether there was a good answer in both parts, and a slow client in the second.
+    /// Whether there was a successful response in both parts, and a slow client in the second.
     pub(super) fn check(&self) -> io::Result<()> {
         if self.alone.any_good() && self.beside.any_good() && self.opened > 0 && self.served > 0 {
             return Ok(());
@@ -212,7 +212,7 @@ impl Outcome {
     }
 }
 
-/// Looks at the server's memory from time to time.
+/// Reads the server's memory at intervals.
 struct Watch {
     stop: mpsc::Sender<()>,
     thread: thread::JoinHandle<io::Result<u64>>,
@@ -234,7 +234,7 @@ impl Watch {
         Ok(Self { stop, thread })
     }
 
-    /// The most that was seen, now included.
+    /// The highest value, including the current one.
     fn peak(self, tree: &Tree) -> io::Result<u64> {
         let now = tree.memory()?;
         drop(self.stop);
@@ -243,7 +243,7 @@ impl Watch {
     }
 }
 
-/// The normal load: every other request on a kept connection.
+/// The normal load: every other request on a keep-alive connection.
 fn paced(length: Duration) -> Scenario {
     Scenario {
         name: NAME,
@@ -260,7 +260,7 @@ fn paced(length: Duration) -> Scenario {
     }
 }
 
-/// Descriptors for so many connections here, and in the servers, which inherit the limit.
+/// Raises the descriptor limit for this number of connections here, and in the servers, which inherit it.
 fn room_for(slow: u32) -> io::Result<()> {
     let mut limit = getrlimit(Resource::Nofile);
     let needed = u64::from(slow) * 2 + OTHERS;

@@ -1,8 +1,8 @@
-//! Thousands of clients that are as slow as they can be: a third sends its head byte by byte, a
-//! third its body, and a third takes a large answer in small bites. A client whose connection is closed connects again.
+//! Thousands of very slow clients: a third sends its head byte by byte, a third its body, and a third
+//! reads a large response in small steps. A client whose connection is closed connects again.
 //!
-//! One thread with sockets that never block visits each of them once a second: what thousands of
-//! tasks would cost this machine must not look like what they cost the server.
+//! One thread with non-blocking sockets visits each of them once a second: thousands of
+//! tasks would cost this machine CPU time that looks like the server's.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -19,14 +19,14 @@ use socket2::{Domain, Socket, Type};
 
 use crate::client;
 
-/// Between two visits to one client.
+/// Time between two visits to one client.
 const PERIOD: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(10);
-/// A POST says that so much is to come.
+/// The Content-Length of a POST.
 const UPLOAD: usize = 1 << 20;
-/// What a reader takes at once.
+/// The bytes that a reader reads at once.
 const BITE: usize = 1 << 10;
-/// As over the internet; on loopback the kernel would take a large answer at once.
+/// A small window as over the internet; on loopback the kernel would take a large response at once.
 const SEGMENT: u32 = 1_460;
 const WINDOW: usize = 8 << 10;
 
@@ -38,15 +38,15 @@ pub(super) struct Swarm {
     thread: Option<JoinHandle<()>>,
 }
 
-/// How they fare.
+/// The counters of the clients.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    /// Now.
+    /// Open at the moment.
     pub(super) open: AtomicU32,
     pub(super) opened: AtomicU32,
-    /// By the server, or answered amid their request.
+    /// Closed by the server, including a response during the request.
     pub(super) cut: AtomicU32,
-    /// Readers that have got something.
+    /// Readers that have received some bytes.
     pub(super) served: AtomicU32,
 }
 
@@ -59,11 +59,11 @@ enum Habit {
 
 struct Slow {
     habit: Habit,
-    /// What it sends at once when it is connected.
+    /// The bytes that it sends at once after connecting.
     opening: Arc<[u8]>,
     due: Instant,
     stream: Option<TcpStream>,
-    /// Of the opening.
+    /// Bytes sent of `opening`.
     sent: usize,
     served: bool,
 }
@@ -71,7 +71,7 @@ struct Slow {
 // === impl Swarm ===
 
 impl Swarm {
-    /// Sends so many, evenly over `arrival`; readers ask for `paths` in turn.
+    /// Starts this number of clients, evenly over `arrival`; readers request `paths` in turn.
     pub(super) fn start(
         address: SocketAddr,
         count: u32,
@@ -114,7 +114,7 @@ impl Swarm {
         Ok(Self { counts, stop, thread: Some(thread) })
     }
 
-    /// How they fare.
+    /// The counters.
     pub(super) fn counts(&self) -> &Counts {
         &self.counts
     }
@@ -124,7 +124,7 @@ impl Drop for Swarm {
     fn drop(&mut self) {
         self.stop.store(true, Relaxed);
         if let Some(thread) = self.thread.take() {
-            // A panic has been printed where it happened.
+            // The panic was printed where it happened.
             let _ = thread.join();
         }
     }
@@ -133,10 +133,10 @@ impl Drop for Swarm {
 // === impl Slow ===
 
 impl Slow {
-    /// Connects, or goes on a little.
+    /// Connects, or continues a little.
     fn visit(&mut self, address: SocketAddr, counts: &Counts) {
         let Some(stream) = &mut self.stream else {
-            // Refused or out of something: it comes again in a second.
+            // Refused, or out of a resource: it tries again in a second.
             if let Ok(stream) = connect(address) {
                 (self.stream, self.sent, self.served) = (Some(stream), 0, false);
                 counts.opened.fetch_add(1, Relaxed);
@@ -158,7 +158,7 @@ impl Slow {
     }
 }
 
-/// Returns whether a piece of an answer came to a reader; what ends the client is an error.
+/// Returns whether a reader received bytes of a response; an error ends the client.
 fn go_on(
     stream: &mut TcpStream,
     habit: Habit,
@@ -177,7 +177,7 @@ fn go_on(
         };
     }
     match stream.read(&mut bite) {
-        // Its request is never complete: every answer is the end of it.
+        // Its request is never complete, so every response ends it.
         Ok(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
         Err(error) if pending(&error) => {}
         Err(error) => return Err(error),
@@ -186,7 +186,7 @@ fn go_on(
     Ok(false)
 }
 
-/// Not yet connected, or nothing to take, or no room.
+/// Not yet connected, nothing to read, or no space to write.
 fn pending(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected)
 }
