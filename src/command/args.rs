@@ -51,6 +51,9 @@ pub enum Command {
     Healthcheck(HealthcheckArgs),
     /// Run a demonstration with a small built-in application
     Demo(DemoArgs),
+    /// Print the settings file for an nginx configuration
+    #[command(after_help = IMPORT_NGINX_HELP)]
+    ImportNginx(ImportNginxArgs),
 }
 
 /// The settings that have a flag. All others are set in the file or in the environment.
@@ -99,12 +102,21 @@ pub struct DemoArgs {
     pub admin: Option<SocketAddr>,
 }
 
+/// The arguments of `import-nginx`.
+#[derive(Args, Clone, Debug)]
+pub struct ImportNginxArgs {
+    /// Configuration of nginx; the files that it includes are read too
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   sideman demo
   sideman run --upstream http://127.0.0.1:8000 --max-in-flight 8 --static /static/=/srv/static
   sideman check --config /etc/sideman.toml
-  sideman healthcheck";
+  sideman healthcheck
+  sideman import-nginx /etc/nginx/nginx.conf > sideman.toml";
 
 const RUN_HELP: &str = "\
 Every setting can be given in the settings file, or in the environment as
@@ -136,6 +148,19 @@ it here too, or set SIDEMAN_LISTEN for both.
 Examples:
   HEALTHCHECK CMD [\"/sideman\", \"healthcheck\"]
   sideman healthcheck http://127.0.0.1:8080/readyz";
+
+const IMPORT_NGINX_HELP: &str = "\
+Prints the settings, each with the line that it comes from. Comments at the end list what was not
+translated and what to do, what differs, and what became unnecessary. Nothing is guessed that would
+open access: what restricts it and cannot be translated becomes a route that responds 403.
+Includes of files below /etc/nginx are looked for beside FILE. ${NAME} gets its value from the
+environment, as with envsubst; render other templates first.
+Exit status: 0; 1 if something was not translated; 2 if a file cannot be read, or is no configuration.
+
+Examples:
+  sideman import-nginx /etc/nginx/nginx.conf > sideman.toml
+  sideman import-nginx nginx.conf conf.d/default.conf
+  DOMAIN=example.org sideman import-nginx default.conf.template";
 
 // === impl SettingsArgs ===
 

@@ -7,6 +7,7 @@ mod check_request;
 mod demo;
 mod healthcheck;
 mod http_get;
+mod import_nginx;
 mod run;
 mod version;
 
@@ -30,6 +31,9 @@ pub fn call(cli: &Cli, environment: &Environment) -> ExitCode {
         }
         Command::Healthcheck(args) => {
             healthcheck::healthcheck(args, environment, &mut io::stderr())
+        }
+        Command::ImportNginx(args) => {
+            import_nginx::import_nginx(args, environment, &mut io::stdout(), &mut io::stderr())
         }
         Command::Run(args) => run::run(&args.flags(), environment, &mut io::stderr()),
         Command::Demo(args) => {

@@ -1,6 +1,6 @@
 //! Reads all sources of settings, checks them and makes the plan. All problems are reported together.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::plan::{ListenAddress, Plan};
 
@@ -47,6 +47,17 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<LoadedSettings, 
     match result.problems.is_empty() {
         true => Ok(LoadedSettings { plan: result.draft.into_plan(), settings: result.settings }),
         false => Err(Problems::new(result.problems)),
+    }
+}
+
+/// Checks the text of a settings file, without other sources.
+pub fn check_text(text: &str) -> Result<(), Problems> {
+    let (mut sources, mut problems) = (Sources::defaults(), Vec::new());
+    let origin = ValueOrigin::Flag { name: "--config" };
+    file::apply_text(Path::new("settings"), text, &origin, &mut sources, &mut problems);
+    match read(&sources, problems, |_| true).problems {
+        problems if problems.is_empty() => Ok(()),
+        problems => Err(Problems::new(problems)),
     }
 }
 

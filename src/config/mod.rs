@@ -51,7 +51,7 @@ mod summary;
 pub use self::{
     environment::{Environment, environment},
     keys::{FlagSpec, KEYS, ROUTE_KEYS, ROUTE_SECTION, SECTIONS, SettingId, SettingKey},
-    load::{Flags, HealthTarget, LoadedSettings, health_target, load},
+    load::{Flags, HealthTarget, LoadedSettings, check_text, health_target, load},
     problem::{Problem, Problems},
     read::Setting,
     secret::{masked, masked_url},

@@ -1,5 +1,13 @@
-//! Reads an nginx configuration and writes the settings file that replaces it. Start with `files`, which reads the
-//! directives.
+//! Reads an nginx configuration and writes the settings file that replaces it: `files` reads the directives, `translate`
+//! makes settings of them.
+//!
+//! A route is never more open than its location was: what restricts access and is not understood closes the route
+//! (`access`).
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    clippy::too_many_arguments,
+    reason = "a translation names the cases that it knows, and each step adds to the settings and to the report"
+)]
 
 mod files;
 #[cfg(any(test, fuzzing))]
@@ -9,14 +17,89 @@ mod parser;
 mod problem;
 mod template;
 
-pub use self::{parser::Directive, problem::ImportError};
+mod access;
+mod assemble;
+mod content;
+mod error_pages;
+mod headers;
+mod known;
+mod lifetimes;
+mod location;
+mod matcher;
+mod plan;
+mod policies;
+mod precedence;
+mod report;
+mod rewrites;
+mod scope;
+mod servers;
+mod settings;
+mod target;
+mod text;
+mod translate;
+mod values;
 
-use std::path::PathBuf;
+#[cfg(test)]
+mod tests;
 
-/// Returns the directives of the files with their includes.
-pub fn read(
+pub use self::problem::ImportError;
+
+use std::{fmt::Write as _, path::PathBuf};
+
+/// The result of an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// The settings file, with everything else as comments.
+    pub text: String,
+    /// The number of directives that were not translated.
+    pub lost: usize,
+}
+
+/// Reads the files with what they include, and writes the settings. `variables` has the values of placeholders.
+pub fn import(
     paths: &[PathBuf],
     variables: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<Directive>, ImportError> {
-    files::read(paths, variables)
+) -> Result<Import, ImportError> {
+    let directives = files::read(paths, variables)?;
+    Ok(written(&directives, paths))
+}
+
+// === impl Import ===
+
+impl Import {
+    /// Adds what the loader of settings says against them. Such a file cannot be used as it is.
+    pub fn add_problems(&mut self, problems: &str) {
+        self.lost += 1;
+        self.text.push_str("\n# Not valid\n# ---------\n");
+        for line in problems.lines() {
+            let _ = writeln!(self.text, "# {}", report::comment(line));
+        }
+    }
+}
+
+fn written(directives: &[parser::Directive], paths: &[PathBuf]) -> Import {
+    let (settings, report) = translate::translate(directives);
+    let lost = report.lost_count();
+    let mut text = String::new();
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let _ = writeln!(
+        text,
+        "# {}",
+        report::comment(&format!("Made by `sideman import-nginx` from {}.", names.join(", ")))
+    );
+    let _ = writeln!(text, "# {}", summary(lost, translate::is_empty(&settings)));
+    settings.write(&mut text);
+    report.write(&mut text);
+    Import { text, lost }
+}
+
+fn summary(lost: usize, is_empty: bool) -> String {
+    if is_empty {
+        return "There is nothing to serve in it: no location with an application or files.".into();
+    }
+    match lost {
+        0 => "Everything was translated.".into(),
+        1 => "1 line was not translated: see \"Not translated\" below.".into(),
+        lost => format!("{lost} lines were not translated: see \"Not translated\" below."),
+    }
 }

@@ -13,7 +13,7 @@ const MAX_DEPTH: usize = 24;
 
 /// A directive with its arguments, and the directives of its block if it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Directive {
+pub(super) struct Directive {
     pub(super) name: String,
     pub(super) args: Vec<String>,
     pub(super) block: Option<Vec<Self>>,
@@ -50,7 +50,7 @@ impl Directive {
     }
 
     /// The directives of the block.
-    pub fn children(&self) -> &[Self] {
+    pub(super) fn children(&self) -> &[Self] {
         self.block.as_deref().unwrap_or_default()
     }
 }

@@ -28,6 +28,9 @@ _sideman() {
             sideman,help)
                 cmd="sideman__subcmd__help"
                 ;;
+            sideman,import-nginx)
+                cmd="sideman__subcmd__import__subcmd__nginx"
+                ;;
             sideman,run)
                 cmd="sideman__subcmd__run"
                 ;;
@@ -43,6 +46,9 @@ _sideman() {
             sideman__subcmd__help,help)
                 cmd="sideman__subcmd__help__subcmd__help"
                 ;;
+            sideman__subcmd__help,import-nginx)
+                cmd="sideman__subcmd__help__subcmd__import__subcmd__nginx"
+                ;;
             sideman__subcmd__help,run)
                 cmd="sideman__subcmd__help__subcmd__run"
                 ;;
@@ -53,7 +59,7 @@ _sideman() {
 
     case "${cmd}" in
         sideman)
-            opts="-V -v -h --version --verbose --help run check healthcheck demo help"
+            opts="-V -v -h --version --verbose --help run check healthcheck demo import-nginx help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -201,7 +207,7 @@ _sideman() {
             return 0
             ;;
         sideman__subcmd__help)
-            opts="run check healthcheck demo help"
+            opts="run check healthcheck demo import-nginx help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -270,9 +276,37 @@ _sideman() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sideman__subcmd__help__subcmd__import__subcmd__nginx)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sideman__subcmd__help__subcmd__run)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sideman__subcmd__import__subcmd__nginx)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -31,6 +31,7 @@ complete -c sideman -n "__fish_sideman_needs_command" -f -a "run" -d 'Serve stat
 complete -c sideman -n "__fish_sideman_needs_command" -f -a "check" -d 'Check the settings that `run` would use, and print those that are set'
 complete -c sideman -n "__fish_sideman_needs_command" -f -a "healthcheck" -d 'Check whether the running process is healthy: exit status 0 or 1'
 complete -c sideman -n "__fish_sideman_needs_command" -f -a "demo" -d 'Run a demonstration with a small built-in application'
+complete -c sideman -n "__fish_sideman_needs_command" -f -a "import-nginx" -d 'Print the settings file for an nginx configuration'
 complete -c sideman -n "__fish_sideman_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c sideman -n "__fish_sideman_using_subcommand run" -l config -d 'Settings file in TOML [also: SIDEMAN_CONFIG]' -r -F
 complete -c sideman -n "__fish_sideman_using_subcommand run" -l listen -d 'Address for plain HTTP; may be repeated [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r
@@ -70,8 +71,10 @@ complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -s h -l hel
 complete -c sideman -n "__fish_sideman_using_subcommand demo" -l listen -d 'Address of the site' -r
 complete -c sideman -n "__fish_sideman_using_subcommand demo" -l admin -d 'Address of /metrics [default: 127.0.0.1:9180, or a free port if that is taken]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand demo" -s h -l help -d 'Print help'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo help" -f -a "run" -d 'Serve static files and health checks, and forward all other requests to the application'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo help" -f -a "check" -d 'Check the settings that `run` would use, and print those that are set'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo help" -f -a "healthcheck" -d 'Check whether the running process is healthy: exit status 0 or 1'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo help" -f -a "demo" -d 'Run a demonstration with a small built-in application'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sideman -n "__fish_sideman_using_subcommand import-nginx" -s h -l help -d 'Print help'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo import-nginx help" -f -a "run" -d 'Serve static files and health checks, and forward all other requests to the application'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo import-nginx help" -f -a "check" -d 'Check the settings that `run` would use, and print those that are set'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo import-nginx help" -f -a "healthcheck" -d 'Check whether the running process is healthy: exit status 0 or 1'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo import-nginx help" -f -a "demo" -d 'Run a demonstration with a small built-in application'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo import-nginx help" -f -a "import-nginx" -d 'Print the settings file for an nginx configuration'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo import-nginx help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -89,6 +89,13 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(import-nginx)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::files -- Configuration of nginx; the files that it includes are read too:_files' \
+&& ret=0
+;;
 (help)
 _arguments "${_arguments_options[@]}" : \
 ":: :_sideman__subcmd__help_commands" \
@@ -117,6 +124,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(import-nginx)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (help)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -137,6 +148,7 @@ _sideman_commands() {
 'check:Check the settings that \`run\` would use, and print those that are set' \
 'healthcheck:Check whether the running process is healthy\: exit status 0 or 1' \
 'demo:Run a demonstration with a small built-in application' \
+'import-nginx:Print the settings file for an nginx configuration' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'sideman commands' commands "$@"
@@ -163,6 +175,7 @@ _sideman__subcmd__help_commands() {
 'check:Check the settings that \`run\` would use, and print those that are set' \
 'healthcheck:Check whether the running process is healthy\: exit status 0 or 1' \
 'demo:Run a demonstration with a small built-in application' \
+'import-nginx:Print the settings file for an nginx configuration' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'sideman help commands' commands "$@"
@@ -187,10 +200,20 @@ _sideman__subcmd__help__subcmd__help_commands() {
     local commands; commands=()
     _describe -t commands 'sideman help help commands' commands "$@"
 }
+(( $+functions[_sideman__subcmd__help__subcmd__import-nginx_commands] )) ||
+_sideman__subcmd__help__subcmd__import-nginx_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman help import-nginx commands' commands "$@"
+}
 (( $+functions[_sideman__subcmd__help__subcmd__run_commands] )) ||
 _sideman__subcmd__help__subcmd__run_commands() {
     local commands; commands=()
     _describe -t commands 'sideman help run commands' commands "$@"
+}
+(( $+functions[_sideman__subcmd__import-nginx_commands] )) ||
+_sideman__subcmd__import-nginx_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman import-nginx commands' commands "$@"
 }
 (( $+functions[_sideman__subcmd__run_commands] )) ||
 _sideman__subcmd__run_commands() {

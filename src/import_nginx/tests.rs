@@ -1,0 +1,542 @@
+//! Whole configurations: what becomes of them, that the settings are valid, and that nothing is more open than before.
+
+use proptest::prelude::*;
+
+use super::{Import, parser, written};
+use crate::config;
+
+fn import(text: &str) -> Import {
+    let tree = parser::parse(text, &"f".into()).unwrap();
+    written(&tree, &["f".into()])
+}
+
+/// The settings without comments, one a line, each route on a line of its own.
+fn settings(text: &str) -> Vec<String> {
+    let import = import(text);
+    if let Err(problems) = config::check_text(&import.text) {
+        let listed = problems.to_string();
+        let is_without_application =
+            listed.starts_with("1 problem") && listed.contains("upstream.url (not set)");
+        assert!(is_without_application, "{listed}\n{}", import.text);
+    }
+    let table: toml::Table = toml::from_str(&import.text).unwrap();
+    let mut lines = Vec::new();
+    for (section, keys) in &table {
+        let keys = keys.as_table().unwrap();
+        if section == "route" {
+            for (name, route) in keys {
+                let mut words = vec![format!("route.{name}")];
+                let order = ["host", "path", "method"];
+                let rank = |key: &str| order.iter().position(|known| *known == key).unwrap_or(9);
+                let mut keys: Vec<_> = route.as_table().unwrap().iter().collect();
+                keys.sort_by_key(|(key, _)| (rank(key), key.to_string()));
+                words.extend(keys.iter().map(|(key, value)| format!("{key}={}", shown(value))));
+                lines.push(words.join(" "));
+            }
+        } else {
+            lines.extend(
+                keys.iter().map(|(key, value)| format!("{section}.{key}={}", shown(value))),
+            );
+        }
+    }
+    lines
+}
+
+fn shown(value: &toml::Value) -> String {
+    match value {
+        toml::Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(","),
+        toml::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Everything is translated, to exactly these settings; `server.listen` apart.
+#[track_caller]
+fn assert_settings(text: &str, expected: &[&str]) {
+    let import = import(text);
+    assert_eq!(import.lost, 0, "{}", import.text);
+    let mut found = settings(text);
+    found.retain(|line| line != "server.listen=0.0.0.0:80");
+    found.sort();
+    let mut expected = expected.to_vec();
+    expected.sort_unstable();
+    assert_eq!(found, expected, "{}", import.text);
+}
+
+/// Something is lost, and its line and remedy are named.
+#[track_caller]
+fn assert_lost(text: &str, line: &str) {
+    let import = import(text);
+    let list = import.text.split("# Not translated").nth(1).unwrap_or_default();
+    assert!(import.lost > 0 && list.contains(line), "{}", import.text);
+    settings(text);
+}
+
+const APP: &str = "location / { proxy_pass http://app:8000; }";
+
+fn with_app(text: &str) -> String {
+    format!("server {{ {text} {APP} }}")
+}
+
+#[test]
+fn the_usual_configuration_of_django() {
+    assert_settings(
+        "upstream app { server app:8000 max_conns=8; }
+         server {
+             listen 80;
+             server_name example.org;
+             client_max_body_size 20m;
+             location /static/ { alias /srv/static/; }
+             location /media/ { alias /srv/media/; }
+             location /protected/ { internal; alias /srv/protected/; }
+             location / {
+                 proxy_set_header Host $http_host;
+                 proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+                 proxy_read_timeout 90s;
+                 proxy_pass http://app;
+             }
+         }",
+        &[
+            "server.max_body=20MiB",
+            "upstream.url=http://app:8000",
+            "upstream.max_in_flight=8",
+            "upstream.read_timeout=90s",
+            "static.roots=/static/=/srv/static",
+            "media.roots=/media/=/srv/media",
+            "accel.roots=/protected/=/srv/protected",
+        ],
+    );
+}
+
+#[test]
+fn the_configuration_of_the_readme_is_its_six_variables() {
+    let readme =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let text = readme.split("```nginx\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(import(text).lost, 1, "gzip of pages: {}", import(text).text);
+    let found = settings(text);
+    for line in [
+        "upstream.url=http://127.0.0.1:8000",
+        "upstream.max_in_flight=8",
+        "route.static path=/static/ files=/srv/static max_age=1m",
+        "media.roots=/media/=/srv/media",
+        "server.trusted_proxies=10.0.0.0/8",
+        "server.allowed_hosts=www.example.org",
+        "server.max_body=100MiB",
+        "server.listen=0.0.0.0:8080",
+    ] {
+        assert!(found.contains(&line.to_owned()), "{line}: {found:#?}");
+    }
+}
+
+#[test]
+fn uwsgi_on_a_socket() {
+    assert_settings(
+        "server { location / { include uwsgi_params; uwsgi_pass unix:///run/app.sock; } }",
+        &["upstream.url=uwsgi+unix:/run/app.sock"],
+    );
+}
+
+#[test]
+fn another_application_below_a_prefix() {
+    assert_settings(
+        &with_app("location /ws { proxy_pass http://asgi:9000; proxy_buffering off; }"),
+        &[
+            "upstream.url=http://app:8000",
+            "route.ws path=/ws,/ws/ stream=response upstream=http://asgi:9000",
+        ],
+    );
+    // The same application with the same settings needs no route.
+    assert_settings(
+        &with_app("location /admin/ { proxy_pass http://app:8000; }"),
+        &["upstream.url=http://app:8000"],
+    );
+}
+
+#[test]
+fn files_with_a_fallback_to_a_page_or_a_status() {
+    assert_settings(
+        "server { root /srv/web; location / { try_files $uri $uri/ /index.html; }
+         location /api/ { proxy_pass http://app:8000; } }",
+        &[
+            "static.index=index.html",
+            "route.main files=/srv/web spa=index.html",
+            "route.api path=/api/ upstream=http://app:8000",
+        ],
+    );
+    assert_settings(
+        &with_app("location /docs/ { root /srv; try_files $uri /old$uri =404; }"),
+        &["upstream.url=http://app:8000", "static.roots=/docs/=/srv/docs,/docs/=/srv/old/docs"],
+    );
+}
+
+#[test]
+fn single_files() {
+    assert_settings(
+        &with_app(
+            "location = /favicon.ico { alias /srv/i/favicon.ico; }
+             location /robots.txt { root /srv; }
+             location = /nothing { access_log off; }",
+        ),
+        &[
+            "upstream.url=http://app:8000",
+            "route.favicon_ico path=/favicon.ico file=/srv/i/favicon.ico",
+            "route.robots_txt path=/robots.txt file=/srv/robots.txt",
+            "route.nothing path=/nothing respond=404",
+        ],
+    );
+}
+
+#[test]
+fn lifetimes_and_headers_of_files() {
+    assert_settings(
+        &with_app(
+            "location /static/ { alias /srv/static/; expires 30d; add_header X-A b;
+                 location ~* \\.(?:js|css)$ { expires 1y; add_header Pragma public; } }
+             location /files/ { root /srv; add_header Cache-Control \"public, max-age=3600\"; }",
+        ),
+        &[
+            "upstream.url=http://app:8000",
+            "static.caching=*.js=365d,*.css=365d",
+            "route.static path=/static/ files=/srv/static max_age=30d response_headers=set X-A: b",
+            "route.files path=/files/ files=/srv/files max_age=1h",
+        ],
+    );
+}
+
+#[test]
+fn responses_and_redirects() {
+    assert_settings(
+        &with_app(
+            "location = /ok { return 200 'fine'; }
+             location /old/ { return 301 https://$host/new$is_args$args; }
+             location ~ ^/(en|de)/x$ { return 302 /$1/y; }
+             rewrite ^/a/?$ /b/ permanent;",
+        ),
+        &[
+            "upstream.url=http://app:8000",
+            "route.ok path=/ok respond=200 fine",
+            "route.old path=/old/ redirect=301 https://{host}/new{query}",
+            "route.en_de_x path=~^/(en|de)/x$ redirect=302 /{1}/y",
+            "route.redirect_a path=/a,=/a/ redirect=301 /b/{query}",
+        ],
+    );
+}
+
+#[test]
+fn tls_with_a_redirect() {
+    assert_settings(
+        "server { listen 443 ssl http2; listen [::]:443 ssl; server_name a.example;
+             ssl_certificate /c.pem; ssl_certificate_key /c.key; ssl_protocols TLSv1.3;
+             location / { proxy_pass http://app:8000; } }",
+        &[
+            "tls.listen=0.0.0.0:443,[::]:443",
+            "tls.certificates=/c.pem=/c.key",
+            "tls.min_version=1.3",
+            "upstream.url=http://app:8000",
+        ],
+    );
+    assert_lost(
+        "server { listen 80; server_name a.example; return 301 https://$host$request_uri; }
+         server { listen 443 ssl; server_name a.example; ssl_certificate /c.pem; ssl_certificate_key /c.key;
+             location / { proxy_pass http://app:8000; } }",
+        "clients that connect themselves are not redirected",
+    );
+}
+
+#[test]
+fn the_proxy_protocol() {
+    assert_settings(
+        "server { listen 81 proxy_protocol; set_real_ip_from 10.0.0.0/8; real_ip_header proxy_protocol;
+             location / { proxy_pass http://app:8000; } }",
+        &[
+            "server.listen=0.0.0.0:81",
+            "server.proxy_protocol=0.0.0.0:81",
+            "server.proxy_protocol_from=10.0.0.0/8",
+            "upstream.url=http://app:8000",
+        ],
+    );
+}
+
+#[test]
+fn several_hosts() {
+    assert_settings(
+        "server { listen 80 default_server; return 444; }
+         server { server_name a.example www.a.example; location / { proxy_pass http://a:1; } }
+         server { server_name *.b.example; location / { proxy_pass http://b:1; }
+             location /static/ { alias /srv/b/; } }",
+        &[
+            "server.allowed_hosts=a.example,www.a.example,.b.example",
+            "upstream.url=http://a:1",
+            "route.b_example_main host=.b.example upstream=http://b:1",
+            "route.b_example_static host=.b.example path=/static/ files=/srv/b",
+        ],
+    );
+    assert_lost(
+        "server { listen 80; location / { proxy_pass http://a:1; } }
+         server { listen 81; location / { proxy_pass http://b:1; } }",
+        "it only differs from another server by its port",
+    );
+}
+
+#[test]
+fn real_addresses_and_the_scheme() {
+    assert_settings(
+        &with_app(
+            "set_real_ip_from 10.0.0.0/8; real_ip_header X-Forwarded-For; real_ip_recursive on;
+             if ($http_x_forwarded_proto = http) { return 301 https://$host$request_uri; }",
+        ),
+        &[
+            "server.trusted_proxies=10.0.0.0/8",
+            "server.redirect_https=true",
+            "upstream.url=http://app:8000",
+        ],
+    );
+    assert_lost(
+        "server { location / { proxy_pass http://a:1; proxy_set_header X-Forwarded-Proto $http_x_forwarded_proto; } }",
+        "set server.trusted_proxies",
+    );
+}
+
+#[test]
+fn pages_and_maintenance() {
+    assert_settings(
+        &with_app(
+            "error_page 502 503 /50x.html; location = /50x.html { root /srv/pages; internal; }
+             if (-f /run/maintenance) { return 503; }",
+        ),
+        &[
+            "errors.502=/srv/pages/50x.html",
+            "errors.503=/srv/pages/50x.html",
+            "maintenance.flag=/run/maintenance",
+            "upstream.url=http://app:8000",
+        ],
+    );
+}
+
+#[test]
+fn an_expression_wins_over_a_prefix_as_in_nginx() {
+    assert_settings(
+        &with_app(
+            "location /static/ { root /srv; }
+             location ^~ /final/ { root /srv; }
+             location ~ \\.php$ { return 404; }",
+        ),
+        &[
+            "upstream.url=http://app:8000",
+            "static.roots=/final/=/srv/final",
+            "route.static path=~^/static/ files=/srv",
+            "route.php path=~\\.php$,~^/static/.*(?:\\.php$) respond=404",
+        ],
+    );
+    // Where that cannot be said, the prefix is closed.
+    let text = with_app(
+        "location /s/ { alias /srv/static/; } location ~ \\.php$ { deny all; return 404; }",
+    );
+    assert!(settings(&text).contains(&"route.s path=/s/ respond=403".to_owned()));
+}
+
+#[test]
+fn methods() {
+    let found = settings(&with_app(
+        "location /upload/ { limit_except POST { deny all; } proxy_pass http://b:1; }
+         if ($request_method = OPTIONS) { add_header X-A b; return 204; }",
+    ));
+    for line in [
+        "route.upload path=/upload/ method=POST upstream=http://b:1",
+        "route.upload_other_methods path=/upload/ respond=403",
+        "route.upload_options path=/upload/ method=OPTIONS respond=204 response_headers=set X-A: b",
+        "route.options method=OPTIONS respond=204 response_headers=set X-A: b",
+    ] {
+        assert!(found.contains(&line.to_owned()), "{found:#?}");
+    }
+}
+
+#[test]
+fn what_is_not_translated_names_its_line_and_a_remedy() {
+    for (text, line) in [
+        ("gzip on;", "# f:1: gzip on\n#     files are compressed without it"),
+        (
+            "location /c/ { proxy_pass http://a:1; proxy_cache c; }",
+            "proxy_cache c\n#     responses",
+        ),
+        ("location /c/ { proxy_pass https://a; }", "TLS to the application is not possible"),
+        ("location /c/ { proxy_pass http://$x; }", "the address is in a variable"),
+        (
+            "location /c/ { proxy_pass http://${NAME}:1; }",
+            "${NAME} has no value: set it in the environment",
+        ),
+        ("location /c/ { proxy_pass http://{{ name }}:1; }", "{{ name }} has no value: render"),
+        ("location /c/ { root $x; }", "the directory is made of variables"),
+        ("location /c/ { autoindex on; root /srv; }", "directories are never listed"),
+        (
+            "location /c/ { internal; proxy_pass http://s3:1; }",
+            "X-Accel-Redirect leads to files only",
+        ),
+        ("location /c/ { try_files $uri @nowhere; }", "there is no location @nowhere"),
+        ("add_header X-A $cookie_b;", "$cookie_b has no counterpart"),
+        ("location ~ ^/(?=a)b { return 204; }", "the path cannot be said in a route"),
+        ("rewrite ^/a$ /b last;", "the path can only lose or change the prefix"),
+        ("client_max_body_size big;", "not a size"),
+        ("if ($a) { set $b c; }", "there are no conditions"),
+    ] {
+        assert_lost(&with_app(text), line);
+    }
+}
+
+/// Directives that restrict access in ways that are not translated.
+const RESTRICTIONS: [&str; 14] = [
+    "auth_basic a; auth_basic_user_file /h;",
+    "auth_request /auth;",
+    "auth_jwt on;",
+    "satisfy any; allow 10.0.0.0/8; deny all; auth_basic a;",
+    "secure_link $arg_md5;",
+    "valid_referers none;",
+    "modsecurity on;",
+    "access_by_lua_file /x;",
+    "allow office.example; deny all;",
+    "limit_except GET { allow 10.0.0.0/8; deny all; }",
+    "if ($http_user_agent ~ bot) { return 403; }",
+    "if ($blocked) { deny all; }",
+    "${AUTH}\n",
+    "{{ auth }}\n",
+];
+
+#[test]
+fn what_restricts_access_is_never_lost() {
+    for restriction in RESTRICTIONS {
+        for action in [
+            "proxy_pass http://b:1;",
+            "root /srv;",
+            "alias /srv/;",
+            "return 204;",
+            "try_files $uri @b;",
+        ] {
+            let text = with_app(&format!(
+                "location @b {{ proxy_pass http://b:1; }} location /p/ {{\n{restriction} {action} }}"
+            ));
+            let found = settings(&text);
+            let is_closed = |line: &&String| {
+                line.starts_with("route.p path=/p/") && line.contains("respond=403")
+            };
+            assert!(
+                found.iter().any(|line| is_closed(&line)),
+                "{restriction} {action}: {found:#?}"
+            );
+            assert!(
+                !found.iter().any(|line| line.contains("roots=")),
+                "{restriction} {action}: {found:#?}"
+            );
+        }
+        // In the server it closes everything.
+        let text = format!("server {{\n{restriction} location /p/ {{ root /srv; }} {APP} }}");
+        let found = settings(&text);
+        let is_open = |line: &&String| {
+            line.contains("upstream=") || line.contains("files=") || line.contains("roots=")
+        };
+        assert!(
+            found.iter().any(|line| line.starts_with("route.main respond=403")),
+            "{restriction}: {found:#?}"
+        );
+        assert!(!found.iter().any(|line| is_open(&line)), "{restriction}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_named_location_brings_its_restrictions() {
+    let text = "server { location / { try_files $uri @app; } location @app { auth_basic a; proxy_pass http://a:1; } }";
+    assert!(settings(text).iter().any(|line| line.starts_with("route.main respond=403")));
+}
+
+#[test]
+fn an_expression_that_cannot_be_said_closes_what_it_protects() {
+    let text = with_app("location ~ ^/(?=admin) { deny all; } location /static/ { root /srv; }");
+    let found = settings(&text);
+    assert!(found.iter().any(|line| line.starts_with("route.main respond=403")), "{found:#?}");
+    assert!(found.iter().any(|line| line.contains("path=/static/ respond=403")), "{found:#?}");
+}
+
+#[test]
+fn empty_configurations_say_so() {
+    for text in ["", "events {}", "http { }", "server { location / { proxy_pass https://a; } }"] {
+        let import = import(text);
+        assert!(import.text.contains("# "), "{text}");
+    }
+    assert!(import("events {}").text.contains("There is nothing to serve"));
+}
+
+/// A part of a configuration.
+fn piece() -> impl Strategy<Value = String> {
+    let paths = prop::sample::select(vec![
+        "/a/",
+        "/a",
+        "= /a",
+        "^~ /a/b/",
+        "/static/",
+        "/media",
+        "~ \\.php$",
+        "~* ^/a/(.*)$",
+        "~ ^/(x|y)/",
+        "@app",
+        "/favicon.ico",
+        "/a/b",
+        "~ /\\.",
+        "~ ^/a/[0-9]+",
+    ]);
+    let directives = prop::sample::select(vec![
+        "proxy_pass http://b:1;",
+        "proxy_pass http://b:1/;",
+        "proxy_pass http://c:1/x/;",
+        "uwsgi_pass u:1;",
+        "root /srv;",
+        "alias /srv/a/;",
+        "return 404;",
+        "return 301 /x;",
+        "return 200 ok;",
+        "internal;",
+        "deny all;",
+        "allow 10.0.0.0/8;",
+        "expires 1h;",
+        "add_header X-A b;",
+        "add_header X-A c;",
+        "try_files $uri @app;",
+        "try_files $uri $uri/ /index.html;",
+        "try_files $uri =404;",
+        "client_max_body_size 1m;",
+        "proxy_read_timeout 5m;",
+        "proxy_buffering off;",
+        "auth_basic x;",
+        "limit_except GET { deny all; }",
+        "error_page 404 /404.html;",
+        "rewrite ^/a/(.*)$ /$1 break;",
+        "rewrite ^/old$ /new permanent;",
+        "proxy_set_header X-B $host;",
+        "gzip on;",
+        "if ($request_method = POST) { return 405; }",
+        "index i.html;",
+    ]);
+    let location = (paths, prop::collection::vec(directives.clone(), 0..4))
+        .prop_map(|(path, inner)| format!("location {path} {{ {} }}\n", inner.join(" ")));
+    prop_oneof![4 => location, 1 => directives.prop_map(|one| format!("{one}\n"))]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Whatever the configuration is, the settings are valid, but for an application that is missing.
+    #[test]
+    fn settings_are_always_valid(
+        pieces in prop::collection::vec(piece(), 0..7),
+        root in prop::sample::select(vec!["", "allow 10.0.0.0/8; deny all;", "auth_basic a;", "root /srv;"]),
+        pass in prop::sample::select(vec!["http://b:1", "http://b:1/x/", "http://b:1/"]),
+    ) {
+        let root = format!("location / {{ {root} proxy_pass {pass}; }}");
+        let text = format!("server {{ {} {root} }}", pieces.concat());
+        let import = import(&text);
+        if let Err(problems) = config::check_text(&import.text) {
+            let listed = problems.to_string();
+            prop_assert!(listed.contains("upstream.url (not set)") && listed.starts_with("1 problem"),
+                "{}\n{}\n{}", listed, text, import.text);
+        }
+    }
+}

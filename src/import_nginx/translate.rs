@@ -1,0 +1,419 @@
+//! Translates a whole configuration. Each step has a module of its own; this is their order.
+
+use std::collections::BTreeSet;
+
+use super::{
+    assemble::{self, Base, Owner},
+    content::Surroundings,
+    error_pages,
+    files::KNOWN_INCLUDES,
+    known::{self, Duty},
+    lifetimes,
+    location::{self, Location},
+    matcher::Matcher,
+    parser::Directive,
+    plan::{self, Planned, ServerRules},
+    policies, precedence,
+    report::Report,
+    scope::Scope,
+    servers::{self, Role, Server},
+    settings::{Action, Route, Settings, Value},
+    target::{self, Upstreams},
+    template, text,
+};
+
+/// Blocks whose contents are no directives of a server.
+const OPAQUE: [&str; 9] =
+    ["upstream", "map", "geo", "types", "events", "split_clients", "charset_map", "mail", "stream"];
+
+/// Returns the settings, and what became of the rest.
+pub(super) fn translate(directives: &[Directive]) -> (Settings, Report) {
+    let (mut settings, mut report) = (Settings::default(), Report::default());
+    classify(directives, true, &mut report);
+    let top = Scope::default().within(directives);
+    let http = directives.iter().filter(|one| one.name == "http");
+    let mut scopes: Vec<Scope<'_>> =
+        http.map(|http| Scope::default().within(http.children())).collect();
+    let is_bare = directives
+        .iter()
+        .any(|one| matches!(one.name.as_str(), "server" | "location" | "upstream"));
+    if is_bare || scopes.is_empty() {
+        scopes.push(top);
+    }
+    let blocks: Vec<&Directive> =
+        scopes.iter().flat_map(|scope| scope.own_named(&["upstream"])).collect();
+    let upstreams = target::upstreams(&blocks, &mut report);
+    for scope in &scopes {
+        http_block(scope, &upstreams, &mut settings, &mut report);
+    }
+    (settings, report)
+}
+
+/// Records every directive that no other module translates.
+fn classify(directives: &[Directive], is_main: bool, report: &mut Report) {
+    for directive in directives {
+        match known::duty(directive) {
+            Some(Duty::Unnecessary(reason)) => report.unnecessary(directive, reason),
+            Some(Duty::Lost(remedy)) => report.lost(directive, remedy),
+            Some(Duty::Translated) if directive.name == "include" => include(directive, report),
+            Some(Duty::Translated | Duty::Closes(_)) => {}
+            None => match template::first_placeholder(&directive.name) {
+                Some(placeholder) => report.lost(directive, text::unknown_placeholder(placeholder)),
+                None if is_main => report.lost(directive, "unknown"),
+                // What restricts access is recorded where it is looked for.
+                None => {}
+            },
+        }
+        let is_opaque = OPAQUE.contains(&directive.name.as_str());
+        if let Some(block) = directive.block.as_deref().filter(|_| !is_opaque) {
+            classify(block, false, report);
+        }
+    }
+}
+
+/// Records an `include` that was not read.
+fn include(directive: &Directive, report: &mut Report) {
+    let path = directive.arg(0);
+    let name = path.rsplit('/').next().unwrap_or_default();
+    if KNOWN_INCLUDES.contains(&name) {
+        report.unnecessary(
+            directive,
+            "comes with nginx or certbot; its contents have no effect any more",
+        );
+    } else if path.contains("modules-enabled") || path.contains("modules/") {
+        report.unnecessary(directive, "loads modules of nginx");
+    } else if let Some(placeholder) = template::first_placeholder(path) {
+        report.lost(directive, text::unknown_placeholder(placeholder));
+    } else {
+        report.differs(
+            directive,
+            "no file matches: name the files on the command line if there are any",
+        );
+    }
+}
+
+fn http_block(
+    scope: &Scope<'_>,
+    upstreams: &Upstreams,
+    settings: &mut Settings,
+    report: &mut Report,
+) {
+    let mut blocks = scope.own_named(&["server"]);
+    // A file may have nothing but the locations of a server.
+    let bare = Directive {
+        name: "server".into(),
+        args: Vec::new(),
+        block: None,
+        place: match scope.own().first() {
+            Some(first) => first.place.clone(),
+            None => return,
+        },
+    };
+    if blocks.is_empty() {
+        if scope.own_named(&["location"]).is_empty() {
+            return;
+        }
+        let owner = Owner { hosts: Vec::new(), name: String::new() };
+        policies::of_clients(scope, settings, report);
+        server(&bare, scope, &owner, None, upstreams, settings, report);
+        return;
+    }
+    // A snippet of locations beside servers belongs to none of them.
+    for stray in scope.own_named(&["location"]) {
+        report.lost(stray, "it belongs to no server: include the file from one");
+    }
+    blocks.sort_by_key(|block| block.place.clone());
+    let found = servers::servers(&blocks, scope, report);
+    let is_left_out = |server: &&Server<'_>| server.role == Role::LeftOut;
+    for server in found.iter().filter(|server| !is_left_out(server)) {
+        servers::listeners(server, settings, report);
+    }
+    refuse_others(&found, settings, report);
+    let serving: Vec<&Server<'_>> = found.iter().filter(|one| one.role == Role::Serves).collect();
+    let first = serving.iter().find(|one| one.is_default()).or_else(|| {
+        serving.iter().find(|one| !one.has_unknown_host || serving.len() == 1).or(serving.first())
+    });
+    let Some(first) = first.copied() else {
+        return redirects_to_https(&found, upstreams, settings, report);
+    };
+    policies::of_clients(&first.scope, settings, report);
+    let owner = Owner { hosts: Vec::new(), name: String::new() };
+    let base = server(first.directive, &first.scope, &owner, None, upstreams, settings, report);
+    for other in serving.iter().filter(|one| !std::ptr::eq(one.directive, first.directive)) {
+        if other.hosts.is_empty() {
+            report.lost(
+                other.directive,
+                "its requests cannot be told from those of another server: name its hosts",
+            );
+            continue;
+        }
+        let name = other.hosts.first().cloned().unwrap_or_default();
+        let owner = Owner { hosts: other.hosts.clone(), name };
+        server(other.directive, &other.scope, &owner, base.as_ref(), upstreams, settings, report);
+    }
+    redirects_to_https(&found, upstreams, settings, report);
+}
+
+/// A server that refuses requests for unknown hosts becomes a list of the known ones. So does a server whose hosts cannot
+/// be said: its requests must not reach another one.
+fn refuse_others(found: &[Server<'_>], settings: &mut Settings, report: &mut Report) {
+    let serving: Vec<&Server<'_>> = found.iter().filter(|one| one.role == Role::Serves).collect();
+    let refusing = found.iter().find(|one| one.role == Role::RefusesOthers);
+    let unknown = serving.iter().find(|one| one.has_unknown_host).filter(|_| serving.len() > 1);
+    let Some(from) = refusing.or(unknown.copied()) else { return };
+    let hosts: Vec<&String> = serving.iter().flat_map(|one| &one.hosts).collect();
+    for host in &hosts {
+        settings.push("server.allowed_hosts", (*host).clone(), servers::source(from.directive));
+    }
+    if let Some(refusing) = refusing
+        && let Some(unknown) =
+            serving.iter().find(|one| one.hosts.is_empty() || one.has_unknown_host)
+    {
+        report.lost(
+            refusing.directive,
+            format!(
+                "server.allowed_hosts has no host of the server at {}",
+                unknown.directive.place
+            ),
+        );
+    }
+}
+
+/// Servers that redirect to https are one setting; what else they have is translated.
+fn redirects_to_https(
+    found: &[Server<'_>],
+    upstreams: &Upstreams,
+    settings: &mut Settings,
+    report: &mut Report,
+) {
+    for server in found.iter().filter(|one| one.role == Role::RedirectsToHttps) {
+        settings.set("server.redirect_https", Value::Yes, servers::source(server.directive));
+        report.lost(
+            server.directive,
+            "redirect_https redirects what a trusted proxy received by plain HTTP; clients that connect themselves \
+             are not redirected: set SECURE_SSL_REDIRECT in Django",
+        );
+        let locations = location::locations(&server.scope, report);
+        let around = surroundings(&locations, upstreams);
+        let rules = ServerRules::default();
+        let mut planned = Vec::new();
+        for (order, one) in locations.iter().enumerate().filter(|(_, one)| !one.matcher.is_root()) {
+            if matches!(one.matcher, Matcher::Named(_)) {
+                continue;
+            }
+            if let Ok(found) = plan::of_location(one, order, &around, &rules, settings, report) {
+                planned.extend(found);
+            }
+        }
+        // The same locations are often in the server with TLS too.
+        let is_known = |one: &Planned| {
+            let paths: Vec<String> =
+                one.paths.iter().map(super::matcher::RoutePath::setting).collect();
+            settings
+                .routes()
+                .iter()
+                .any(|route| paths.iter().any(|path| route.paths.contains(path)))
+        };
+        planned.retain(|one| !is_known(one));
+        let owner = Owner { hosts: Vec::new(), name: String::new() };
+        assemble::locations(&planned, &owner, &Base::default(), settings);
+    }
+}
+
+fn surroundings<'a, 'c>(
+    locations: &'c [Location<'a>],
+    upstreams: &'c Upstreams,
+) -> Surroundings<'a, 'c> {
+    let named = locations.iter().filter_map(|location| match &location.matcher {
+        Matcher::Named(name) => Some((name.as_str(), location)),
+        Matcher::Exact(_) | Matcher::Prefix { .. } | Matcher::Expression { .. } => None,
+    });
+    Surroundings { upstreams, named: named.collect() }
+}
+
+/// Translates a server. Returns what others inherit, if it is the first.
+fn server(
+    directive: &Directive,
+    scope: &Scope<'_>,
+    owner: &Owner,
+    base: Option<&Base>,
+    upstreams: &Upstreams,
+    settings: &mut Settings,
+    report: &mut Report,
+) -> Option<Base> {
+    let mut locations = location::locations(scope, report);
+    let pages = error_pages::translate(scope, &locations, settings, report);
+    let is_everything = !scope.own_named(&["return"]).is_empty()
+        || scope.own_named(&["rewrite"]).iter().any(|one| is_redirect_of_everything(one, scope));
+    let has_root = locations.iter().any(|location| location.matcher.is_root());
+    if is_everything {
+        // It comes before every location.
+        locations.clear();
+    }
+    if !has_root || is_everything {
+        locations.push(of_server_block(directive, scope));
+    }
+    let around = surroundings(&locations, upstreams);
+    let mut rules = plan::server_rules(scope, settings, report);
+    let mut planned = Vec::new();
+    for (order, one) in locations.iter().enumerate() {
+        if matches!(one.matcher, Matcher::Named(_))
+            || is_page(one, &pages)
+            || is_status(one, report)
+            || lifetimes::translate(one, settings, report)
+        {
+            continue;
+        }
+        match plan::of_location(one, order, &around, &rules, settings, report) {
+            Ok(found) => planned.extend(found),
+            Err(unplanned) => {
+                let line = Directive {
+                    name: "location".into(),
+                    args: vec![one.matcher.text().to_owned()],
+                    block: None,
+                    place: one.place.clone(),
+                };
+                report.lost(
+                    &line,
+                    "the path cannot be said in a route: write it without wildcards and (?...)",
+                );
+                if unplanned.restricts {
+                    let reason = format!(
+                        "{}: a location that restricts access is not translated",
+                        one.place
+                    );
+                    rules.closed.get_or_insert(reason);
+                }
+            }
+        }
+    }
+    if let Some(reason) = &rules.closed {
+        for one in &mut planned {
+            one.route.closed.get_or_insert_with(|| reason.clone());
+        }
+    }
+    for source in precedence::without_hashed(&mut planned) {
+        if let Some(line) = location_line(&locations, &source) {
+            report.unnecessary(
+                &line,
+                "files with a content hash in their name are immutable for a year",
+            );
+        }
+    }
+    for difference in precedence::settle(&mut planned) {
+        let line = location_line(&locations, &difference.expression);
+        if let Some(line) = line {
+            report.differs(
+                &line,
+                format!("below {} the location of that prefix responds", difference.prefix),
+            );
+        }
+    }
+    for one in planned.iter().filter(|one| one.is_internal && !one.route.action.is_of_files()) {
+        if let Some(line) = location_line(&locations, &one.source) {
+            report.lost(
+                &line,
+                "X-Accel-Redirect leads to files only (accel.roots), and clients get 404 here",
+            );
+        }
+    }
+    let is_root = |one: &Planned| {
+        one.paths.iter().any(|path| *path == super::matcher::RoutePath::Prefix("/".into()))
+    };
+    let index = planned.iter().rposition(is_root);
+    let root = index.map(|index| planned.remove(index));
+    let (made, base) = match (root, base) {
+        (Some(root), None) => {
+            let made = assemble::base(&root, settings);
+            (Some(made.clone()), made)
+        }
+        (Some(root), Some(base)) => {
+            assemble::root_of_host(&root, owner, base, settings);
+            // Its other locations inherit from this one.
+            let action = root.route.action.clone();
+            let closed = root.route.closed.is_some();
+            (None, Base { action, policies: root.route.policies.clone(), closed })
+        }
+        (None, base) => (None, base.cloned().unwrap_or_default()),
+    };
+    assemble::locations(&planned, owner, &base, settings);
+    for mut redirect in rules.redirects {
+        if redirect.hosts.is_empty() {
+            redirect.hosts.clone_from(&owner.hosts);
+        }
+        settings.add_route(redirect);
+    }
+    made
+}
+
+fn is_redirect_of_everything(rewrite: &Directive, scope: &Scope<'_>) -> bool {
+    let found = super::rewrites::of_rewrite(rewrite, "/", scope, &text::Captures::default());
+    matches!(found, Ok(super::rewrites::Rewrite::Everything(_)))
+}
+
+/// The location `/` of a server that has none.
+fn of_server_block<'a>(directive: &Directive, scope: &Scope<'a>) -> Location<'a> {
+    Location {
+        matcher: Matcher::Prefix { path: "/".into(), is_final: false },
+        place: directive.place.clone(),
+        line: String::new(),
+        scope: scope.clone(),
+        root: location::of_scope(scope),
+        outer: None,
+    }
+}
+
+/// Whether a location only has the file of an error page.
+fn is_page(location: &Location<'_>, pages: &BTreeSet<String>) -> bool {
+    let is_other = ["return", "proxy_pass", "uwsgi_pass"];
+    match &location.matcher {
+        Matcher::Exact(path) | Matcher::Prefix { path, .. } => pages.contains(path),
+        Matcher::Expression { pattern, .. } => {
+            let is_internal = !location.scope.own_named(&["internal"]).is_empty();
+            let name = |page: &str| {
+                page.trim_start_matches('/').split('.').next().unwrap_or_default().to_owned()
+            };
+            is_internal
+                && location.scope.own_named(&is_other).is_empty()
+                && pages.iter().any(|page| pattern.contains(&name(page)))
+        }
+        Matcher::Named(_) => false,
+    }
+}
+
+/// Whether a location has what Sideman does by itself: nginx's own numbers, or the usual health check.
+fn is_status(location: &Location<'_>, report: &mut Report) -> bool {
+    let responds = location.scope.own_named(&["return"]).pop().filter(|one| one.arg(0) == "200");
+    if let (Matcher::Exact(path), Some(directive)) = (&location.matcher, responds)
+        && path == "/healthz"
+    {
+        report.unnecessary(directive, "/healthz responds without it, for every Host: health.path");
+        return true;
+    }
+    let Some(directive) = location.scope.own_named(&["stub_status"]).pop() else { return false };
+    report.unnecessary(directive, "/metrics has more than this: admin.listen");
+    true
+}
+
+/// Returns the line of the location that a source names.
+fn location_line(locations: &[Location<'_>], source: &str) -> Option<Directive> {
+    let found = locations.iter().find(|location| {
+        source.starts_with(&format!("{}:", location.place)) || source == location.place.to_string()
+    })?;
+    let mut words = found.line.split(' ').map(str::to_owned);
+    Some(Directive {
+        name: words.next().unwrap_or_default(),
+        args: words.collect(),
+        block: None,
+        place: found.place.clone(),
+    })
+}
+
+/// Whether nothing at all was found.
+pub(super) fn is_empty(settings: &Settings) -> bool {
+    let has_upstream = settings.get("upstream.url").is_some();
+    let has_files = ["static.roots", "media.roots"].iter().any(|name| settings.get(name).is_some());
+    !has_upstream
+        && !has_files
+        && settings.routes().iter().all(|route: &Route| route.action == Action::None)
+}
