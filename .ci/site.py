@@ -1,4 +1,4 @@
-"""Prepares the pages of the project for mdBook, and checks the site that it has made: see .ci/site."""
+"""Prepares the pages of the project for mdBook, and checks the built site: see .ci/site."""
 
 import html.parser
 import http.server
@@ -48,7 +48,7 @@ def title(page, text):
 
 
 class Pages:
-    """The pages that are reached from README.md and docs/, with the other files that they link to."""
+    """The pages reachable from README.md and docs/, with the other files that they link to."""
 
     def __init__(self, home):
         self.home = home
@@ -84,7 +84,7 @@ class Pages:
         self.texts[f"{path}/README.md"] = f"# {path}\n\n" + "".join(f"- [{name}]({name})\n" for name in names)
 
     def rewritten(self, page):
-        """The page with links as the site has its files. Pages named README.md become index.html."""
+        """The page with its links changed to the files of the site. Pages named README.md become index.html."""
 
         def link(match):
             link = match.group(1)
@@ -167,7 +167,7 @@ class Pages:
 
 
 class Names(html.parser.HTMLParser):
-    """What a page of the site refers to, and the anchors that it has."""
+    """The links and the anchors of a page of the site."""
 
     def __init__(self, text):
         super().__init__()
@@ -202,14 +202,14 @@ def broken_links(site):
                 yield f"{path.relative_to(site)}: {link} has no heading #{anchor}"
 
 
-# What a reader types, and the page of one of the first three results.
+# A query, and the page of one of the first three results.
 SEARCHES = [
     ["max_body", "docs/settings.html#servermax_body"],
     ["upstream_refused", "docs/errors.html#upstream_refused"],
     ["sideman_queue_length", "docs/metrics.html#sideman_queue_length"],
     ["websocket closes", "docs/troubleshooting.html#websocket-closes-or-does-not-open"],
 ]
-# Loads every page into a frame of each width, one after the other, then searches, and writes what is wrong.
+# Loads every page into a frame of each width, one after the other, then searches, and writes the faults.
 MEASURE = """<!doctype html><title>measure</title><pre id=result></pre><script>
 const pages = %s, searches = %s, widths = [390, 1280];
 const found = [];
@@ -247,7 +247,7 @@ measure();
 
 
 def faults_in_chromium(site, chromium):
-    """What a phone or a desktop would have to scroll sideways, and searches without their result, by Chromium."""
+    """Pages that are wider than a phone or desktop, and searches without their result, found with Chromium."""
     pages = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
     pages = [page for page in pages if page not in ("404.html", "toc.html")]
     measure = MEASURE % (pages, SEARCHES)

@@ -1,4 +1,4 @@
-"""Checks what is handed to AWS, without asking AWS: nothing here needs a network or an account.
+"""Checks the files for AWS without AWS: nothing here needs a network or an account.
 
 Usage: check.py template FILE: a CloudFormation template, by cfn-lint
        check.py input SERVICE OPERATION FILE: the input of an operation, by botocore's model of it
@@ -40,7 +40,7 @@ def operation_input(service, operation, path):
 
 
 def words(value, shape, path):
-    """The values that are none of those that the model lists; botocore leaves this to the service."""
+    """The values that the model does not list; botocore leaves this check to the service."""
     if shape.type_name == "structure" and isinstance(value, dict):
         for name, item in value.items():
             if name in shape.members:

@@ -1,4 +1,4 @@
-"""What a site behind Sideman has to do: real requests to it, by Python's standard library alone.
+"""Checks of a site behind Sideman: real requests, with Python's standard library only.
 
 Usage: checks.py HOST:PORT USER PASSWORD [CHECK...]: all checks, or those that are named. Ends with status 1
 at the first thing that is wrong.
@@ -13,12 +13,12 @@ import sys
 import time
 from urllib.parse import urlencode
 
-# As a load balancer asks: by the address of the target, which Django would refuse.
+# Like a load balancer: with the address of the target as Host, which Django would refuse.
 FOREIGN = "10.0.3.7:8080"
 SITE = "example.test"
 
 address, user, password, *names = sys.argv[1:]
-# What the check `media` uploads, and `kept` finds again.
+# The file that the check `media` uploads, and `kept` requests again.
 KEPT = ("kept.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>\n")
 
 
@@ -30,7 +30,7 @@ class Answer:
         self.text = self.body.decode("utf-8", "replace")
 
     def cookies(self):
-        """The cookies that it sets, as the next request sends them."""
+        """The cookies that it sets, in the form of a request header."""
         found = self.headers.get_all("Set-Cookie") or []
         return "; ".join(cookie.split(";")[0] for cookie in found)
 
@@ -77,7 +77,7 @@ def static():
     expect(f"{path}: the status of what the client has", same.status, 304)
     some = ask("GET", path, Range="bytes=0-9")
     expect(f"{path}: ten bytes", (some.status, some.body), (206, plain.body[:10]))
-    # Compressed in the background, once it is asked for again.
+    # Compressed in the background, once it is requested again.
     deadline = time.monotonic() + 30
     answer = ask("GET", path, Accept_Encoding="gzip, br")
     while answer.headers["Content-Encoding"] != "br" and time.monotonic() < deadline:
@@ -92,7 +92,7 @@ def static():
 
 
 def submit(path, origin, **headers):
-    """Fetches a form and sends it back, as a browser does."""
+    """Fetches a form and submits it, like a browser."""
     form = ask("GET", path, **headers)
     expect(f"{path}: the form's status", form.status, 200)
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.text).group(1)
@@ -121,7 +121,7 @@ def login():
 
 
 def forged():
-    """Nobody is a trusted proxy here, so that nobody is believed that he came by https."""
+    """There is no trusted proxy here, so X-Forwarded-Proto is ignored."""
     answer = ask("GET", "/echo", X_Forwarded_Proto="https", X_Forwarded_For="192.0.2.1")
     seen = json.loads(answer.text)
     expect("forged https", seen["secure"], False)
@@ -138,7 +138,7 @@ def upload():
     [file] = json.loads(answer.text)["files"]
     expect("the upload's length", file["size"], len(body))
     expect("the upload's contents", file["sha256"], hashlib.sha256(body).hexdigest())
-    # Without a length, and so in chunks: Django reads nothing unless it is told one.
+    # Without a length, so in chunks: Django reads no body without Content-Length.
     pieces = iter([body[:70_000], body[70_000:1 << 20]])
     seen = json.loads(ask("POST", "/echo", pieces).text)
     expect("a chunked body's length", (seen["length"], seen["meta"]["CONTENT_LENGTH"]),
@@ -170,7 +170,7 @@ def kept():
     expect(f"{path}: the file", (answer.status, answer.body), (200, KEPT[1]))
     expect(f"{path}: guessing", answer.headers["X-Content-Type-Options"], "nosniff")
     has(f"{path}: the policy", answer.headers["Content-Security-Policy"], "sandbox")
-    # The user too is there, or was there before: the database is another container.
+    # The user exists, or existed before: the database is another container.
     login()
 
 

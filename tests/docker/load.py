@@ -1,4 +1,4 @@
-"""Clients that keep their connections, ask again and again, and count what went wrong.
+"""Clients with keep-alive connections that send requests repeatedly, and count failures.
 
 Usage: load.py HOST:PORT KIND...: a client for each KIND, which is page, static, post, slow or
 upload. They ask until SIGTERM comes, or, after SIGUSR1, until nobody listens at the address any more:
@@ -18,7 +18,7 @@ import time
 
 HOST = "example.test"
 host, _, port = sys.argv[1].partition(":")
-# Once: the name of a container that has ended is unknown.
+# Resolved once: the name of an ended container is unknown.
 ADDRESS = (socket.gethostbyname(host), int(port))
 
 PATIENCE = 60
@@ -33,7 +33,7 @@ failures = []
 
 
 class Gone(Exception):
-    """Nobody listens."""
+    """Nothing listens at the port."""
 
 
 def connect():
@@ -86,7 +86,7 @@ def fail(kind, what):
 
 
 def client(kind, one, answered):
-    """One client; begins anew whenever its connection was closed."""
+    """One client; it opens a new connection whenever its connection was closed."""
     global closing
     while not stop.is_set():
         try:
@@ -117,7 +117,7 @@ def client(kind, one, answered):
 
 
 def settled(running):
-    """Whether all clients have ended, after some patience."""
+    """Waits for a while until all clients have ended; returns whether they have."""
     deadline = time.monotonic() + PATIENCE
     for thread, _ in running:
         thread.join(max(0, deadline - time.monotonic()))
@@ -139,7 +139,7 @@ def main():
     else:
         fail("start", f"not every client had an answer within {PATIENCE} s")
         stop.set()
-    # In short waits, between which signals are seen.
+    # In short waits, because signals are handled between them.
     while not stop.wait(0.1) and any(thread.is_alive() for thread, _ in running):
         pass
     if not settled(running):

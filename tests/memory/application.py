@@ -1,4 +1,4 @@
-"""The application behind Sideman: one process that answers by the path, and prints its port at the start.
+"""The application behind Sideman: one process whose responses depend on the path; it prints its port at the start.
 
     /page        200 with a short body
     /large       200 with 8 MB
@@ -40,7 +40,7 @@ async def serve(reader, writer):
 
 
 async def read_head(reader):
-    """Path and headers; nothing at the end of the connection."""
+    """Path and headers; None at the end of the connection."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
@@ -82,7 +82,7 @@ async def main():
     listener = server.sockets[0]
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT)
     print(listener.getsockname()[1], flush=True)
-    # Until the other end closes it, or has died.
+    # Until the other side closes the connection or ends.
     await asyncio.to_thread(sys.stdin.read)
 
 

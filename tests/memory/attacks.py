@@ -1,4 +1,4 @@
-"""The attacks. Each one is a function that gives its clients; run as a program, this is one of them.
+"""The attacks. Each is a function that returns its clients; run as a program, this file runs one of them.
 
 Usage: attacks.py NAME PORT SECONDS. Prints what came of the connections as JSON, after SECONDS or at SIGTERM.
 """
@@ -16,7 +16,7 @@ from limits import raise_open_files
 
 HOST = "Host: example.test\r\n"
 LARGE_FILES = 200
-# A name is short enough to ask for with a few bytes, and the file answers at once.
+# A short name needs few bytes, and the file is served at once.
 SMALL_FILE = "/static/small.css"
 UPLOAD = 10_000_000
 READ_AT_ONCE = 4096
@@ -34,13 +34,13 @@ def get(path, headers=""):
 
 
 def large_headers(size):
-    """Headers of so many bytes, each of less than 16 KiB: what fits server.max_header."""
+    """Headers of this size in total, each of less than 16 KiB, which server.max_header allows."""
     count = -(-size // 15_000)
     return "".join(f"X-Padding-{number}: {'x' * (size // count - 16)}\r\n" for number in range(count))
 
 
 def idle():
-    """10,000 connections that asked for a small file once."""
+    """10,000 idle connections after one request for a small file each."""
     request = get(SMALL_FILE)
     return (Client(request) for _ in range(10_000))
 
@@ -65,7 +65,7 @@ def slow_responses():
 
 
 def uploads():
-    """400 uploads of 10 MB at a time; a quarter of them comes to its end, the others go on."""
+    """400 uploads of 10 MB at a time; a quarter of them completes, the others continue."""
     request = f"POST /upload HTTP/1.1\r\n{HOST}Content-Length: {UPLOAD}\r\n\r\n".encode() + bytes(UPLOAD)
     for number in range(400):
         rate = 700_000 if number % 4 == 0 else 64_000
@@ -79,7 +79,7 @@ def full_queue():
 
 
 class Bomb(Client):
-    """An HTTP/2 connection that names one large cookie again and again, and never opens its window."""
+    """An HTTP/2 connection that references one large cookie repeatedly, and never opens its window."""
 
     def __init__(self, repeats):
         requests = b"".join(self.request(number, repeats) for number in range(BOMB_STREAMS))
@@ -114,26 +114,26 @@ class Bomb(Client):
 
 
 def header_bombs():
-    """60 HTTP/2 connections with 128 requests that name a cookie of 3.9 KB 23 times, and a window of 0."""
+    """60 HTTP/2 connections with 128 requests that reference a cookie of 3.9 KB 23 times, and a window of 0."""
     return (Bomb(BOMB_REPEATS) for _ in range(60))
 
 
 def allowed_bombs():
-    """The same with the cookie named 4 times: 15.6 KB together, which server.max_header allows."""
+    """Like `header_bombs`, with 4 references to the cookie: 15.6 KB together, which server.max_header allows."""
     return (Bomb(BOMB_REPEATS_ALLOWED) for _ in range(60))
 
 
 class Flood(Client):
-    """An HTTP/2 connection that sends PING frames as fast as they are taken, and reads none of the answers."""
+    """An HTTP/2 connection that sends PING frames as fast as they are accepted, and reads none of the responses."""
 
     def receive(self):
-        """Nothing: only the end of the connection is of interest."""
+        """Reads nothing: only the end of the connection matters."""
         if self.socket.recv(1, socket.MSG_PEEK) == b"":
             self.end("closed")
 
 
 def floods():
-    """500 HTTP/2 connections that send a million PING frames each, and read no answer."""
+    """500 HTTP/2 connections that send a million PING frames each, and read no response."""
     flood = http2.start(1 << 16) + http2.frame(http2.PING, 0, 0, bytes(8)) * FLOOD_FRAMES
     return (Flood(flood) for _ in range(500))
 
@@ -150,14 +150,14 @@ def websockets():
 ATTACKS = {attack.__name__.replace("_", "-"): attack for attack in (
     idle, large_heads, slow_files, slow_responses, uploads, full_queue, header_bombs, allowed_bombs, floods,
     websockets)}
-# HTTP/2 without TLS, from the first byte on.
+# HTTP/2 with prior knowledge, without TLS.
 OVER_HTTP2 = ("header-bombs", "allowed-bombs", "floods")
 
 
 def main():
     name, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
     raise_open_files()
-    # Others use these cores too: the program under test and the probe come first.
+    # The program under test and the probe use the same cores, and have priority.
     os.nice(5)
     json.dump(Crowd(port).run(ATTACKS[name](), time.monotonic() + seconds), sys.stdout)
 

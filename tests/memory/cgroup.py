@@ -13,12 +13,12 @@ from pathlib import Path
 
 
 class Unavailable(Exception):
-    """No memory cgroup can be made here."""
+    """No memory cgroup can be created here."""
 
 
 @dataclass
 class Usage:
-    """What a cgroup holds, in bytes. The total includes the sockets; `file` can be dropped, `shmem` can't."""
+    """Memory of a cgroup in bytes. The total includes the sockets; the kernel can drop `file`, but not `shmem`."""
 
     total: int = 0
     anon: int = 0
@@ -29,7 +29,7 @@ class Usage:
 
 
 def create(limit, counts_sockets=True, name="attacked"):
-    """A new cgroup. `limit` is in bytes, or None; `counts_sockets` says whether version 1 has them in it too."""
+    """A new cgroup. `limit` is in bytes, or None; `counts_sockets` includes sockets in version 1 too."""
     if os.geteuid() != 0:
         raise Unavailable("only root can make a cgroup")
     path, kind = find_hierarchy()
@@ -46,7 +46,7 @@ def create(limit, counts_sockets=True, name="attacked"):
 
 
 def find_hierarchy():
-    """Where the memory controller is mounted, and the class for its version."""
+    """The mount point of the memory controller, and the class for its version."""
     for line in Path("/proc/mounts").read_text().splitlines():
         _, mount, kind, options, *_ = line.split()
         if kind == "cgroup" and "memory" in options.split(","):
@@ -77,28 +77,28 @@ def table(file):
 
 
 class Cgroup:
-    """What both versions have in common."""
+    """The common part of both versions."""
 
     def __init__(self, path, limit, counts_sockets):
         self.path = path
         self.limit = limit
         self.counts_sockets = counts_sockets
-        # Samples in which the process did not fit beside its sockets; of version 1 alone.
+        # Samples in which process and sockets together exceeded the limit; version 1 only.
         self.overruns = 0
 
     def number(self, name):
         return int((self.path / name).read_text())
 
     def command(self, command):
-        """The command, begun within this cgroup: what it reads and allocates is counted from the start."""
+        """The command, started within this cgroup, so that all its memory and page cache counts."""
         return ["sh", "-c", 'echo $$ >"$0" && exec "$@"', str(self.path / "cgroup.procs"), *command]
 
     def processes(self):
-        """The numbers of the processes in it."""
+        """The ids of the processes in it."""
         return [int(line) for line in (self.path / "cgroup.procs").read_text().split()]
 
     def balance(self, usage):
-        """Makes the limit hold for the total; version 2 does so by itself."""
+        """Applies the limit to the total; version 2 does so by itself."""
 
     def remove(self):
         """Removes it once its processes have ended, which takes a moment."""
@@ -130,7 +130,7 @@ class Version2(Cgroup):
         return Usage(self.number("memory.current"), stat["anon"], stat["shmem"], file, kernel, stat.get("sock", 0))
 
     def peak(self):
-        """The kernel's own peak, or 0 where it has none (before Linux 5.19)."""
+        """The kernel's own peak, or 0 if there is none (before Linux 5.19)."""
         return self.number("memory.peak") if (self.path / "memory.peak").exists() else 0
 
     def kills(self):
@@ -141,7 +141,7 @@ class Version1(Cgroup):
     def __init__(self, path, limit, counts_sockets):
         super().__init__(path, limit, counts_sockets)
         # Sockets are counted once a limit is set for them. This one is never reached: at a limit version 1
-        # drops what arrives, which version 2 does not.
+        # drops received packets, which version 2 does not.
         self.set("memory.kmem.tcp.limit_in_bytes", 1 << 40)
         if limit is not None:
             self.set("memory.limit_in_bytes", limit)
@@ -168,12 +168,12 @@ class Version1(Cgroup):
         try:
             self.set("memory.limit_in_bytes", max(self.limit - usage.sock, 0))
         except OSError as error:
-            # The kernel could not free enough at once: the next sample tries it again.
+            # The kernel could not free enough at once: the next sample tries again.
             if error.errno != errno.EBUSY:
                 raise
 
     def peak(self):
-        """The kernel's own peak, which leaves the sockets out."""
+        """The kernel's own peak, which excludes the sockets."""
         return self.number("memory.max_usage_in_bytes")
 
     def kills(self):

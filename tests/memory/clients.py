@@ -1,4 +1,4 @@
-"""Many connections in one process: what each of them sends and reads, how fast, and what came of it."""
+"""Many connections in one process: their requests, pace and results."""
 
 import collections
 import errno
@@ -9,7 +9,7 @@ import time
 
 # The connections come from these addresses in turn, so that a limit per address meets several clients.
 SOURCES = [f"127.0.1.{number}" for number in range(1, 11)]
-# Connections that are being opened at the same time.
+# The maximum number of connections being opened at the same time.
 MOST_OPENING = 200
 # How often the paced connections send and read.
 TICK = 0.1
@@ -20,7 +20,7 @@ SEGMENT = 1448
 
 
 class Pace:
-    """Bytes that may be moved by now: some at once, the rest at a rate."""
+    """The number of bytes that may be sent or read so far: some at once, the rest at a rate."""
 
     def __init__(self, at_once, rate):
         self.allowed = at_once
@@ -31,7 +31,7 @@ class Pace:
 
 
 class Client:
-    """One connection with one request on HTTP/1.1. Without a pace it sends and reads what it can."""
+    """One connection with one request on HTTP/1.1. Without a pace it sends and reads as fast as possible."""
 
     def __init__(self, request, send_pace=None, read_pace=None, after_response=b""):
         self.outgoing = memoryview(request)
@@ -50,7 +50,7 @@ class Client:
     def connect(self, source, port):
         self.socket = socket.socket()
         self.socket.setblocking(False)
-        # Many connections of one address: the port is chosen with the destination in view.
+        # Many connections of one address: the kernel chooses a port that is free for this destination.
         self.socket.setsockopt(socket.IPPROTO_IP, getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24), 1)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT)
         if self.read_pace is not None:
@@ -73,7 +73,7 @@ class Client:
                 pace.tick(seconds)
 
     def move(self):
-        """Sends and reads what can be sent and read now."""
+        """Sends and reads without blocking."""
         try:
             self.send()
             self.receive()
@@ -133,7 +133,7 @@ class Client:
 
 
 class Crowd:
-    """Runs clients until a moment, or until SIGTERM."""
+    """Runs clients until a deadline, or until SIGTERM."""
 
     def __init__(self, port):
         self.port = port
@@ -165,7 +165,7 @@ class Crowd:
         return self.summary(unopened)
 
     def open_more(self, waiting):
-        """Connects up to MOST_OPENING at the same time. None once all are begun."""
+        """Connects up to MOST_OPENING at the same time. None once all have been opened."""
         while waiting is not None and self.opening < MOST_OPENING:
             client = next(waiting, None)
             if client is None:
@@ -197,7 +197,7 @@ class Crowd:
     def progress(self, client):
         if client.state != "open":
             return
-        # A closed socket can't be unregistered by its number any more.
+        # A closed socket cannot be unregistered by its number any more.
         number = client.socket.fileno()
         client.move()
         if client.is_paced():

@@ -1,4 +1,4 @@
-"""What an idle connection costs: memory of the process and of the kernel for each, in KiB.
+"""Memory of an idle connection: of the process and of the kernel, in KiB.
 
 A fresh process without a limit for each kind. What the first connections bring with them (buffers of the
 workers, pages of the allocator) is left out: the cost is that of the connections between FEW and MANY.
@@ -16,7 +16,7 @@ import server
 from attacks import SMALL_FILE, get, large_headers
 
 FEW, MANY = 200, 1200
-# What is freed when a connection turns idle may go back a little later.
+# Memory freed when a connection becomes idle may be returned a little later.
 SETTLE_SECONDS = 3
 LARGE_WINDOW = 1 << 20
 STREAMS = 128
@@ -108,7 +108,7 @@ def kibibytes(difference):
 
 
 def cost(kind, name, program, work, application_port, settings):
-    """What is held with few connections and with many."""
+    """Memory with few connections and with many."""
     settings = {"SIDEMAN_TLS__LISTEN": "127.0.0.1:0", "SIDEMAN_TLS__SELF_SIGNED": "true"} | settings
     group = cgroup.create(None)
     try:

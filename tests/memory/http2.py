@@ -1,4 +1,4 @@
-"""As much of HTTP/2 as a client needs that only asks: frames, and HPACK without Huffman coding."""
+"""The part of HTTP/2 for a client that only sends requests: frames, and HPACK without Huffman coding."""
 
 import struct
 
@@ -24,7 +24,7 @@ SETTINGS_ACK = frame(SETTINGS, ACK, 0)
 
 
 def start(initial_window):
-    """What a client sends first. The window is that of each response, and what is added to the connection's;
+    """The first bytes of a client. The window is that of each response, and is added to the connection's;
     responses use no dynamic table.
     """
     values = struct.pack(">HIHI", HEADER_TABLE_SIZE, 0, INITIAL_WINDOW_SIZE, initial_window)
@@ -93,13 +93,13 @@ def huffman_digits(encoded):
 
 
 class Frames:
-    """Splits what arrives into frames."""
+    """Splits received bytes into frames."""
 
     def __init__(self):
         self.buffer = bytearray()
 
     def feed(self, data):
-        """The frames that are complete: (kind, flags, stream, payload)."""
+        """The complete frames: (kind, flags, stream, payload)."""
         self.buffer += data
         while len(self.buffer) >= 9:
             end = 9 + int.from_bytes(self.buffer[:3], "big")

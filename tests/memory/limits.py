@@ -1,13 +1,13 @@
-"""What each process of the test raises for itself."""
+"""Resource limits that each process of the test raises."""
 
 import resource
 
-# More than any attack opens.
+# More descriptors than any attack opens.
 OPEN_FILES = 65536
 
 
 def raise_open_files():
-    """As far as this user may."""
+    """Raises the limit as far as this user may."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, max(hard, OPEN_FILES)))

@@ -27,7 +27,7 @@ http {{
     tcp_nopush on;
     types {{ text/css css; }}
     client_max_body_size 100m;
-    # What server.max_header allows here.
+    # Like server.max_header here.
     large_client_header_buffers 8 16k;
     client_body_temp_path {work}/spool/body;
     proxy_temp_path {work}/spool/proxy;
@@ -53,7 +53,7 @@ http {{
 
 
 def program():
-    """Where nginx is, or nothing."""
+    """The path of nginx, or None."""
     found = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
     return found and Path(found)
 
@@ -65,7 +65,7 @@ def free_port():
 
 
 class Nginx:
-    """Starts when it is made, and listens then."""
+    """Starts nginx, and waits until it listens."""
 
     def __init__(self, binary, cgroup, work, application_port, _settings, _name="attacked"):
         self.cgroup = cgroup
@@ -95,7 +95,7 @@ class Nginx:
         return memory_of(self.cgroup.processes())
 
     def counted(self):
-        """It counts nothing."""
+        """nginx counts no limits."""
         return {}
 
     def stop(self):

@@ -1,4 +1,4 @@
-"""What other clients see meanwhile: every 100 ms a new connection asks for /healthz, and another one for a file.
+"""Other clients meanwhile: every 100 ms a new connection requests /healthz, and another one a file.
 
 Usage: probe.py PORT LENGTH. The file is /static/probe.css, with LENGTH bytes. Runs until SIGTERM, for two
 minutes at the most, and prints then a list of [when it began, what was asked, milliseconds, failure or null]. The
@@ -41,7 +41,7 @@ async def ask(path):
 
 
 def wrong(path, response):
-    """What is wrong with a response, or nothing."""
+    """The fault of a response, or None."""
     head, _, body = response.partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200 "):
         return "status " + head[9:12].decode("latin-1") if head else "closed without a response"

@@ -1,11 +1,11 @@
-"""What came of an attack, as a row of the table and a few lines."""
+"""The result of an attack, as a row of the table and a few lines."""
 
 import json
 from dataclasses import dataclass, field
 
-# A healthy program answers within this, in milliseconds, whatever others do.
+# A healthy program responds within this time in milliseconds, whatever other clients do.
 WARN_P99 = 20
-# Anonymous memory that may be left of an attack, in bytes.
+# Anonymous memory that may remain after an attack, in bytes.
 WARN_REST = 4 << 20
 
 HEADINGS = (
@@ -20,19 +20,19 @@ class Result:
     name: str
     # The program, if it is not Sideman.
     version: str
-    # In memory, as watch.Memory has it: before, at the peak, and 10 s after the end.
+    # Memory as watch.Memory: before, at the peak, and 10 s after the end.
     before: object
     peak: object
     rest: object
-    # The peak that the kernel has seen between samples.
+    # The kernel's peak, which includes the time between samples.
     kernel_peak: int
     kills: int
     overruns: int
-    # Seconds after the attack began; None while it lives.
+    # Seconds after the attack began; None while it runs.
     died_after: float
     exit_status: int
     probes: list
-    # Of the server that nobody attacks.
+    # Of the server that is not attacked.
     baseline_probes: list
     clients: dict
     counters: dict = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Result:
         ]
 
     def lines(self):
-        """What came of the attackers' connections, and what Sideman counted."""
+        """The results of the attackers' connections, and Sideman's counters."""
         yield f"connections: {named(self.clients.get('connections', {}))}"
         received = mebibytes(self.clients.get("received", 0))
         yield f"responses: {named(self.clients.get('responses', {}))}; {received} MiB received"
@@ -95,7 +95,7 @@ class Result:
 
 
 def percentile(probes, share):
-    """The milliseconds that this share of the probes took at the most."""
+    """The milliseconds that this share of the probes took at most."""
     times = sorted(probe[2] for probe in probes)
     return times[min(len(times) - 1, int(len(times) * share))] if times else 0
 

@@ -12,7 +12,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPOSE = REPOSITORY / "config/deploy/compose.yaml"
 START_SECONDS = 10
-# What Sideman counts when a limit acts.
+# The counters of Sideman's limits.
 COUNTERS = re.compile(
     r"^(sideman_(?:errors|client_limits|client_connections_shed|client_timeouts|client_floods"
     r"|client_stalled_streams|accept_errors|panics|buffer_spilled|buffer_paused)_total(?:{.*})?) ([1-9]\S*)$", re.MULTILINE)
@@ -47,14 +47,14 @@ def binary():
 
 
 def drop_from_page_cache(file):
-    """The cgroup that reads it next is charged for it, as a container on a fresh machine."""
+    """The next cgroup that reads the file is charged for it, like a container on a fresh machine."""
     with open(file, "rb") as opened:
         os.fsync(opened.fileno())
         os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def memory_of(processes):
-    """PSS and anonymous memory in bytes; nothing once all have ended."""
+    """PSS and anonymous memory in bytes; None once all have ended."""
     total = {}
     for process in processes:
         try:
@@ -67,12 +67,12 @@ def memory_of(processes):
 
 
 class Server:
-    """Starts when it is made, and listens then."""
+    """Starts Sideman, and waits until it listens."""
 
     def __init__(self, program, cgroup, work, application_port, settings, name="attacked"):
         self.cgroup = cgroup
         self.log = work / f"{name}.log"
-        # Of its own: the pages of a program count for the cgroup that reads them first.
+        # Its own copy: the pages of a program count for the cgroup that reads them first.
         copy = work / f"sideman-{name}"
         if not copy.exists():
             shutil.copy2(program, copy)
@@ -81,7 +81,7 @@ class Server:
             "SIDEMAN_UPSTREAM": f"http://127.0.0.1:{application_port}",
             "SIDEMAN_STATIC": f"/static/={work}/static",
             "SIDEMAN_MEDIA": f"/media/={work}/media",
-            # The volume that is /tmp there.
+            # The volume that is mounted at /tmp in the container.
             "SIDEMAN_BUFFERS__DIRECTORY": f"{work}/spool",
             "SIDEMAN_LISTEN": "127.0.0.1:0",
             "SIDEMAN_ADMIN": "127.0.0.1:0",
@@ -90,7 +90,7 @@ class Server:
             self.process = subprocess.Popen(
                 cgroup.command([str(copy), "run"]), env=environment | {"PATH": os.environ["PATH"]},
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
-        # One listener takes both versions of HTTP.
+        # One listener accepts both versions of HTTP.
         self.port = self.http2_port = self.address("listening")
         self.admin_port = self.address("admin listening")
         self.wait_for(" INFO ready")
@@ -104,7 +104,7 @@ class Server:
         return match
 
     def address(self, event):
-        """The port of a listener, as its event at the start names it."""
+        """The port of a listener, from its event at the start."""
         return int(self.wait_for(rf" INFO {event} address=127\.0\.0\.1:(\d+)")[1])
 
     def is_alive(self):
@@ -114,7 +114,7 @@ class Server:
         return memory_of([self.process.pid])
 
     def counted(self):
-        """What it has counted of limits that acted; nothing once it has died."""
+        """Its counters of limits; None once it has ended."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=5) as response:
                 text = response.read().decode()

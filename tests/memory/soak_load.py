@@ -1,4 +1,4 @@
-"""A mixed load at a steady pace, for SECONDS: pages, files, uploads, slow readers, WebSockets, clients that leave.
+"""A mixed load at a steady pace, for SECONDS: pages, files, uploads, slow readers, WebSockets, clients that disconnect.
 
     soak_load.py PORT SECONDS STATIC_DIRECTORY
 
@@ -35,7 +35,7 @@ class Load:
         print(json.dumps(self.results))
 
     async def repeat(self, kind):
-        # Not all at the same moment.
+        # Not all start at the same moment.
         await asyncio.sleep(random.random())
         while time.monotonic() < self.end:
             try:

@@ -1,4 +1,4 @@
-"""What stands around a Sideman under test: a directory with files, and an application."""
+"""The environment of a Sideman under test: a directory with files, and an application."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import server
 from attacks import LARGE_FILES
 
-# Small files: what the probe asks for, and what attackers do.
+# Small files: the one of the probe, and those of the attackers.
 SMALL = {"probe.css": 1024, "small.css": 1024}
 LARGE = 1 << 20
 HERE = Path(__file__).resolve().parent
@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 
 @contextlib.contextmanager
 def work_directory():
-    """On the disk of the build, whose pages a cgroup is charged for."""
+    """A directory on the disk of the build, whose page cache is charged to the cgroup."""
     parent = server.REPOSITORY / "target/tmp"
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="memory-", dir=parent) as name:
@@ -27,7 +27,7 @@ def work_directory():
             (work / directory).mkdir()
         for file, size in SMALL.items():
             (work / "static" / file).write_bytes(b"x" * size)
-        # Not compressible, and all of them different.
+        # Not compressible, and all different.
         for number in range(LARGE_FILES):
             (work / f"static/large-{number}.bin").write_bytes(os.urandom(LARGE))
         yield work

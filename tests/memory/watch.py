@@ -1,4 +1,4 @@
-"""Samples what the cgroup and the process hold, while something happens."""
+"""Samples the memory of the cgroup and of the process during an attack."""
 
 import time
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from cgroup import Usage
 
 INTERVAL = 0.05
-# Reading the mappings of a process stops it for a moment, so that it is done less often.
+# Reading the mappings of a process stops it for a moment, so they are read less often.
 PROCESS_INTERVAL = 0.5
 
 
 @dataclass
 class Memory:
-    """One moment: of the cgroup, and PSS and anonymous memory of the process."""
+    """One sample: memory of the cgroup, and PSS and anonymous memory of the process."""
 
     usage: Usage = field(default_factory=Usage)
     pss: int = 0
@@ -22,13 +22,13 @@ class Memory:
 class Watch:
     def __init__(self, server):
         self.server = server
-        # The moment at which the cgroup held most, with the most that the process held.
+        # The sample with the highest memory of the cgroup, with the highest values of the process.
         self.peak = Memory()
         self.died_at = None
         self.next_process = 0
 
     def until(self, is_over):
-        """Samples until something is over, or the process has died."""
+        """Samples until `is_over`, or the process has ended."""
         while not is_over() and self.is_alive():
             self.sample()
             time.sleep(INTERVAL)

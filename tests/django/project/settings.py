@@ -16,7 +16,7 @@ SECRET_KEY = os.environ.get("SECRET_KEY", "only-for-the-tests-of-sideman-which-h
 DEBUG = False
 # Never `*`: a health check that reached Django with a load balancer's Host would be a 400.
 ALLOWED_HOSTS = ["example.test", *os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1").split(",")]
-# As a deployment behind a proxy has it: the proxy must be right about this header.
+# Like a deployment behind a proxy, which must set this header correctly.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 INSTALLED_APPS = [
@@ -74,7 +74,7 @@ def database():
 
 DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-# The tests log in often, and not to learn how slow a good password hash is.
+# The tests log in often, so the password hash must be fast.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_REDIRECT_URL = "/private/"
 USE_TZ = True

@@ -1,4 +1,4 @@
-"""Pages that show a request as it arrived, and pages that stress what stands in front."""
+"""Pages that show the received request, and pages that stress the proxy."""
 
 import asyncio
 import hashlib
@@ -16,9 +16,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import etag
 from django_sendfile.backends import nginx, xsendfile
 
-# Byte i of a download is i % 251: a piece that is missing, doubled or moved shows.
+# Byte i of a download is i % 251: a missing, repeated or moved part is noticed.
 PATTERN = bytes(range(251))
-# Until a stream gives up waiting for its release.
+# Seconds until a stream stops waiting for its release.
 PATIENCE_SECONDS = 20
 
 
@@ -29,7 +29,7 @@ def index(request):
 
 @csrf_exempt
 def echo(request):
-    """Tells how the request arrived. Reads the body itself: `request.body` has a size limit."""
+    """Shows the received request. Reads the body itself: `request.body` has a size limit."""
     digest, length = hashlib.sha256(), 0
     while piece := request.read(65536):
         digest.update(piece)
@@ -52,7 +52,7 @@ def echo(request):
 
 @csrf_exempt
 def upload(request):
-    """Takes a form with files."""
+    """Receives a form with files."""
     return JsonResponse(
         {
             "fields": request.POST.dict(),
@@ -71,19 +71,19 @@ def upload(request):
 
 @csrf_exempt
 def keep(request):
-    """Keeps an uploaded file, and tells where it is served."""
+    """Stores an uploaded file, and responds with its URL."""
     kept = default_storage.save(request.FILES["file"].name, request.FILES["file"])
     return JsonResponse({"url": default_storage.url(kept)})
 
 
 def download(request, size):
-    """So many bytes of the pattern, with a Content-Length."""
+    """This number of bytes of the pattern, with a Content-Length."""
     body = (PATTERN * (size // len(PATTERN) + 1))[:size]
     return HttpResponse(body, content_type="application/octet-stream")
 
 
 def stream(request, token):
-    """Sends its first line at once, its last when `/release/<token>/` was asked for."""
+    """Sends its first line at once, its last when `/release/<token>/` was requested."""
     return StreamingHttpResponse(
         until_released(request, token, "{}\n"), content_type="text/plain"
     )
@@ -105,20 +105,20 @@ def release(request, token):
 
 
 def slow(request):
-    """Answers after `?ms=` milliseconds."""
+    """Responds after `?ms=` milliseconds."""
     time.sleep(int(request.GET["ms"]) / 1000)
     return HttpResponse("done\n", content_type="text/plain")
 
 
 @etag(lambda request: '"unchanged"')
 def constant(request):
-    """Never changes, and says so."""
+    """Never changes, and is immutable for caches."""
     return HttpResponse("constant\n", content_type="text/plain")
 
 
 @login_required
 def private(request):
-    """For those who are logged in."""
+    """For logged-in users."""
     return HttpResponse(f"hello {request.user.get_username()}\n", content_type="text/plain")
 
 
@@ -149,7 +149,7 @@ def is_asgi(request):
 
 
 def until_released(request, token, line):
-    # Under ASGI Django takes an ordinary generator whole before it sends a byte.
+    # Under ASGI Django reads an ordinary generator to its end before it sends a byte.
     return released_async(token, line) if is_asgi(request) else released_sync(token, line)
 
 
