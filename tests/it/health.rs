@@ -129,7 +129,7 @@ fn successful_health_checks_are_not_logged() {
     }
     assert_eq!(status(&sideman, "/page"), 200);
     sideman.log_of("/page");
-    let (code, lines) = sideman.leave();
+    let (code, lines) = sideman.shut_down();
     assert_eq!(code, Some(0));
     // The failing checks before readiness may be logged.
     let good = |line: &&String| line.contains("\"status\":200");

@@ -73,6 +73,6 @@ fn unread_events_block_no_request() {
         assert_eq!(sideman.get("/").text(), "hello");
     }
     let begin = Instant::now();
-    assert_eq!(sideman.leave().0, Some(0));
+    assert_eq!(sideman.shut_down().0, Some(0));
     assert!(begin.elapsed().as_secs() < 10, "{:?}", begin.elapsed());
 }

@@ -154,7 +154,7 @@ fn abandoned_request_is_not_in_flight() {
     // The request is in flight before it is forwarded.
     sideman.until_metric("sideman_requests_in_flight", &[], 1.0);
     origin.request(0);
-    client.leave();
+    client.reset_connection();
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
     sideman.until_metric("sideman_client_connections", &[], 0.0);
     gone.pass();

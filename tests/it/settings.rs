@@ -498,7 +498,7 @@ fn healthy_healthcheck_command_prints_nothing() {
             "{settings:?}"
         );
     }
-    assert_eq!(running.leave().0, Some(0));
+    assert_eq!(running.shut_down().0, Some(0));
     let ended = sideman(&["healthcheck", &health]).run_to_end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
 }

@@ -42,7 +42,7 @@ fn other_signals_do_not_shut_down() {
         assert!(event.contains("send SIGHUP to reload the settings"), "{event}");
         assert_eq!(client.get("/").text(), "hello", "{name}");
     }
-    assert_eq!(sideman.leave().0, Some(0));
+    assert_eq!(sideman.shut_down().0, Some(0));
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn signal_right_after_the_start_shuts_down() {
     let away = crate::support::ReservedPort::new();
     for _ in 0..20 {
         let sideman = Settings::before(&away.url()).start();
-        assert_eq!(sideman.leave().0, Some(0));
+        assert_eq!(sideman.shut_down().0, Some(0));
     }
 }
 
@@ -238,7 +238,7 @@ fn shutdown_does_not_wait_for_hashing() {
     let head = sideman.connect().ask("HEAD", "/static/huge.bin", "");
     assert_eq!((head.status, head.header("content-length")), (200, Some("274877906944")));
     let begin = Instant::now();
-    assert_eq!(sideman.leave().0, Some(0));
+    assert_eq!(sideman.shut_down().0, Some(0));
     assert!(begin.elapsed() < Duration::from_secs(10), "ended after {:?}", begin.elapsed());
 }
 

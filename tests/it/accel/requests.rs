@@ -3,7 +3,7 @@
 use super::{Site, TEXT, assert_silent};
 use crate::support::Response;
 
-const SAID: &str = "X-Accel-Redirect: /protected/a.txt\r\nSet-Cookie: a=1\r\nX-Frame-Options: DENY\r\n\
+const ACCEL_HEADERS: &str = "X-Accel-Redirect: /protected/a.txt\r\nSet-Cookie: a=1\r\nX-Frame-Options: DENY\r\n\
                     Content-Type: image/x-test\r\nContent-Disposition: attachment; filename=b.txt";
 
 /// Headers that every response keeps, with and without a file.
@@ -19,7 +19,7 @@ fn assert_kept(response: &Response) {
 fn head_gets_no_body_and_other_methods_get_the_file() {
     let site = Site::with(&[]);
     let mut client = site.sideman.connect();
-    let target = super::path(SAID);
+    let target = super::path(ACCEL_HEADERS);
     let get = client.get(&target);
     assert_eq!((get.status, get.text().as_str()), (200, TEXT));
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"] {
@@ -56,7 +56,7 @@ fn ranges_of_the_file_are_served() {
         ("bytes=26-", 416, "", Some("bytes */26")),
         ("lines=1-2", 200, TEXT, None),
     ] {
-        let response = site.ask("GET", SAID, &format!("Range: {range}\r\n"));
+        let response = site.ask("GET", ACCEL_HEADERS, &format!("Range: {range}\r\n"));
         assert_eq!((response.status, response.text().as_str()), (status, body), "{range}");
         assert_eq!(response.header("content-range"), content_range, "{range}");
         assert_kept(&response);
@@ -67,10 +67,10 @@ fn ranges_of_the_file_are_served() {
         let caching = if is_file { "private, no-cache" } else { "no-store" };
         assert_eq!(response.header("cache-control"), Some(caching), "{range}");
     }
-    let etag = site.get(SAID).header("etag").unwrap().to_owned();
+    let etag = site.get(ACCEL_HEADERS).header("etag").unwrap().to_owned();
     for (validator, status) in [(etag.as_str(), 206), ("\"other\"", 200)] {
         let fields = format!("Range: bytes=0-4\r\nIf-Range: {validator}\r\n");
-        assert_eq!(site.ask("GET", SAID, &fields).status, status, "{validator}");
+        assert_eq!(site.ask("GET", ACCEL_HEADERS, &fields).status, status, "{validator}");
     }
 }
 
@@ -79,7 +79,7 @@ fn several_ranges_are_sent_as_multipart() {
     // Ranges near each other would be sent as one.
     let long = format!("{TEXT}{}{TEXT}", "-".repeat(10_000 - 2 * TEXT.len()));
     let site = Site::with(&[("protected/a.txt", long.as_bytes())]);
-    let response = site.ask("GET", SAID, "Range: bytes=0-1,-2\r\n");
+    let response = site.ask("GET", ACCEL_HEADERS, "Range: bytes=0-1,-2\r\n");
     assert_eq!(response.status, 206);
     let media_type = response.header("content-type").unwrap();
     let boundary = media_type.strip_prefix("multipart/byteranges; boundary=").unwrap();
@@ -97,7 +97,7 @@ fn several_ranges_are_sent_as_multipart() {
 #[test]
 fn conditional_requests_compare_the_file() {
     let site = Site::with(&[]);
-    let whole = site.get(SAID);
+    let whole = site.get(ACCEL_HEADERS);
     let (etag, modified) = (whole.header("etag").unwrap(), whole.header("last-modified").unwrap());
     for (fields, status) in [
         (format!("If-None-Match: {etag}"), 304),
@@ -111,7 +111,7 @@ fn conditional_requests_compare_the_file() {
         ("If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT".into(), 412),
     ] {
         for method in ["GET", "HEAD"] {
-            let response = site.ask(method, SAID, &format!("{fields}\r\n"));
+            let response = site.ask(method, ACCEL_HEADERS, &format!("{fields}\r\n"));
             assert_eq!(response.status, status, "{method} {fields}");
             assert_kept(&response);
             assert_eq!(response.header("etag"), Some(etag), "{fields}");
@@ -180,7 +180,7 @@ fn uploads_are_served_without_precompressed_files() {
 fn http_1_0_client_gets_the_file() {
     let site = Site::with(&[]);
     let mut client = site.sideman.connect();
-    client.send(format!("GET {} HTTP/1.0\r\n\r\n", super::path(SAID)));
+    client.send(format!("GET {} HTTP/1.0\r\n\r\n", super::path(ACCEL_HEADERS)));
     let answer = String::from_utf8(client.until_closed()).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.0 200 "), "{head}");

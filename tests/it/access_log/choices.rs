@@ -137,7 +137,7 @@ fn static_hits_can_be_sampled_out() {
     client.get("/static/missing");
     client.get("/page");
     sideman.until_metric("sideman_access_log_sampled_out_total", &[], 2.0);
-    let (_, lines) = sideman.leave();
+    let (_, lines) = sideman.shut_down();
     let status = |line: &String| serde_json::from_str::<Value>(line).unwrap()["status"].clone();
     assert_eq!(lines.iter().map(status).collect::<Vec<_>>(), [416, 404, 502]);
 
@@ -155,7 +155,7 @@ fn static_hits_can_be_sampled_out() {
     client.get("/static/missing");
     sideman.log_of("/static/missing");
     let left_out = sideman.metric("sideman_access_log_sampled_out_total", &[]);
-    let (_, lines) = sideman.leave();
+    let (_, lines) = sideman.shut_down();
     assert_eq!(lines.len() as f64 - 1.0 + left_out, f64::from(REQUESTS));
     assert!(left_out > 0.0 && lines.len() > 1, "{left_out}");
 }
@@ -172,7 +172,7 @@ fn health_checks_are_logged_if_configured_or_failing() {
     sideman.get("/healthz");
     sideman.connect().ask("POST", "/healthz", "Content-Length: 0\r\n");
     sideman.get("/");
-    let (_, lines) = sideman.leave();
+    let (_, lines) = sideman.shut_down();
     let told = |line: &&String| line.contains("\"/healthz\"") && line.contains("\"status\":200");
     assert!(lines.iter().any(|line| line.contains("\"status\":405")), "{lines:?}");
     assert_eq!(lines.iter().find(told), None);

@@ -210,7 +210,7 @@ fn disconnected_client_is_499() {
     let mut client = sideman.connect();
     client.send("GET /left HTTP/1.1\r\nHost: example.test\r\n\r\n");
     asked.pass();
-    client.leave();
+    client.reset_connection();
     let line = sideman.log_of("/left");
     assert_eq!((&line["status"], &line["route"]), (&499.into(), &"proxy".into()), "{line}");
 }
@@ -242,7 +242,7 @@ fn access_log_can_be_disabled() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).set("log.access", "off").start();
     assert_eq!(sideman.get("/").text(), "hello");
-    let (code, lines) = sideman.leave();
+    let (code, lines) = sideman.shut_down();
     assert_eq!((code, lines), (Some(0), Vec::new()));
 }
 
@@ -263,7 +263,7 @@ fn shutdown_writes_every_log_line() {
             });
         }
     });
-    let (code, lines) = sideman.leave();
+    let (code, lines) = sideman.shut_down();
     assert_eq!(code, Some(0));
     let paths: BTreeSet<String> = lines
         .iter()

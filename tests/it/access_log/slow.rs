@@ -55,7 +55,7 @@ fn requests_wait_for_a_slow_stdout_and_no_line_is_lost() {
         gone.send("GET /gone HTTP/1.1\r\nHost: example.test\r\n\r\n");
         let waits = "sideman_access_log_waits_total";
         sideman.until_metric(waits, &[], 2.0);
-        gone.leave();
+        gone.reset_connection();
         sideman.until_metric("sideman_errors_total", &[("error", "client_disconnected")], 1.0);
         assert_eq!(application.requests(), seen);
         assert_eq!(sideman.metric("sideman_access_log_dropped_total", &[]), 0.0);
@@ -66,7 +66,7 @@ fn requests_wait_for_a_slow_stdout_and_no_line_is_lost() {
     assert_eq!(answered.load(Ordering::Relaxed), REQUESTS);
     assert_eq!(sideman.log_of("/gone")["status"], 499);
     assert_eq!(sideman.metric("sideman_access_log_dropped_total", &[]), 0.0);
-    let (code, lines) = sideman.leave();
+    let (code, lines) = sideman.shut_down();
     assert_eq!((code, lines.len()), (Some(0), REQUESTS as usize + 1));
 }
 

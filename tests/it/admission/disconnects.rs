@@ -12,7 +12,7 @@ fn request_abandoned_in_queue_never_reaches_the_application() {
     let mut first = ask(&sideman, "/1");
     workers.until(&["/1"]);
     let second = ask_in_queue(&sideman, "/2", 1);
-    second.leave();
+    second.reset_connection();
     sideman.until_metric("sideman_abandoned_total", &[("where", "queue")], 1.0);
     sideman.until_metric("sideman_queue_length", &[], 0.0);
     let line = sideman.log_of("/2");
@@ -44,7 +44,7 @@ fn abandoned_running_request_keeps_its_permit() {
     let sideman = settings(&workers, 1).set("server.workers", "1").start();
     let first = ask(&sideman, "/1");
     workers.until(&["/1"]);
-    first.leave();
+    first.reset_connection();
     sideman.until_metric("sideman_abandoned_total", &[("where", "application")], 1.0);
     assert_eq!(sideman.log_of("/1")["status"], 499);
     // The application's worker is still busy with it.
@@ -70,7 +70,7 @@ fn abandoned_running_request_is_aborted_if_configured() {
     let sideman = settings.set("upstream.abort", "true").start();
     let first = ask(&sideman, "/1");
     asked.pass();
-    first.leave();
+    first.reset_connection();
     gone.pass();
     assert_eq!(sideman.get("/2").status, 204);
     assert_eq!(sideman.metric("sideman_abandoned_total", &[("where", "application")]), 1.0);
@@ -86,7 +86,7 @@ fn aborted_abandoned_response_releases_its_permit() {
     let sideman = Settings::before(&origin.url()).set("upstream.max_in_flight", "1").start();
     let first = ask(&sideman, "/1");
     asked.pass();
-    first.leave();
+    first.reset_connection();
     sideman.until_metric("sideman_abandoned_total", &[("where", "application")], 1.0);
     left.open();
     assert_eq!(sideman.get("/2").status, 204);

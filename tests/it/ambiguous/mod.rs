@@ -59,7 +59,7 @@ fn get(fields: &str) -> String {
     format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
 }
 
-/// Like `head`, for a request with a body.
+/// Like `get`, for a request with a body.
 fn post(fields: &str, body: &str) -> String {
     format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n{body}")
 }

@@ -1,6 +1,6 @@
 //! A full disk fails only requests whose bodies need space on it.
 
-use super::{KEPT, before};
+use super::{KEEP_ALIVE, before};
 use crate::support::{App, Client, Settings, Sideman, TempDir, can_mount, eventually, pattern};
 
 const SIZE: usize = 3 << 20;
@@ -43,7 +43,7 @@ fn check_nothing_is_held(sideman: &Sideman) {
 fn application() -> App {
     App::start(|request| match request.target() {
         "/down" => {
-            let head = format!("{KEPT}Content-Length: {SIZE}\r\n\r\n");
+            let head = format!("{KEEP_ALIVE}Content-Length: {SIZE}\r\n\r\n");
             [head.as_bytes(), &pattern(SIZE)].concat()
         }
         _ => App::reply(format!("{}", request.body.len()).as_bytes()),

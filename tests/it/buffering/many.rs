@@ -18,7 +18,7 @@ use crate::support::{Client, Settings, Sideman, eventually_within, pattern};
 const UPLOADS: usize = 1000;
 const SIZE: usize = 10 << 20;
 const MIB: u64 = 1 << 20;
-const LONG: Duration = Duration::from_secs(300);
+const TIME_LIMIT: Duration = Duration::from_secs(300);
 
 /// Memory of the process: its own, and that of memory files.
 fn resident(sideman: &Sideman) -> u64 {
@@ -74,7 +74,7 @@ fn a_thousand_uploads_stay_within_the_budget() {
     let (most, ends) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let body = pattern(SIZE);
     let mut clients: Vec<Client> =
-        (0..UPLOADS).map(|_| sideman.connect().with_timeout(LONG)).collect();
+        (0..UPLOADS).map(|_| sideman.connect().with_timeout(TIME_LIMIT)).collect();
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut told = Instant::now();
@@ -115,7 +115,7 @@ fn a_thousand_uploads_stay_within_the_budget() {
         }
         // Only the last bytes are missing, so no upload has a response yet.
         let all = (UPLOADS * SIZE) as f64;
-        eventually_within(LONG, "all of it here", || {
+        eventually_within(TIME_LIMIT, "all of it here", || {
             (sideman.metric("sideman_buffer_bytes", &[]) > all * 0.99).then_some(())
         });
         println!("{:>5.1} s: all of it waits", begin.elapsed().as_secs_f64());

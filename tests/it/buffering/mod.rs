@@ -11,11 +11,11 @@ mod responses;
 use crate::support::{Client, Settings};
 
 /// The head of a response that keeps its connection.
-const KEPT: &str = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n";
+const KEEP_ALIVE: &str = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n";
 
 /// A whole response that keeps its connection.
 fn kept(body: &str) -> String {
-    format!("{KEPT}Content-Length: {}\r\n\r\n{body}", body.len())
+    format!("{KEEP_ALIVE}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
 /// One worker, so one pool holds all upstream connections.

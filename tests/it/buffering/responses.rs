@@ -1,6 +1,6 @@
 //! Responses are read from the application as fast as it writes.
 
-use super::{KEPT, before, kept};
+use super::{KEEP_ALIVE, before, kept};
 use crate::support::{
     App, Client, Gate, Origin, Sideman, close, eventually, expect, open, pattern, send, wait,
 };
@@ -16,7 +16,7 @@ fn ask_only(sideman: &Sideman, target: &str) -> Client {
 
 /// A long response with this framing.
 fn long(framing: &str) -> Vec<u8> {
-    let mut answer = format!("{KEPT}{framing}\r\n\r\n").into_bytes();
+    let mut answer = format!("{KEEP_ALIVE}{framing}\r\n\r\n").into_bytes();
     if framing.starts_with("Content-Length") {
         answer.extend(pattern(SIZE));
         return answer;
@@ -85,7 +85,7 @@ fn client_disconnect_ends_the_relay() {
     let sideman = before(&origin.url()).start();
     let slow = ask_only(&sideman, "/long");
     sent.pass();
-    slow.leave();
+    slow.reset_connection();
     for kind in ["disk", "memory"] {
         sideman.until_metric("sideman_buffer_bytes", &[("kind", kind)], 0.0);
     }
@@ -119,7 +119,7 @@ fn truncated_response_stays_truncated() {
         let closed = Gate::new();
         let origin = Origin::script([
             expect("GET /cut "),
-            send(format!("{KEPT}{framing}\r\n\r\n")),
+            send(format!("{KEEP_ALIVE}{framing}\r\n\r\n")),
             send(&first),
             open(&closed),
             close(),
@@ -136,8 +136,9 @@ fn truncated_response_stays_truncated() {
 
 #[test]
 fn short_response_gets_content_length() {
-    let chunked =
-        format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+    let chunked = format!(
+        "{KEEP_ALIVE}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
+    );
     let origin = Origin::script([expect("GET / "), send(chunked)]);
     let sideman = before(&origin.url()).start();
     let response = sideman.get("/");
@@ -151,7 +152,7 @@ fn streams_are_forwarded_at_once() {
         let seen = Gate::new();
         let origin = Origin::script([
             expect("GET / "),
-            send(format!("{KEPT}{fields}\r\nTransfer-Encoding: chunked\r\n\r\n")),
+            send(format!("{KEEP_ALIVE}{fields}\r\nTransfer-Encoding: chunked\r\n\r\n")),
             send("5\r\nfirst\r\n"),
             wait(&seen),
             send("5\r\nafter\r\n0\r\n\r\n"),
@@ -168,15 +169,15 @@ fn streams_are_forwarded_at_once() {
 #[test]
 fn streams_are_not_read_ahead() {
     // More than the kernel buffers for a client that does not read.
-    const LONG: usize = 20 << 20;
+    const BODY_LENGTH: usize = 20 << 20;
     for (fields, rule) in [
         ("Content-Type: text/event-stream; charset=utf-8", "none"),
         ("X-Accel-Buffering: no", "none"),
         ("X-Plain: yes", "response"),
         ("X-Plain: yes", "both"),
     ] {
-        let head = format!("{KEPT}{fields}\r\nContent-Length: {LONG}\r\n\r\n");
-        let origin = Origin::script([expect("GET / "), send(head), send(pattern(LONG))]);
+        let head = format!("{KEEP_ALIVE}{fields}\r\nContent-Length: {BODY_LENGTH}\r\n\r\n");
+        let origin = Origin::script([expect("GET / "), send(head), send(pattern(BODY_LENGTH))]);
         let sideman = before(&origin.url()).set("route.all.stream", rule).start();
         let mut slow = ask_only(&sideman, "/");
         // Long enough for a reader to run far ahead.
@@ -184,7 +185,7 @@ fn streams_are_not_read_ahead() {
             sideman.get("/healthz");
         }
         assert_eq!(sideman.metric("sideman_buffer_bytes", &[]), 0.0, "{fields} {rule}");
-        assert!(slow.response().body == pattern(LONG), "{fields} {rule}");
+        assert!(slow.response().body == pattern(BODY_LENGTH), "{fields} {rule}");
         assert_eq!(sideman.metric("sideman_buffer_spilled_total", &[]), 0.0, "{fields} {rule}");
     }
 }
@@ -210,7 +211,7 @@ fn slow_readers_use_at_most_half_of_the_memory() {
         let taken = of_answers();
         assert!(taken <= f64::from(512 << 10), "{taken} bytes");
     }
-    readers.into_iter().for_each(Client::leave);
+    readers.into_iter().for_each(Client::reset_connection);
     for name in ["sideman_buffer_response_bytes", "sideman_buffer_bytes"] {
         sideman.until_metric(name, &[("kind", "memory")], 0.0);
     }

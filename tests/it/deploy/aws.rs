@@ -52,7 +52,7 @@ impl Checker {
         self.service_input("ecs", operation, input)
     }
 
-    /// Like `ecs`, for any service.
+    /// Like `input`, for any service.
     pub(crate) fn service_input(
         &self,
         service: &str,

@@ -84,7 +84,7 @@ fn two_uploads_of_the_full_size_fit_and_a_longer_one_is_refused() {
 fn interrupted_upload_never_reaches_the_application() {
     let (application, home) = (counting(), TempDir::new());
     let sideman = start(&application, &home);
-    almost(&sideman).leave();
+    almost(&sideman).reset_connection();
     sideman.log_line("the upload", |line| {
         line["error"] == "client_disconnected" || line["error"] == "client_body"
     });

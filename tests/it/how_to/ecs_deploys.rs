@@ -68,7 +68,7 @@ fn aborted_requests_are_exit_status_3() {
     let mut client = sideman.connect();
     client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
     asked.pass();
-    assert_eq!(sideman.leave().0, Some(3));
+    assert_eq!(sideman.shut_down().0, Some(3));
     answer.open();
 }
 

@@ -339,7 +339,7 @@ fn incomplete_requests_are_bounded() {
         client.data(open[0], b"hello", true);
         assert_eq!(client.response(open[0]).text(), "hello");
         assert_eq!(client.get("/more").text(), "hello");
-        client.leave();
+        client.reset_connection();
     });
 }
 

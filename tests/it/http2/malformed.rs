@@ -20,7 +20,7 @@ const PATH: (&str, &str) = (":path", "/");
 const NAME: (&str, &str) = (":authority", "example.test");
 
 /// One byte more than a method may have.
-const LONG: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG";
+const LONG_METHOD: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG";
 
 /// Refused because of their content, not their form: their streams end with the response.
 const WELL_FORMED: [&str; 8] = [
@@ -141,7 +141,11 @@ const CASES: &[(&str, Fields, &str)] = &[
     ("CONNECT", &[(":method", "CONNECT"), (":authority", "example.test:80")], "connect_method"),
     ("CONNECT with a path", &[(":method", "CONNECT"), SCHEME, PATH, NAME], "pseudo_header_invalid"),
     ("an empty pseudo field", &[METHOD, SCHEME, PATH, NAME, (":", "y")], "pseudo_header_invalid"),
-    ("a method of 33 letters", &[(":method", LONG), SCHEME, PATH, NAME], "pseudo_header_invalid"),
+    (
+        "a method of 33 letters",
+        &[(":method", LONG_METHOD), SCHEME, PATH, NAME],
+        "pseudo_header_invalid",
+    ),
     ("a line's end in a method", &[(":method", "G\r\nT"), SCHEME, PATH, NAME], "field_invalid"),
     (
         "a method of Latin letters",

@@ -16,7 +16,7 @@ fn preface_may_come_in_pieces() {
         sideman.until_metric("sideman_received_bytes_total", &[], read);
         client.write(&begin[cut..]);
         assert_eq!(client.get("/").text(), "hello", "cut after {cut}");
-        client.leave();
+        client.reset_connection();
         sideman.until_metric("sideman_client_connections", &[], 0.0);
     }
 }
@@ -61,7 +61,7 @@ fn bytes_that_resemble_a_preface_are_http_1() {
             sideman.until_metric("sideman_received_bytes_total", &[], read);
             let response = client.send(&head[cut..]).response();
             assert_eq!(response.text(), format!("{method} / HTTP/1.1"), "cut after {cut}");
-            client.leave();
+            client.reset_connection();
             sideman.until_metric("sideman_client_connections", &[], 0.0);
         }
     }

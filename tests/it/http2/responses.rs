@@ -179,7 +179,7 @@ fn lost_connection_cancels_its_requests() {
     let mut client = connect(&sideman);
     client.ask("GET", "/lost", &[]);
     asked.pass();
-    client.leave();
+    client.reset_connection();
     let line = sideman.log_of("/lost");
     assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_disconnected".into()));
     gone.pass();

@@ -147,7 +147,7 @@ fn stalled_readers_use_little_memory() {
     sideman.until_metric("sideman_upstream_in_flight", &[], 0.0);
     let grown = sideman.memory("RssAnon").saturating_sub(before);
     assert!(grown < 48 << 20, "{grown} bytes for 100 MiB of answers");
-    client.leave();
+    client.reset_connection();
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
     sideman.until_metric("sideman_buffer_bytes", &[], 0.0);
 }

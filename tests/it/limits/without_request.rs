@@ -14,7 +14,7 @@ use crate::support::{
 const MAX_CONNECTIONS: usize = 300;
 
 /// The bytes each of them sends, which are not a complete request.
-const SAID: &[(&str, &[u8])] = &[
+const INCOMPLETE: &[(&str, &[u8])] = &[
     ("nothing", b""),
     ("a byte", b"G"),
     ("a part of a head", b"GET / HTTP/1.1\r\nHost: a\r\nX"),
@@ -52,7 +52,7 @@ fn settings(application: &App) -> Settings {
 #[test]
 fn connections_without_a_complete_head_are_shed() {
     let application = App::saying("hello");
-    for (what, said) in SAID {
+    for (what, said) in INCOMPLETE {
         let sideman = settings(&application).start();
         let crowd = crowd(sideman.address(), said, 2 * MAX_CONNECTIONS);
         check_health(what, || sideman.get("/healthz").status);

@@ -1,12 +1,12 @@
 //! Bodies: complete before they are forwarded, and read from the application as fast as it writes.
 
 use crate::support::{
-    Client, Gate, Origin, Settings, Step, Way, body, close, expect, open, pattern, receive, send,
-    wait,
+    Client, Gate, Origin, Settings, Step, Transport, body, close, expect, open, pattern, receive,
+    send, wait,
 };
 
 const DONE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone";
-const LONG: usize = 5 << 20;
+const BODY_LENGTH: usize = 5 << 20;
 
 /// Sends a body in two chunks; the second after the gate opens.
 fn send_chunked(client: &mut Client, target: &str, body: &[u8], middle: &Gate) {
@@ -30,18 +30,22 @@ fn opened() -> Gate {
 
 #[test]
 fn chunked_upload_gets_content_length() {
-    for way in Way::ALL {
+    for transport in Transport::ALL {
         for length in [2, 70_000, 300_000] {
             let bytes = pattern(length);
             let script = vec![expect("POST /up "), body(&bytes), send(DONE), close()];
-            let origin = Origin::reached(way, [script]);
+            let origin = Origin::reached(transport, [script]);
             let sideman = origin.settings().start();
             let mut client = sideman.connect();
             send_chunked(&mut client, "/up", &bytes, &opened());
-            assert_eq!(client.response().text(), "done", "{way:?}");
+            assert_eq!(client.response().text(), "done", "{transport:?}");
             let head = origin.request(0).head;
-            assert_eq!(head.get("content-length"), Some(length.to_string().as_str()), "{way:?}");
-            assert!(!head.has("transfer-encoding"), "{way:?}: {head:?}");
+            assert_eq!(
+                head.get("content-length"),
+                Some(length.to_string().as_str()),
+                "{transport:?}"
+            );
+            assert!(!head.has("transfer-encoding"), "{transport:?}: {head:?}");
         }
     }
 }
@@ -49,9 +53,9 @@ fn chunked_upload_gets_content_length() {
 /// The uwsgi protocol has no chunked bodies: there the body is buffered nevertheless.
 #[test]
 fn chunked_upload_to_an_unbuffered_route_is_forwarded() {
-    for way in Way::ALL {
+    for transport in Transport::ALL {
         let (arrived, bytes) = (Gate::new(), pattern(300_000));
-        let script = if way.speaks_uwsgi() {
+        let script = if transport.speaks_uwsgi() {
             arrived.open();
             vec![expect("POST /up "), body(&bytes)]
         } else {
@@ -62,66 +66,79 @@ fn chunked_upload_to_an_unbuffered_route_is_forwarded() {
                 receive("\r\n0\r\n\r\n"),
             ]
         };
-        let origin = Origin::reached(way, [[script, vec![send(DONE), close()]].concat()]);
+        let origin = Origin::reached(transport, [[script, vec![send(DONE), close()]].concat()]);
         let settings: Settings =
             origin.settings().route("up", &[("path", "/up**"), ("stream", "request")]);
         let sideman = settings.start();
         let mut client = sideman.connect();
         send_chunked(&mut client, "/up", &bytes, &arrived);
-        assert_eq!(client.response().text(), "done", "{way:?}");
-        assert_eq!(origin.request(0).head.has("content-length"), way.speaks_uwsgi(), "{way:?}");
+        assert_eq!(client.response().text(), "done", "{transport:?}");
+        assert_eq!(
+            origin.request(0).head.has("content-length"),
+            transport.speaks_uwsgi(),
+            "{transport:?}"
+        );
     }
 }
 
 #[test]
 fn upload_is_forwarded_when_it_is_complete() {
-    for way in Way::ALL {
-        let bytes = pattern(LONG);
+    for transport in Transport::ALL {
+        let bytes = pattern(BODY_LENGTH);
         let page = vec![expect("GET /page "), send(DONE), close()];
         let upload = vec![expect("POST /up "), body(&bytes), send(DONE), close()];
         // In this order: no byte of the upload may have arrived before the page was requested.
-        let origin = Origin::reached(way, [page, upload]);
+        let origin = Origin::reached(transport, [page, upload]);
         let sideman = origin.settings().start();
         let mut slow = sideman.connect();
         slow.send(format!(
-            "POST /up HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LONG}\r\n\r\n"
+            "POST /up HTTP/1.1\r\nHost: example.test\r\nContent-Length: {BODY_LENGTH}\r\n\r\n"
         ));
-        slow.send(&bytes[..LONG - 1]);
-        assert_eq!(sideman.get("/page").text(), "done", "{way:?}");
-        assert_eq!(slow.send(&bytes[LONG - 1..]).response().text(), "done", "{way:?}");
+        slow.send(&bytes[..BODY_LENGTH - 1]);
+        assert_eq!(sideman.get("/page").text(), "done", "{transport:?}");
+        assert_eq!(slow.send(&bytes[BODY_LENGTH - 1..]).response().text(), "done", "{transport:?}");
         assert_eq!(sideman.metric("sideman_buffer_spilled_total", &[("body", "request")]), 1.0);
     }
 }
 
 #[test]
 fn slow_reader_occupies_no_worker() {
-    for way in Way::ALL {
+    for transport in Transport::ALL {
         let long = |framing: &str| format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n");
-        let chunks =
-            [format!("{LONG:x}\r\n").into_bytes(), pattern(LONG), b"\r\n0\r\n\r\n".to_vec()];
+        let chunks = [
+            format!("{BODY_LENGTH:x}\r\n").into_bytes(),
+            pattern(BODY_LENGTH),
+            b"\r\n0\r\n\r\n".to_vec(),
+        ];
         for (head, bytes) in [
-            (long(&format!("Content-Length: {LONG}\r\nConnection: close")), pattern(LONG)),
+            (
+                long(&format!("Content-Length: {BODY_LENGTH}\r\nConnection: close")),
+                pattern(BODY_LENGTH),
+            ),
             (long("Transfer-Encoding: chunked\r\nConnection: close"), chunks.concat()),
-            (long("Connection: close"), pattern(LONG)),
+            (long("Connection: close"), pattern(BODY_LENGTH)),
         ] {
             let script = vec![expect("GET /long "), send(&head), send(bytes), close()];
             let page = vec![expect("GET /page "), send(DONE), close()];
-            let origin = Origin::reached(way, [script, page]);
+            let origin = Origin::reached(transport, [script, page]);
             let sideman = origin.settings().set("upstream.max_in_flight", "1").start();
             let mut slow = Client::connect_with_small_buffer(sideman.address(), 4096);
             slow.send("GET /long HTTP/1.1\r\nHost: example.test\r\n\r\n");
             // The whole response was read, and its permit released.
             origin.until_closed(1);
-            assert_eq!(sideman.get("/page").text(), "done", "{way:?} {head}");
+            assert_eq!(sideman.get("/page").text(), "done", "{transport:?} {head}");
             let response = slow.response();
-            assert!(response.status == 200 && response.body == pattern(LONG), "{way:?} {head}");
+            assert!(
+                response.status == 200 && response.body == pattern(BODY_LENGTH),
+                "{transport:?} {head}"
+            );
         }
     }
 }
 
 #[test]
 fn events_are_streamed_one_by_one() {
-    for way in Way::ALL {
+    for transport in Transport::ALL {
         for fields in ["Content-Type: text/event-stream", "X-Accel-Buffering: no"] {
             let seen: Vec<Gate> = (0..3).map(|_| Gate::new()).collect();
             let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n");
@@ -134,7 +151,7 @@ fn events_are_streamed_one_by_one() {
                 .chain(events)
                 .chain([close()])
                 .collect();
-            let origin = Origin::reached(way, [script]);
+            let origin = Origin::reached(transport, [script]);
             let sideman = origin.settings().start();
             let mut client = sideman.connect();
             client.send("GET /events HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n");
@@ -143,25 +160,27 @@ fn events_are_streamed_one_by_one() {
                 gate.open();
             }
             client.until_closed();
-            assert!(sideman.log_of("/events")["error"].is_null(), "{way:?}");
+            assert!(sideman.log_of("/events")["error"].is_null(), "{transport:?}");
         }
     }
 }
 
 #[test]
 fn client_that_expects_100_gets_it_from_sideman() {
-    for way in Way::ALL {
-        let origin =
-            Origin::reached(way, [vec![expect("POST /up "), body("body"), send(DONE), close()]]);
+    for transport in Transport::ALL {
+        let origin = Origin::reached(
+            transport,
+            [vec![expect("POST /up "), body("body"), send(DONE), close()]],
+        );
         let sideman = origin.settings().start();
         let mut client = sideman.connect();
         client.send(
             "POST /up HTTP/1.1\r\nHost: example.test\r\nContent-Length: 4\r\n\
              Expect: 100-continue\r\n\r\n",
         );
-        assert_eq!(client.until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n", "{way:?}");
-        assert!(origin.requests().is_empty(), "{way:?}");
-        assert_eq!(client.send("body").response().text(), "done", "{way:?}");
-        assert!(!origin.request(0).head.has("expect"), "{way:?}");
+        assert_eq!(client.until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n", "{transport:?}");
+        assert!(origin.requests().is_empty(), "{transport:?}");
+        assert_eq!(client.send("body").response().text(), "done", "{transport:?}");
+        assert!(!origin.request(0).head.has("expect"), "{transport:?}");
     }
 }

@@ -3,8 +3,8 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use crate::support::{
-    Client, Gate, Origin, ReservedAddress, Settings, Sideman, Way, body, close, expect, open, send,
-    wait,
+    Client, Gate, Origin, ReservedAddress, Settings, Sideman, Transport, body, close, expect, open,
+    send, wait,
 };
 
 const OK: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
@@ -29,24 +29,24 @@ fn until_waiting(sideman: &Sideman, count: f64) {
 
 #[test]
 fn without_wait_unavailable_application_is_502_at_once() {
-    for way in Way::ALL {
-        let reserved = ReservedAddress::new(way);
+    for transport in Transport::ALL {
+        let reserved = ReservedAddress::new(transport);
         let sideman = reserved.settings().start();
         for method in ["GET", "POST"] {
-            assert_eq!(ask(&sideman, method, "").response().status, 502, "{way:?}");
+            assert_eq!(ask(&sideman, method, "").response().status, 502, "{transport:?}");
         }
         let line = sideman.log_of("/page");
         assert_eq!((&line["status"], &line["error"]), (&502.into(), &"upstream_refused".into()));
         let refused = sideman.metric("sideman_errors_total", &[("error", "upstream_refused")]);
-        assert_eq!(refused, 2.0, "{way:?}");
+        assert_eq!(refused, 2.0, "{transport:?}");
     }
 }
 
 /// With any method: no byte was sent.
 #[test]
 fn requests_wait_until_the_application_accepts() {
-    for way in Way::ALL {
-        let reserved = Arc::new(ReservedAddress::new(way));
+    for transport in Transport::ALL {
+        let reserved = Arc::new(ReservedAddress::new(transport));
         let sideman = patient(&reserved).start();
         let mut get = ask(&sideman, "GET", "");
         until_waiting(&sideman, 1.0);
@@ -57,7 +57,7 @@ fn requests_wait_until_the_application_accepts() {
         };
         let [first, second] = scripts();
         let origin = Origin::at(&reserved, [first]);
-        assert_eq!(get.response().text(), "ok", "{way:?}");
+        assert_eq!(get.response().text(), "ok", "{transport:?}");
         origin.until_closed(1);
         drop(origin);
 
@@ -65,8 +65,8 @@ fn requests_wait_until_the_application_accepts() {
         let mut post = ask(&sideman, "POST", "order");
         until_waiting(&sideman, 1.0);
         let _origin = Origin::at(&reserved, [second]);
-        assert_eq!(post.response().text(), "ok", "{way:?}");
-        assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 0.0, "{way:?}");
+        assert_eq!(post.response().text(), "ok", "{transport:?}");
+        assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 0.0, "{transport:?}");
         assert!(
             sideman.log_line("a POST", |line| line["method"] == "POST")["queue_ms"].is_number()
         );
@@ -76,9 +76,9 @@ fn requests_wait_until_the_application_accepts() {
 /// Killed during a request: a safe request is retried at the next process, an unsafe one is not.
 #[test]
 fn only_safe_requests_of_a_killed_application_are_retried() {
-    for way in Way::ALL {
+    for transport in Transport::ALL {
         for (method, is_safe) in [("GET", true), ("POST", false), ("DELETE", false)] {
-            let reserved = Arc::new(ReservedAddress::new(way));
+            let reserved = Arc::new(ReservedAddress::new(transport));
             let sideman = patient(&reserved).start();
             let (came, killed) = (Gate::new(), Gate::new());
             let request = || vec![expect(&format!("{method} /page ")), body("")];
@@ -93,12 +93,24 @@ fn only_safe_requests_of_a_killed_application_are_retried() {
                 drop(origin);
                 let _origin =
                     Origin::at(&reserved, [[request(), vec![send(OK), close()]].concat()]);
-                assert_eq!(client.response().text(), "ok", "{way:?} {method}");
-                assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 1.0, "{way:?}");
+                assert_eq!(client.response().text(), "ok", "{transport:?} {method}");
+                assert_eq!(
+                    sideman.metric("sideman_upstream_retries_total", &[]),
+                    1.0,
+                    "{transport:?}"
+                );
             } else {
-                assert_eq!(client.response().status, 502, "{way:?} {method}");
-                assert_eq!(sideman.log_of("/page")["error"], "upstream_closed", "{way:?} {method}");
-                assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 0.0, "{way:?}");
+                assert_eq!(client.response().status, 502, "{transport:?} {method}");
+                assert_eq!(
+                    sideman.log_of("/page")["error"],
+                    "upstream_closed",
+                    "{transport:?} {method}"
+                );
+                assert_eq!(
+                    sideman.metric("sideman_upstream_retries_total", &[]),
+                    0.0,
+                    "{transport:?}"
+                );
             }
         }
     }
@@ -107,8 +119,8 @@ fn only_safe_requests_of_a_killed_application_are_retried() {
 /// On a busy machine the last of its processes ends some time after the first.
 #[test]
 fn safe_request_accepted_by_a_dying_process_is_retried() {
-    for way in Way::ALL {
-        let reserved = Arc::new(ReservedAddress::new(way));
+    for transport in Transport::ALL {
+        let reserved = Arc::new(ReservedAddress::new(transport));
         let sideman = patient(&reserved).start();
         let begin = || expect("GET /page ");
         let origin = Origin::at(&reserved, [vec![begin(), close()]]);
@@ -119,7 +131,7 @@ fn safe_request_accepted_by_a_dying_process_is_retried() {
         until_waiting(&sideman, 1.0);
         drop(origin);
         let _origin = Origin::at(&reserved, [vec![begin(), send(OK), close()]]);
-        assert_eq!(client.response().text(), "ok", "{way:?}");
-        assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 1.0, "{way:?}");
+        assert_eq!(client.response().text(), "ok", "{transport:?}");
+        assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 1.0, "{transport:?}");
     }
 }

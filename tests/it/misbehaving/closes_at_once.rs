@@ -1,7 +1,7 @@
 //! Closes as soon as it has accepted the connection, or received the request.
 
 use super::{CLOSED, check, check_get};
-use crate::support::{Way, body, close, expect, reset};
+use crate::support::{Transport, body, close, expect, reset};
 
 #[test]
 fn close_after_the_request_head_is_502() {
@@ -11,19 +11,19 @@ fn close_after_the_request_head_is_502() {
 
 #[test]
 fn close_after_the_request_body_is_502() {
-    for way in Way::ALL {
+    for transport in Transport::ALL {
         for end in [close(), reset()] {
             let script = vec![expect("POST /page "), body("order"), end];
-            check(way, CLOSED, script, |client| client.post("/page", "", b"order"));
+            check(transport, CLOSED, script, |client| client.post("/page", "", b"order"));
         }
     }
 }
 
 #[test]
 fn close_before_reading_is_502() {
-    for way in Way::ALL {
+    for transport in Transport::ALL {
         for end in [close(), reset()] {
-            check(way, CLOSED, vec![end], |client| client.post("/page", "", b"order"));
+            check(transport, CLOSED, vec![end], |client| client.post("/page", "", b"order"));
         }
     }
 }

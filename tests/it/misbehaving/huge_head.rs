@@ -1,7 +1,7 @@
 //! Sends an endless head, or one over the limit.
 
 use super::{TOO_LARGE, check_get, check_left, check_line, settings};
-use crate::support::{Origin, Way, close, expect, flood, send, until_closed};
+use crate::support::{Origin, Transport, close, expect, flood, send, until_closed};
 
 /// The limit of Sideman.
 const LIMIT: usize = 64 << 10;
@@ -27,11 +27,12 @@ fn head_one_byte_over_the_limit_is_502() {
         rest.replace("X-Long: ", &format!("X-Long: {long}")) + "ok"
     };
     check_get(TOO_LARGE, &[send(head(LIMIT + 1)), until_closed()]);
-    for way in Way::ALL {
-        let origin = Origin::reached(way, [vec![expect("GET /page "), send(head(LIMIT)), close()]]);
+    for transport in Transport::ALL {
+        let origin =
+            Origin::reached(transport, [vec![expect("GET /page "), send(head(LIMIT)), close()]]);
         let sideman = settings(&origin).start();
-        assert_eq!(sideman.get("/page").text(), "ok", "{way:?}");
-        check_line(&sideman, 200, None, way);
+        assert_eq!(sideman.get("/page").text(), "ok", "{transport:?}");
+        check_line(&sideman, 200, None, transport);
         check_left(&origin, &sideman, 1);
     }
 }

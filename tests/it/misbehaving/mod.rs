@@ -14,7 +14,7 @@ mod sends_garbage;
 mod sends_too_much;
 
 use crate::support::{
-    Client, Gate, Origin, Response, Settings, Sideman, Step, Way, close, expect, send, wait,
+    Client, Gate, Origin, Response, Settings, Sideman, Step, Transport, close, expect, send, wait,
 };
 
 /// A response that closes its connection, if that is not the default of the protocol.
@@ -36,39 +36,44 @@ const SILENT: Failure = Failure { status: 504, error: "upstream_read_timeout" };
 /// One GET over each transport to an application that does this with the connection once it has the head.
 #[track_caller]
 fn check_get(failure: Failure, steps: &[Step]) {
-    for way in Way::ALL {
-        check(way, failure, [&[expect("GET /page ")], steps].concat(), |client| {
+    for transport in Transport::ALL {
+        check(transport, failure, [&[expect("GET /page ")], steps].concat(), |client| {
             client.get("/page")
         });
     }
 }
 
-/// Like `get`, for any request for `/page`.
+/// Like `check_get`, for any request for `/page`.
 #[track_caller]
-fn check(way: Way, failure: Failure, script: Vec<Step>, ask: impl FnOnce(&mut Client) -> Response) {
-    let origin = Origin::reached(way, [script, next()]);
+fn check(
+    transport: Transport,
+    failure: Failure,
+    script: Vec<Step>,
+    ask: impl FnOnce(&mut Client) -> Response,
+) {
+    let origin = Origin::reached(transport, [script, next()]);
     let sideman = settings(&origin).start();
     let mut client = sideman.connect();
     let response = ask(&mut client);
-    check_failure(&sideman, failure, &response, way);
+    check_failure(&sideman, failure, &response, transport);
     // The client did nothing wrong, and keeps its connection.
-    assert_eq!(client.get("/next").text(), "last", "{way:?}");
+    assert_eq!(client.get("/next").text(), "last", "{transport:?}");
     check_left(&origin, &sideman, 2);
 }
 
 /// The client gets the beginning, and then its connection ends before the end of the response.
 #[track_caller]
 fn check_cut(begin: &str, end: &Step, error: &'static str) {
-    check_cut_over(&Way::ALL, begin, end, error);
+    check_cut_over(&Transport::ALL, begin, end, error);
 }
 
 #[track_caller]
-fn check_cut_over(ways: &[Way], begin: &str, end: &Step, error: &'static str) {
-    for &way in ways {
+fn check_cut_over(ways: &[Transport], begin: &str, end: &Step, error: &'static str) {
+    for &transport in ways {
         let seen = Gate::new();
         let head = "HTTP/1.1 200 OK\r\nX-From: application\r\n";
         let origin = Origin::reached(
-            way,
+            transport,
             [
                 vec![
                     expect("GET /page "),
@@ -83,13 +88,13 @@ fn check_cut_over(ways: &[Way], begin: &str, end: &Step, error: &'static str) {
         let mut client = sideman.connect();
         client.send("GET /page HTTP/1.1\r\nHost: example.test\r\n\r\n");
         let head = client.until("first");
-        assert!(head.starts_with("HTTP/1.1 200 "), "{way:?}: {head}");
+        assert!(head.starts_with("HTTP/1.1 200 "), "{transport:?}: {head}");
         seen.open();
         let rest = String::from_utf8(client.until_gone()).unwrap();
-        assert!(!rest.contains("0\r\n\r\n"), "{way:?}: a clean end: {rest:?}");
-        assert!(!rest.contains("HTTP/1.1"), "{way:?}: a second answer: {rest:?}");
-        check_line(&sideman, 200, Some(error), way);
-        assert_eq!(sideman.get("/next").text(), "last", "{way:?}");
+        assert!(!rest.contains("0\r\n\r\n"), "{transport:?}: a clean end: {rest:?}");
+        assert!(!rest.contains("HTTP/1.1"), "{transport:?}: a second answer: {rest:?}");
+        check_line(&sideman, 200, Some(error), transport);
+        assert_eq!(sideman.get("/next").text(), "last", "{transport:?}");
         check_left(&origin, &sideman, 2);
     }
 }
@@ -111,34 +116,34 @@ fn next() -> Vec<Step> {
 
 /// An error page without details, a log line with the reason, and one failure counted.
 #[track_caller]
-fn check_failure(sideman: &Sideman, failure: Failure, response: &Response, way: Way) {
+fn check_failure(sideman: &Sideman, failure: Failure, response: &Response, transport: Transport) {
     let Failure { status, error } = failure;
-    assert_eq!(response.status, status, "{way:?}: {}", response.text());
+    assert_eq!(response.status, status, "{transport:?}: {}", response.text());
     assert!(response.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
     assert!(!response.text().contains("app.sock") && !response.text().contains("127.0.0.1"));
-    check_line(sideman, status, Some(error), way);
+    check_line(sideman, status, Some(error), transport);
     let labels = [("route", "proxy"), ("status", "5xx")];
-    assert_eq!(sideman.metric("sideman_requests_total", &labels), 1.0, "{way:?}");
+    assert_eq!(sideman.metric("sideman_requests_total", &labels), 1.0, "{transport:?}");
 }
 
 /// The log line of `/page`, and the metrics.
 #[track_caller]
-fn check_line(sideman: &Sideman, status: u16, error: Option<&str>, way: Way) {
+fn check_line(sideman: &Sideman, status: u16, error: Option<&str>, transport: Transport) {
     let line = sideman.log_of("/page");
     assert_eq!((&line["status"], &line["route"]), (&status.into(), &"proxy".into()), "{line}");
-    assert_eq!(line["error"].as_str(), error, "{way:?}: {line}");
+    assert_eq!(line["error"].as_str(), error, "{transport:?}: {line}");
     match error {
         Some(error) => {
             for labels in [&[][..], &[("error", error)]] {
                 assert_eq!(
                     sideman.metric("sideman_errors_total", labels),
                     1.0,
-                    "{way:?} {labels:?}"
+                    "{transport:?} {labels:?}"
                 );
             }
         }
         None => {
-            assert_eq!(sideman.metric("sideman_errors_total", &[]), 0.0, "{way:?}");
+            assert_eq!(sideman.metric("sideman_errors_total", &[]), 0.0, "{transport:?}");
         }
     }
 }

@@ -2,27 +2,27 @@
 
 use super::{check_left, check_line, next, settings};
 use crate::support::{
-    Origin, Step, Way, close, expect, half_close, pattern, receive, reset, send, until_closed,
+    Origin, Step, Transport, close, expect, half_close, pattern, receive, reset, send, until_closed,
 };
 
 /// More than any socket buffers, so writing it cannot complete.
-const LONG: usize = 16 << 20;
+const BODY_LENGTH: usize = 16 << 20;
 const REFUSAL: &str = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 5\r\n\r\nno!!!";
 
 /// The client gets the response, and the connection is not reused.
 #[track_caller]
 fn check_refusal(fields: &str, end: &[Step]) {
-    for way in Way::ALL {
+    for transport in Transport::ALL {
         let answer = REFUSAL.replace("\r\n\r\n", &format!("\r\n{fields}\r\n"));
         let script = [&[expect("POST /page "), send(answer)], end].concat();
-        let origin = Origin::reached(way, [script, next()]);
+        let origin = Origin::reached(transport, [script, next()]);
         let sideman = settings(&origin).start();
         let mut client = sideman.connect();
-        let response = client.post("/page", "", &pattern(LONG));
+        let response = client.post("/page", "", &pattern(BODY_LENGTH));
         let got = (response.status, response.text());
-        assert_eq!(got, (413, "no!!!".to_owned()), "{way:?} {fields} {end:?}");
-        check_line(&sideman, 413, None, way);
-        assert_eq!(sideman.get("/next").text(), "last", "{way:?}");
+        assert_eq!(got, (413, "no!!!".to_owned()), "{transport:?} {fields} {end:?}");
+        check_line(&sideman, 413, None, transport);
+        assert_eq!(sideman.get("/next").text(), "last", "{transport:?}");
         check_left(&origin, &sideman, 2);
     }
 }

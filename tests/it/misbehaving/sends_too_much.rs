@@ -1,13 +1,13 @@
 //! Sends bytes after the end of its response: the client gets the response, and no client gets the bytes.
 
 use super::{check_left, check_line, next, settings};
-use crate::support::{Gate, Origin, Way, expect, open, send, until_closed, wait};
+use crate::support::{Gate, Origin, Transport, expect, open, send, until_closed, wait};
 
 const EVIL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
 
 #[test]
 fn bytes_beyond_the_body_are_discarded() {
-    for way in Way::ALL {
+    for transport in Transport::ALL {
         for (method, answer, status, text) in [
             ("GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, "hello"),
             (
@@ -24,13 +24,17 @@ fn bytes_beyond_the_body_are_discarded() {
             let page = expect(&format!("{method} /page "));
             // At once, so that the bytes are there when the response is complete.
             let script = vec![page, send(format!("{answer}{EVIL}")), until_closed()];
-            let origin = Origin::reached(way, [script, next()]);
+            let origin = Origin::reached(transport, [script, next()]);
             let sideman = settings(&origin).start();
             let mut client = sideman.connect();
             let response = client.ask(method, "/page", "");
-            assert_eq!((response.status, response.text().as_str()), (status, text), "{way:?}");
-            assert_eq!(client.get("/next").text(), "last", "{way:?} {answer}");
-            check_line(&sideman, status, None, way);
+            assert_eq!(
+                (response.status, response.text().as_str()),
+                (status, text),
+                "{transport:?}"
+            );
+            assert_eq!(client.get("/next").text(), "last", "{transport:?} {answer}");
+            check_line(&sideman, status, None, transport);
             check_left(&origin, &sideman, 2);
         }
     }
@@ -38,17 +42,17 @@ fn bytes_beyond_the_body_are_discarded() {
 
 #[test]
 fn late_bytes_beyond_the_body_are_discarded() {
-    for way in Way::ALL {
+    for transport in Transport::ALL {
         let (late, sent) = (Gate::new(), Gate::new());
         let origin = Origin::reached(
-            way,
+            transport,
             [
                 vec![
                     expect("GET /page "),
                     send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
                     wait(&late),
                     // If connections are not reused, the reader may be gone.
-                    if way.keeps_connections() { send(EVIL) } else { until_closed() },
+                    if transport.keeps_connections() { send(EVIL) } else { until_closed() },
                     open(&sent),
                     until_closed(),
                 ],
@@ -57,11 +61,11 @@ fn late_bytes_beyond_the_body_are_discarded() {
         );
         let sideman = settings(&origin).start();
         let mut client = sideman.connect();
-        assert_eq!(client.get("/page").text(), "hello", "{way:?}");
+        assert_eq!(client.get("/page").text(), "hello", "{transport:?}");
         late.open();
         sent.pass();
-        assert_eq!(client.get("/next").text(), "last", "{way:?}");
-        check_line(&sideman, 200, None, way);
+        assert_eq!(client.get("/next").text(), "last", "{transport:?}");
+        check_line(&sideman, 200, None, transport);
         check_left(&origin, &sideman, 2);
     }
 }

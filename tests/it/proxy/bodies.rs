@@ -1,6 +1,6 @@
 //! Bodies are framed correctly and arrive whole.
 
-use super::{KEPT, kept};
+use super::{KEEP_ALIVE, kept};
 use crate::support::{
     App, Origin, Settings, body, close, eventually, expect, half_close, pattern, send, until_closed,
 };
@@ -8,14 +8,14 @@ use crate::support::{
 #[test]
 fn every_framing_of_a_response_is_understood() {
     let responses = [
-        format!("{KEPT}Content-Length: 11\r\n\r\nhello world"),
-        format!("{KEPT}Transfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n0\r\n\r\n"),
+        format!("{KEEP_ALIVE}Content-Length: 11\r\n\r\nhello world"),
+        format!("{KEEP_ALIVE}Transfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n0\r\n\r\n"),
         format!(
-            "{KEPT}Transfer-Encoding: Chunked\r\n\r\n1\r\nh\r\n005\r\nello \r\n5 \r\nworld\r\n\
+            "{KEEP_ALIVE}Transfer-Encoding: Chunked\r\n\r\n1\r\nh\r\n005\r\nello \r\n5 \r\nworld\r\n\
              000\r\n\r\n"
         ),
         format!(
-            "{KEPT}Transfer-Encoding: chunked\r\nTrailer: X-Late\r\n\r\n6;a=b\r\nhello \r\n\
+            "{KEEP_ALIVE}Transfer-Encoding: chunked\r\nTrailer: X-Late\r\n\r\n6;a=b\r\nhello \r\n\
              5;\"q\"\r\nworld\r\n0;x\r\nX-Late: 1\r\n\r\n"
         ),
         "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello world".to_owned(),
@@ -41,8 +41,9 @@ fn every_framing_of_a_response_is_understood() {
 
 #[test]
 fn body_sent_byte_by_byte_is_unchanged() {
-    let answer =
-        format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n");
+    let answer = format!(
+        "{KEEP_ALIVE}Transfer-Encoding: chunked\r\n\r\n6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n"
+    );
     let mut script = vec![expect("GET / ")];
     script.extend(answer.bytes().map(|byte| send([byte])));
     let origin = Origin::script(script);
@@ -53,7 +54,7 @@ fn body_sent_byte_by_byte_is_unchanged() {
 #[test]
 fn response_without_a_body_keeps_both_connections() {
     for (method, answer, length) in [
-        ("HEAD", format!("{KEPT}Content-Length: 0\r\n\r\n"), Some("0")),
+        ("HEAD", format!("{KEEP_ALIVE}Content-Length: 0\r\n\r\n"), Some("0")),
         ("GET", "HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n\r\n".to_owned(), None),
         (
             "DELETE",
@@ -70,7 +71,7 @@ fn response_without_a_body_keeps_both_connections() {
             "HTTP/1.1 304 Not Modified\r\nConnection: keep-alive\r\nETag: \"x\"\r\n\r\n".to_owned(),
             None,
         ),
-        ("GET", format!("{KEPT}Content-Length: 0\r\n\r\n"), Some("0")),
+        ("GET", format!("{KEEP_ALIVE}Content-Length: 0\r\n\r\n"), Some("0")),
     ] {
         let origin = Origin::script([
             expect(&format!("{method} /1 ")),
@@ -99,9 +100,9 @@ fn response_without_a_body_keeps_both_connections() {
 #[test]
 fn forbidden_body_closes_the_upstream_connection() {
     for (method, answer, length) in [
-        ("HEAD", format!("{KEPT}Content-Length: 1000\r\n\r\n"), Some("1000")),
-        ("HEAD", format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n"), None),
-        ("HEAD", format!("{KEPT}\r\n"), None),
+        ("HEAD", format!("{KEEP_ALIVE}Content-Length: 1000\r\n\r\n"), Some("1000")),
+        ("HEAD", format!("{KEEP_ALIVE}Transfer-Encoding: chunked\r\n\r\n"), None),
+        ("HEAD", format!("{KEEP_ALIVE}\r\n"), None),
         ("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n".to_owned(), None),
     ] {
         let origin = Origin::scripts([
@@ -187,7 +188,7 @@ fn large_bodies_arrive_whole() {
         "/up" => App::reply(format!("{}", request.body == pattern(SIZE)).as_bytes()),
         "/down" => App::reply(&pattern(SIZE)),
         _ => {
-            let mut answer = format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
+            let mut answer = format!("{KEEP_ALIVE}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
             for piece in pattern(SIZE).chunks(100_003) {
                 answer.extend(format!("{:x}\r\n", piece.len()).into_bytes());
                 answer.extend(piece);

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use super::{KEPT, kept};
+use super::{KEEP_ALIVE, kept};
 use crate::support::{
     App, Gate, Origin, Settings, close, eventually, expect, flood, open, send, until_closed, wait,
 };
@@ -115,7 +115,7 @@ fn half_closed_client_gets_its_response() {
     let origin = Origin::script([
         expect("GET / "),
         wait(&asked),
-        send(format!("{KEPT}Content-Length: 5\r\n\r\n")),
+        send(format!("{KEEP_ALIVE}Content-Length: 5\r\n\r\n")),
         send("hello"),
     ]);
     let sideman = Settings::before(&origin.url()).start();
@@ -150,7 +150,7 @@ fn abandoned_request_is_cancelled() {
     let mut client = sideman.connect();
     client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
     asked.pass();
-    client.leave();
+    client.reset_connection();
     gone.pass();
 }
 

@@ -2,8 +2,8 @@
 //! half-close until something is sent.
 
 use crate::support::{
-    App, Client, Gate, Origin, Settings, Sideman, Step, Way, close, expect, open, receive, send,
-    until_closed, wait,
+    App, Client, Gate, Origin, Settings, Sideman, Step, Transport, close, expect, open, receive,
+    send, until_closed, wait,
 };
 
 const GET: &str = "GET /page HTTP/1.1\r\nHost: example.test\r\n\r\n";
@@ -81,7 +81,7 @@ fn half_closed_client_gets_one_interim_and_one_final_response() {
         assert!(client.until_closed().is_empty());
     }
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
-    let (_, lines) = sideman.leave();
+    let (_, lines) = sideman.shut_down();
     let good = lines.iter().filter(|line| line.contains("\"status\":200")).count();
     assert_eq!((lines.len(), good), (4, 4), "{lines:?}");
 }
@@ -175,19 +175,19 @@ fn stream(fields: &str, then: impl IntoIterator<Item = Step>) -> Vec<Step> {
 /// Nothing is sent on this stream: the close of the client's side must be noticed.
 #[test]
 fn disconnect_from_a_silent_stream_is_noticed() {
-    for way in Way::ALL {
+    for transport in Transport::ALL {
         for (fields, unbuffered) in STREAMS {
             for resets in [false, true] {
                 let gone = Gate::new();
                 let script = stream(fields, [until_closed(), open(&gone)]);
-                let origin = Origin::reached(way, [script]);
+                let origin = Origin::reached(transport, [script]);
                 let settings = origin.settings().set("upstream.read_timeout", "1h");
                 let sideman =
                     settings.set("route.all.stream", unbuffered.unwrap_or("none")).start();
                 let mut client = sideman.connect();
                 client.send(GET).until("first");
                 if resets {
-                    client.leave()
+                    client.reset_connection()
                 } else {
                     drop(client)
                 }

@@ -1,7 +1,7 @@
 //! Request lines and headers, in both directions.
 
-use super::{KEPT, kept};
-use crate::support::{App, Origin, Settings, Way, close, expect, send};
+use super::{KEEP_ALIVE, kept};
+use crate::support::{App, Origin, Settings, Transport, close, expect, send};
 
 #[test]
 fn request_target_is_forwarded_byte_for_byte() {
@@ -200,7 +200,7 @@ fn connection_header_cannot_hide_the_client() {
 #[test]
 fn connection_headers_of_the_application_are_not_forwarded() {
     let answer = format!(
-        "{KEPT}Connection: X-Drop\r\nX-Drop: 1\r\nKeep-Alive: timeout=5\r\n\
+        "{KEEP_ALIVE}Connection: X-Drop\r\nX-Drop: 1\r\nKeep-Alive: timeout=5\r\n\
          Proxy-Connection: keep-alive\r\nUpgrade: h2c\r\nTrailer: X-Late\r\nX-Kept: 1\r\n\
          Set-Cookie: a=1; Path=/\r\nSet-Cookie: b=2\r\nX-Bytes: caf"
     );
@@ -245,7 +245,7 @@ fn statuses_are_forwarded() {
 #[test]
 fn many_headers_are_forwarded() {
     let cookies: String = (0..80).map(|n| format!("Set-Cookie: c{n}={n}\r\n")).collect();
-    let answer = format!("{KEPT}{cookies}Content-Length: 4\r\n\r\ndone");
+    let answer = format!("{KEEP_ALIVE}{cookies}Content-Length: 4\r\n\r\ndone");
     let origin = Origin::script([expect("GET / "), send(answer), close()]);
     let sideman = Settings::before(&origin.url()).start();
     let fields: String = (0..60).map(|n| format!("X-Field-{n}: {n}\r\n")).collect();
@@ -258,19 +258,23 @@ fn many_headers_are_forwarded() {
 
 #[test]
 fn max_forwards_of_options_is_decremented() {
-    for way in Way::ALL {
+    for transport in Transport::ALL {
         let script = vec![expect("OPTIONS /a "), send(kept("passed")), close()];
-        let origin = Origin::reached(way, [script]);
+        let origin = Origin::reached(transport, [script]);
         let sideman = origin.settings().start();
         for target in ["/a", "*"] {
             let response = sideman.connect().ask("OPTIONS", target, "Max-Forwards: 0\r\n");
-            assert_eq!((response.status, response.text().as_str()), (204, ""), "{way:?} {target}");
+            assert_eq!(
+                (response.status, response.text().as_str()),
+                (204, ""),
+                "{transport:?} {target}"
+            );
             let allow = response.header("allow").unwrap();
             assert!(allow.contains("GET") && allow.contains("OPTIONS"), "{allow}");
         }
         let response = sideman.connect().ask("OPTIONS", "/a", "Max-Forwards: 10\r\n");
-        assert_eq!((response.status, response.text().as_str()), (200, "passed"), "{way:?}");
-        assert_eq!(origin.request(0).head.all("max-forwards"), ["9"], "{way:?}");
+        assert_eq!((response.status, response.text().as_str()), (200, "passed"), "{transport:?}");
+        assert_eq!(origin.request(0).head.all("max-forwards"), ["9"], "{transport:?}");
     }
 }
 

@@ -12,9 +12,9 @@ mod versions;
 ///
 /// HTTP/1.1 keeps connections by default, but uWSGI closes them unannounced: a test that
 /// relies on keep-alive lets the application announce it, like gunicorn.
-const KEPT: &str = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n";
+const KEEP_ALIVE: &str = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n";
 
 /// A whole response that keeps its connection.
 fn kept(body: &str) -> String {
-    format!("{KEPT}Content-Length: {}\r\n\r\n{body}", body.len())
+    format!("{KEEP_ALIVE}Content-Length: {}\r\n\r\n{body}", body.len())
 }

@@ -1,6 +1,6 @@
 //! Streaming: every response, and the requests of unbuffered routes.
 
-use super::{KEPT, kept};
+use super::{KEEP_ALIVE, kept};
 use crate::support::{
     App, Gate, Origin, Settings, TempDir, close, expect, half_close, open, receive, send,
     until_closed, wait,
@@ -42,7 +42,7 @@ fn response_head_is_sent_before_the_body() {
     let seen = Gate::new();
     let origin = Origin::script([
         expect("GET / "),
-        send(format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n")),
+        send(format!("{KEEP_ALIVE}Transfer-Encoding: chunked\r\n\r\n")),
         wait(&seen),
         send("4\r\nbody\r\n0\r\n\r\n"),
     ]);
@@ -159,7 +159,7 @@ fn upload_continues_during_its_response() {
     let origin = Origin::script([
         expect("POST / "),
         receive("one"),
-        send(format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n3\r\nONE\r\n")),
+        send(format!("{KEEP_ALIVE}Transfer-Encoding: chunked\r\n\r\n3\r\nONE\r\n")),
         wait(&half),
         receive("two"),
         send("3\r\nTWO\r\n0\r\n\r\n"),

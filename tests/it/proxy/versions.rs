@@ -1,12 +1,13 @@
 //! HTTP/1.0 clients.
 
-use super::{KEPT, kept};
+use super::{KEEP_ALIVE, kept};
 use crate::support::{App, Origin, Settings, body, close, expect, send};
 
 #[test]
 fn http_1_0_gets_no_chunks() {
-    let chunked =
-        format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n");
+    let chunked = format!(
+        "{KEEP_ALIVE}Transfer-Encoding: chunked\r\n\r\n6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n"
+    );
     let origin = Origin::script([expect("GET / HTTP/1.1"), send(chunked), close()]);
     let sideman = Settings::before(&origin.url()).start();
     let mut client = sideman.connect();

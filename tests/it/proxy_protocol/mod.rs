@@ -11,7 +11,7 @@ const REFUSED: &str = "sideman_proxy_protocol_refused_total";
 const V1: &str = "PROXY TCP4 192.0.2.7 198.51.100.1 50000 8443\r\n";
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: example.test\r\n\r\n";
 
-/// Repeats what it was told of the client.
+/// Echoes the received client information.
 fn echo() -> App {
     App::start(|request: &Request| {
         let field = |name: &str| request.head.get(name).unwrap_or("-").to_owned();
@@ -39,7 +39,7 @@ fn v2_inet() -> Vec<u8> {
     v2(0x21, 0x11, &[&addresses[..], b"\xea\0\x04\x01vpc"].concat())
 }
 
-/// The response to a request behind these bytes.
+/// The response to a request after these bytes.
 #[track_caller]
 fn ask(address: SocketAddr, header: impl AsRef<[u8]>) -> String {
     let mut client = Client::connect(address);
@@ -174,11 +174,11 @@ fn incomplete_header_is_closed_and_counted() {
 
     let mut left = Client::connect(sideman.address());
     left.send(&V1[..20]);
-    left.leave();
+    left.reset_connection();
     refused(&sideman, "disconnected", 1.0);
-    // A probe of the port is no fault.
+    // A probe of the port is not a fault.
     let accepted = sideman.metric("sideman_client_connections_accepted_total", &[]);
-    Client::connect(sideman.address()).leave();
+    Client::connect(sideman.address()).reset_connection();
     sideman.until_metric("sideman_client_connections_accepted_total", &[], accepted + 1.0);
     sideman.until_metric("sideman_client_connections", &[], 0.0);
     assert_eq!(all_refused(&sideman), 3.0);
@@ -195,7 +195,7 @@ fn peers_that_are_not_named_are_refused() {
     let event = sideman.event("the peer is not in server.proxy_protocol_from");
     assert!(event.contains("peer=\"127.0.0.1\""), "{event}");
     assert_eq!(application.requests(), 0);
-    // A process of this machine may ask without naming a client, such as `sideman healthcheck`.
+    // A process of this machine may send requests without a header, such as `sideman healthcheck`.
     let port = sideman.address().port();
     assert_eq!(ask(sideman.address(), "PROXY UNKNOWN\r\n"), format!("127.0.0.1 http {port}"));
 }
@@ -269,7 +269,7 @@ fn connections_count_for_the_client_of_the_header() {
         .start();
     let limit = || sideman.metric("sideman_client_limits_total", &[("limit", "connection_share")]);
     let in_flight = || sideman.metric("sideman_requests_in_flight", &[]);
-    // Requests that run are never closed for others.
+    // Connections with a request in flight are never closed for others.
     let begin = |header: &[u8]| {
         let mut client = Client::connect(sideman.address());
         let request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst";
@@ -287,7 +287,7 @@ fn connections_count_for_the_client_of_the_header() {
     assert!(event.contains("client=\"192.0.2.7\""), "{event}");
     let held = in_flight();
     assert!((11.0..=13.0).contains(&held), "{held}");
-    // Another client of the same load balancer still finds room.
+    // Another client of the same load balancer is still accepted.
     other.push(begin(&v2_inet()));
     sideman.until_metric("sideman_requests_in_flight", &[], held + 1.0);
 }
@@ -299,7 +299,7 @@ fn connections_without_a_header_do_not_delay_the_shutdown() {
     let silent: Vec<Client> = (0..3).map(|_| Client::connect(sideman.address())).collect();
     sideman.until_metric("sideman_client_connections", &[], 3.0);
     let begin = std::time::Instant::now();
-    assert_eq!(sideman.leave().0, Some(0));
+    assert_eq!(sideman.shut_down().0, Some(0));
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     drop(silent);
 }

@@ -121,7 +121,7 @@ fn abandoned_request_does_not_keep_the_old_application() {
     let mut slow = sideman.connect();
     slow.send("GET /slow HTTP/1.1\r\nHost: example.test\r\n\r\n");
     begun.pass();
-    slow.leave();
+    slow.reset_connection();
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
     file.set("upstream.url", &format!("{:?}", new.url()));
     reload(&sideman);

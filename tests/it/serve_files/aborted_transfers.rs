@@ -132,7 +132,7 @@ fn clients_that_do_not_read_use_little_memory() {
     let mut slow = clients.swap_remove(0);
     slow.send("GET /static/none HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert!(slow.until_closed().len() as u64 > LARGE);
-    clients.into_iter().for_each(Client::leave);
+    clients.into_iter().for_each(Client::reset_connection);
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
     let grown = sideman.memory("VmHWM").saturating_sub(before);
     assert!(grown < 24 << 20, "{grown} bytes");

@@ -188,7 +188,7 @@ fn slow_client_keeps_its_fallback_permit() {
     assert_eq!(ask(&site, AT_ONCE).response().status, 404);
     assert_eq!(rescued(&site.sideman, "failed"), 1.0);
     // A client that disconnects releases its permit, and so does one that reads to the end.
-    slow.pop().unwrap().leave();
+    slow.pop().unwrap().reset_connection();
     eventually_is("a place", &200, || {
         let mut client = site.sideman.connect();
         client.ask("HEAD", "/static/more.0123456789ab.css", "").status

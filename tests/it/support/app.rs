@@ -91,7 +91,7 @@ impl Drop for App {
         self.shared.ends.store(true, Ordering::Relaxed);
         drop(TcpStream::connect(self.address));
         if let Some(acceptor) = self.acceptor.take() {
-            // Its panic, if any, was printed when it happened.
+            // A panic was printed when it happened.
             let _ = acceptor.join();
         }
         // Ends the connections' threads, which wait for requests.

@@ -101,8 +101,8 @@ impl Browser {
         }
     }
 
-    /// Asks the page until a script says something true, and gives that. While a page is loaded scripts
-    /// may fail.
+    /// Repeats a script in the page until it returns something true, and returns that. While a page is loading,
+    /// scripts may fail.
     #[track_caller]
     pub(crate) fn until(&mut self, what: &str, script: &str) -> Value {
         let mut last = Ok(Value::Null);

@@ -179,9 +179,9 @@ impl Client {
         self.0.stream().shutdown(Shutdown::Write).unwrap();
     }
 
-    /// Leaves so that the peer is told at once: a reset, as after closing a tab in mid-answer. A
-    /// plain close, by dropping this, looks like a client that has only finished sending.
-    pub(crate) fn leave(self) {
+    /// Resets the connection, like a browser whose tab is closed during a response. A plain close, by
+    /// dropping this, looks like a half-close.
+    pub(crate) fn reset_connection(self) {
         let socket = socket2::SockRef::from(self.0.stream());
         socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
     }

@@ -1,5 +1,5 @@
-//! What the integration tests stand on: the program under test, clients and applications that do
-//! exactly what a test says, and real Python servers.
+//! Helpers of the integration tests: the program under test, clients and applications that follow
+//! a test's script exactly, and real Python servers.
 
 mod app;
 mod browser;
@@ -33,7 +33,7 @@ pub(crate) use self::{
     port::ReservedPort,
     prometheus::samples,
     python::{Django, PASSWORD, USER},
-    reserved_address::{Protocol, ReservedAddress, Way},
+    reserved_address::{Protocol, ReservedAddress, Transport},
     settings::{Ended, Settings},
     sideman::Sideman,
     skip::{Tool, can_mount, skip},
@@ -47,7 +47,7 @@ pub(crate) use self::{
     wsgi::{Server, Wsgi},
 };
 
-/// Bytes in which a missing, doubled or moved piece shows: byte `i` is `i % 251`, as in the pages
+/// Bytes that reveal a missing, repeated or moved part: byte `i` is `i % 251`, as in the pages
 /// of tests/django.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
     (0..251_u8).cycle().take(length).collect()

@@ -1,10 +1,10 @@
 //! A scripted application: one list of steps for each connection, in the order in which
-//! connections begin to speak. What goes against a script fails the test when the origin is
-//! dropped, or earlier where a test looks.
+//! connections send their first byte. A deviation from the script fails the test when the origin is
+//! dropped, or earlier if the test checks it.
 //!
-//! A connection that is closed without a byte is a probe for the application's health, and no part
-//! of any script. Nor is one that begins in the other protocol: a server that fails before it has answered anything is
-//! asked in that.
+//! A connection that is closed without a byte is a health probe, and not part
+//! of a script. Nor is one that begins in the other protocol: Sideman probes a server with it that fails
+//! before its first response.
 
 use std::{
     any::Any,
@@ -26,7 +26,7 @@ use socket2::Socket;
 
 use super::{
     head::Head,
-    reserved_address::{Protocol, ReservedAddress, Way},
+    reserved_address::{Protocol, ReservedAddress, Transport},
     settings::Settings,
     step::Step,
     uwsgi,
@@ -34,7 +34,7 @@ use super::{
     wire::{Request, Wire},
 };
 
-/// Listens on a port or a unix socket of its own.
+/// Listens on its own port or unix socket.
 #[derive(Debug)]
 pub(crate) struct Origin {
     place: Arc<ReservedAddress>,
@@ -49,15 +49,15 @@ struct Shared {
     connections: Mutex<Vec<JoinHandle<()>>>,
     /// Scripts played to the end, with their connections closed.
     closed: AtomicUsize,
-    /// Nobody is accepted any more.
+    /// No further connection is accepted.
     is_deaf: AtomicBool,
     ends: AtomicBool,
 }
 
-/// One connection under its script.
+/// One connection with its script.
 struct Act<'a> {
     wire: Wire,
-    way: Way,
+    transport: Transport,
     shared: &'a Shared,
     /// The request whose body has not been read.
     pending: Option<usize>,
@@ -71,28 +71,31 @@ impl Origin {
         Self::scripts([steps.into_iter().collect()])
     }
 
-    /// Expects as many connections as there are scripts.
+    /// Expects one connection for each script.
     pub(crate) fn scripts(scripts: impl IntoIterator<Item = Vec<Step>>) -> Self {
-        Self::reached(Way { protocol: Protocol::Http, is_unix: false }, scripts)
+        Self::reached(Transport { protocol: Protocol::Http, is_unix: false }, scripts)
     }
 
-    /// The same in another way. `expect` reads the variables of the uwsgi protocol as the head they
-    /// were made of, so that one script will do for all.
-    pub(crate) fn reached(way: Way, scripts: impl IntoIterator<Item = Vec<Step>>) -> Self {
-        Self::at(&Arc::new(ReservedAddress::new(way)), scripts)
+    /// Like `scripts`, over any transport. `expect` reads the variables of the uwsgi protocol as the head they
+    /// were made of, so one script fits all transports.
+    pub(crate) fn reached(
+        transport: Transport,
+        scripts: impl IntoIterator<Item = Vec<Step>>,
+    ) -> Self {
+        Self::at(&Arc::new(ReservedAddress::new(transport)), scripts)
     }
 
-    /// At a place that the test has chosen.
+    /// At an address that the test has chosen.
     pub(crate) fn at(
         place: &Arc<ReservedAddress>,
         scripts: impl IntoIterator<Item = Vec<Step>>,
     ) -> Self {
-        let (listener, way) = (place.listen(), place.way());
+        let (listener, transport) = (place.listen(), place.transport());
         let scripts = Mutex::new(scripts.into_iter().collect());
         let shared = Arc::new(Shared { scripts, ..Shared::default() });
         let acceptor = {
             let shared = Arc::clone(&shared);
-            thread::spawn(move || accept(&listener, way, &shared))
+            thread::spawn(move || accept(&listener, transport, &shared))
         };
         Self { place: Arc::clone(place), shared, acceptor: Mutex::new(Some(acceptor)) }
     }
@@ -106,7 +109,7 @@ impl Origin {
         self.place.settings()
     }
 
-    /// Waits for the request with this number; its body is there if a step has read it.
+    /// Waits for the request with this number; includes its body if a step has read it.
     #[track_caller]
     pub(crate) fn request(&self, number: usize) -> Request {
         eventually(&format!("request {number} at the origin"), || {
@@ -114,18 +117,18 @@ impl Origin {
         })
     }
 
-    /// The requests that came so far.
+    /// The requests received so far.
     pub(crate) fn requests(&self) -> Vec<Request> {
         lock(&self.shared.requests).clone()
     }
 
-    /// Waits until so many connections are closed on this side.
+    /// Waits until this number of connections is closed on this side.
     #[track_caller]
     pub(crate) fn until_closed(&self, count: usize) {
         eventually_is("closed connections", &count, || self.shared.closed.load(Ordering::Acquire));
     }
 
-    /// Refuses connections from now on; those that there are go on.
+    /// Refuses connections from now on; established ones continue.
     pub(crate) fn stop_listening(&self) {
         if let Some(failure) = self.end_acceptor() {
             panic::resume_unwind(failure);
@@ -135,7 +138,7 @@ impl Origin {
     fn end_acceptor(&self) -> Option<Box<dyn Any + Send>> {
         let acceptor = lock(&self.acceptor).take()?;
         self.shared.is_deaf.store(true, Ordering::Relaxed);
-        // Wakes it.
+        // Wakes the accepting thread.
         drop(self.place.connect());
         acceptor.join().err()
     }
@@ -165,7 +168,7 @@ impl Drop for Origin {
     }
 }
 
-fn accept(listener: &Socket, way: Way, shared: &Arc<Shared>) {
+fn accept(listener: &Socket, transport: Transport, shared: &Arc<Shared>) {
     loop {
         let (stream, _) = listener.accept().unwrap();
         if shared.is_deaf.load(Ordering::Relaxed) {
@@ -173,8 +176,8 @@ fn accept(listener: &Socket, way: Way, shared: &Arc<Shared>) {
         }
         let act = Arc::clone(shared);
         let thread = thread::spawn(move || {
-            if speaks(&stream, &act) && speaks_as_expected(&stream, way) {
-                perform(stream, way, &act);
+            if speaks(&stream, &act) && speaks_as_expected(&stream, transport) {
+                perform(stream, transport, &act);
                 act.closed.fetch_add(1, Ordering::Release);
             }
         });
@@ -182,9 +185,9 @@ fn accept(listener: &Socket, way: Way, shared: &Arc<Shared>) {
     }
 }
 
-fn perform(stream: Socket, way: Way, shared: &Shared) {
+fn perform(stream: Socket, transport: Transport, shared: &Shared) {
     let script = lock(&shared.scripts).pop_front();
-    let mut act = Act { wire: Wire::new(stream), way, shared, pending: None };
+    let mut act = Act { wire: Wire::new(stream), transport, shared, pending: None };
     let Some(script) = script else {
         let request = act.wire.request();
         panic!("a connection beyond the script came with {request:?}");
@@ -201,7 +204,7 @@ fn perform(stream: Socket, way: Way, shared: &Shared) {
     }
 }
 
-/// Waits for a byte without taking it; `false` if the connection ends, or the origin does.
+/// Waits for a byte without reading it; `false` if the connection or the origin ends.
 fn speaks(stream: &Socket, shared: &Shared) -> bool {
     stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     loop {
@@ -215,13 +218,13 @@ fn speaks(stream: &Socket, shared: &Shared) -> bool {
     }
 }
 
-/// Whether the first byte, which is there, is one of the protocol that is spoken here.
-fn speaks_as_expected(stream: &Socket, way: Way) -> bool {
+/// Whether the first byte, which has arrived, belongs to the protocol of this origin.
+fn speaks_as_expected(stream: &Socket, transport: Transport) -> bool {
     let mut first = [0xff];
     let read = rustix::net::recv(stream, &mut first, rustix::net::RecvFlags::PEEK);
     assert!(read.is_ok(), "{read:?}");
-    // The first byte of a packet, and of no request of HTTP.
-    (first == [0]) == way.speaks_uwsgi()
+    // The first byte of a packet, which no HTTP request begins with.
+    (first == [0]) == transport.speaks_uwsgi()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -231,7 +234,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 // === impl Act ===
 
 impl Act<'_> {
-    /// Breaks when the connection is to be closed.
+    /// Breaks when the connection must be closed.
     fn play(&mut self, step: Step) -> ControlFlow<()> {
         match step {
             Step::Expect(begin) => self.expect(&begin),
@@ -270,7 +273,7 @@ impl Act<'_> {
     }
 
     fn expect(&mut self, begin: &str) {
-        let head = if self.way.speaks_uwsgi() {
+        let head = if self.transport.speaks_uwsgi() {
             of_variables(&self.packet())
         } else {
             match self.wire.head() {
@@ -301,7 +304,7 @@ impl Act<'_> {
     }
 }
 
-/// The head of HTTP that these variables were made of.
+/// The HTTP head that these variables were made of.
 fn of_variables(block: &[u8]) -> Head {
     let variables = uwsgi::variables(block);
     let get = |key: &str| variables.get(key).map(String::as_str).unwrap_or_default();

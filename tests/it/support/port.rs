@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use socket2::{Domain, Socket, Type};
 
-/// Bound, so that nobody else gets the port; not listening, so that connections are refused.
+/// Bound, so that no other program gets the port; not listening, so that connections are refused.
 #[derive(Debug)]
 pub(crate) struct ReservedPort(Socket);
 
@@ -31,8 +31,8 @@ impl ReservedPort {
         self.0.into()
     }
 
-    /// Begins to listen with the shortest of queues and fills it, so that a further connection
-    /// attempt is not answered at all. Lasts as long as what is given back.
+    /// Begins to listen with the shortest queue and fills it, so that a further connection
+    /// attempt gets no reply. Lasts as long as the returned value.
     pub(crate) fn fill_accept_queue(self) -> Vec<Socket> {
         let address = self.address();
         self.0.listen(0).unwrap();

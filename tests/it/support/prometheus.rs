@@ -1,4 +1,4 @@
-//! Reading the exposition that `/metrics` gives.
+//! Parses the exposition of `/metrics`.
 
 /// One line with a value.
 #[derive(Clone, Debug, PartialEq)]

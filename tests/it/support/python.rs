@@ -1,5 +1,5 @@
 //! A virtual environment with the pinned Django, gunicorn and uWSGI, and the project of
-//! tests/django migrated and collected: made once under target/, by whichever test comes first.
+//! tests/django migrated and collected: made once under target/, by the first test that needs it.
 
 use std::{
     fs::{self, File},
@@ -20,7 +20,7 @@ pub(crate) struct Django {
     pub(crate) environment: PathBuf,
     /// STATIC_ROOT after collectstatic.
     pub(crate) static_root: PathBuf,
-    /// Migrated, with one user; every test takes a copy.
+    /// Migrated, with one user; every test uses a copy.
     database: PathBuf,
 }
 
@@ -37,7 +37,7 @@ pub(crate) const REMEDY: &str =
 // === impl Django ===
 
 impl Django {
-    /// The project. Skips the test if it can't be set up on this machine.
+    /// The project. Skips the test if it cannot be set up on this machine.
     #[track_caller]
     pub(crate) fn prepared() -> Option<&'static Self> {
         static DJANGO: OnceLock<Result<Django, String>> = OnceLock::new();
@@ -49,7 +49,7 @@ impl Django {
     }
 
     /// A program of the environment, with the variables that the project reads; its database and
-    /// data lie in `home`.
+    /// data are in `home`.
     pub(crate) fn command(&self, program: &str, home: &Path) -> Command {
         let mut command = Command::new(self.environment.join("bin").join(program));
         command
@@ -121,7 +121,7 @@ pub(crate) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/django")
 }
 
-/// A virtual environment with what a file of pinned requirements names: made once, under target/.
+/// A virtual environment with a file of pinned requirements: made once, under target/.
 pub(crate) fn environment(name: &str, requirements: &Path) -> Result<PathBuf, String> {
     let describe = |error: io::Error| format!("the environment {name} can't be set up: {error}");
     let _lock = lock(name).map_err(describe)?;
@@ -138,7 +138,7 @@ fn target() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()
 }
 
-/// Test processes run side by side: one sets up, the others wait here. The lock goes with the file,
+/// Test processes run concurrently: one sets up, the others wait here. The lock ends with the file,
 /// or with the process.
 fn lock(name: &str) -> io::Result<File> {
     let lock = File::create(target().join(format!("{name}.lock")))?;
@@ -175,7 +175,7 @@ fn install(environment: &Path, requirements: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// What a program prints; if it fails, the line that tells why.
+/// The output of a program; if it fails, the line with the reason.
 fn output(command: &mut Command) -> Result<String, String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
     if output.status.success() {

@@ -1,5 +1,5 @@
-//! Addresses at which nobody listens until the test wants it, and again whenever it wants it: and the
-//! ways in which an application there is spoken to.
+//! Addresses of applications that a test starts and stops: they refuse connections meanwhile. Also the
+//! protocols and kinds of socket of applications.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -9,7 +9,7 @@ use super::{TempDir, settings::Settings};
 
 /// A protocol, and the kind of socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Way {
+pub(crate) struct Transport {
     pub(crate) protocol: Protocol,
     pub(crate) is_unix: bool,
 }
@@ -18,25 +18,25 @@ pub(crate) struct Way {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Http,
-    /// As uWSGI speaks it: a connection for each request.
+    /// Like uWSGI: a connection for each request.
     Uwsgi,
-    /// As gunicorn speaks it: connections are kept.
+    /// Like gunicorn: connections are kept alive.
     GunicornUwsgi,
 }
 
 /// A port or a path that stays reserved. Without a listener, connections are refused.
 #[derive(Debug)]
 pub(crate) struct ReservedAddress {
-    way: Way,
+    transport: Transport,
     address: SockAddr,
-    /// Bound and never listening: nobody else gets the port.
+    /// Bound and never listening, so no other program gets the port.
     _reserved: Option<Socket>,
     directory: TempDir,
 }
 
-// === impl Way ===
+// === impl Transport ===
 
-impl Way {
+impl Transport {
     pub(crate) const ALL: [Self; 6] = {
         use Protocol::{GunicornUwsgi, Http, Uwsgi};
         [
@@ -49,9 +49,9 @@ impl Way {
         ]
     };
 
-    /// The ways that keep connections for more than one request.
-    pub(crate) fn keeping() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(|way| way.keeps_connections())
+    /// The transports with keep-alive.
+    pub(crate) fn with_keep_alive() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|transport| transport.keeps_connections())
     }
 
     pub(crate) fn keeps_connections(self) -> bool {
@@ -66,20 +66,20 @@ impl Way {
 // === impl ReservedAddress ===
 
 impl ReservedAddress {
-    pub(crate) fn new(way: Way) -> Self {
+    pub(crate) fn new(transport: Transport) -> Self {
         let directory = TempDir::new();
-        let (address, reserved) = if way.is_unix {
+        let (address, reserved) = if transport.is_unix {
             (SockAddr::unix(directory.join("app.sock")).unwrap(), None)
         } else {
             let socket = shared(&SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
             (socket.local_addr().unwrap(), Some(socket))
         };
-        Self { way, address, _reserved: reserved, directory }
+        Self { transport, address, _reserved: reserved, directory }
     }
 
-    /// Begins to accept connections; ends with what is given back.
+    /// Begins to accept connections, until the returned value is dropped.
     pub(crate) fn listen(&self) -> Socket {
-        let socket = if self.way.is_unix {
+        let socket = if self.transport.is_unix {
             // The socket file of an earlier listener.
             let _ = std::fs::remove_file(self.directory.join("app.sock"));
             let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
@@ -92,7 +92,7 @@ impl ReservedAddress {
         socket
     }
 
-    /// One connection to whoever listens.
+    /// One connection to the listener.
     pub(crate) fn connect(&self) -> std::io::Result<Socket> {
         let socket = Socket::new(self.address.domain(), Type::STREAM, None)?;
         socket.connect(&self.address).map(|()| socket)
@@ -100,16 +100,16 @@ impl ReservedAddress {
 
     /// The path of a unix socket.
     pub(crate) fn path(&self) -> Option<std::path::PathBuf> {
-        self.way.is_unix.then(|| self.directory.join("app.sock"))
+        self.transport.is_unix.then(|| self.directory.join("app.sock"))
     }
 
-    pub(crate) fn way(&self) -> Way {
-        self.way
+    pub(crate) fn transport(&self) -> Transport {
+        self.transport
     }
 
     /// The value of `upstream.url`.
     pub(crate) fn url(&self) -> String {
-        let scheme = if self.way.speaks_uwsgi() { "uwsgi" } else { "http" };
+        let scheme = if self.transport.speaks_uwsgi() { "uwsgi" } else { "http" };
         match self.address.as_socket() {
             Some(address) => format!("{scheme}://{address}"),
             None => format!("{scheme}+unix:{}", self.directory.join("app.sock").display()),
@@ -119,7 +119,7 @@ impl ReservedAddress {
     /// Sideman in front of it, with one worker: one pool has every connection.
     pub(crate) fn settings(&self) -> Settings {
         let settings = Settings::before(&self.url()).set("server.workers", "1");
-        match self.way.protocol {
+        match self.transport.protocol {
             Protocol::Http => settings,
             Protocol::Uwsgi => settings.set("upstream.uwsgi_flavour", "uwsgi"),
             Protocol::GunicornUwsgi => settings.set("upstream.uwsgi_flavour", "gunicorn"),
@@ -127,7 +127,7 @@ impl ReservedAddress {
     }
 }
 
-/// A socket on a port that others of the same user may have as well.
+/// A socket on a port that other processes of the same user may share.
 fn shared(address: &SockAddr) -> Socket {
     let socket = Socket::new(address.domain(), Type::STREAM, None).unwrap();
     socket.set_reuse_address(true).unwrap();

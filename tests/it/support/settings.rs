@@ -1,4 +1,4 @@
-//! How the program is started: flags and environment, none of it from the test's own environment.
+//! Starting the program: flags and environment, without the test's own environment.
 
 use std::{
     fs::File,
@@ -18,11 +18,11 @@ pub(crate) struct Settings {
     pub(crate) stdout: Stdout,
     /// Whether stderr is left unread, once the program listens.
     pub(crate) holds_stderr: bool,
-    /// What it may have open.
+    /// The limit of open files.
     descriptors: Option<u32>,
-    /// Shell commands that mount things for it alone.
+    /// Shell commands that mount file systems for this process only.
     mounts: Option<String>,
-    /// Whether it has no more rights than its user id gives it.
+    /// Whether it has no permissions beyond those of its user id.
     unprivileged: bool,
 }
 
@@ -31,14 +31,14 @@ pub(crate) struct Settings {
 pub(crate) enum Stdout {
     #[default]
     Read,
-    /// It is left in the pipe.
+    /// The lines stay in the pipe.
     Held,
     /// The pipe has no reader any more.
     Lost,
     File(PathBuf),
 }
 
-/// A program that has ended by itself.
+/// A program that has exited by itself.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -49,7 +49,7 @@ pub(crate) struct Ended {
 // === impl Settings ===
 
 impl Settings {
-    /// `sideman run` on free ports in front of this application, quick to leave.
+    /// `sideman run` on free ports in front of this application, with a short shutdown.
     pub(crate) fn before(upstream: &str) -> Self {
         Self::default()
             .args(&["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
@@ -91,25 +91,25 @@ impl Settings {
         self
     }
 
-    /// Leaves stdout unread, as a log collector that hangs.
+    /// Leaves stdout unread, like a log collector that hangs.
     pub(crate) fn hold_stdout(mut self) -> Self {
         self.stdout = Stdout::Held;
         self
     }
 
-    /// Closes stdout at the reader's end, as a log collector that has crashed.
+    /// Closes the reader's end of stdout, like a log collector that has crashed.
     pub(crate) fn lose_stdout(mut self) -> Self {
         self.stdout = Stdout::Lost;
         self
     }
 
-    /// Lets stdout be this file.
+    /// Uses this file as stdout.
     pub(crate) fn stdout_to(mut self, path: &Path) -> Self {
         self.stdout = Stdout::File(path.to_owned());
         self
     }
 
-    /// Leaves stderr unread as soon as it has said where the program listens.
+    /// Leaves stderr unread after the event with the listening address.
     pub(crate) fn hold_stderr(mut self) -> Self {
         self.holds_stderr = true;
         self
@@ -121,7 +121,7 @@ impl Settings {
         self
     }
 
-    /// Runs it where these shell commands have mounted something that no other process sees.
+    /// Runs it in a mount namespace, after these shell commands.
     pub(crate) fn mounts(mut self, commands: &str) -> Self {
         self.mounts = Some(commands.to_owned());
         self
@@ -139,7 +139,7 @@ impl Settings {
         Sideman::start(self)
     }
 
-    /// Starts the demo, and waits until it says where it is to be seen.
+    /// Starts the demo, and waits until it prints its address.
     #[track_caller]
     pub(crate) fn start_demo(&self) -> Sideman {
         Sideman::start_demo(self)
@@ -185,7 +185,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// The program. What stands around it is replaced by it: the process is the program.
+    /// The program. A wrapper replaces itself with it, so the process is the program.
     fn program(&self) -> Command {
         let program = Path::new(env!("CARGO_BIN_EXE_sideman"));
         if let Some(mounts) = &self.mounts {
@@ -205,7 +205,7 @@ impl Settings {
     }
 }
 
-/// Ends with the test, whatever happens.
+/// Ends with the test in any case.
 struct Killed(std::process::Child);
 
 impl Drop for Killed {

@@ -1,4 +1,4 @@
-//! The program under test, running: its addresses, its log lines, its metrics, its end.
+//! The running program under test: its addresses, log lines, metrics, and exit.
 
 use std::{
     fs::{self, File},
@@ -76,12 +76,12 @@ impl Sideman {
         self.address
     }
 
-    /// Its process.
+    /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// What the kernel says about its process, under a name of /proc/PID/status.
+    /// A value from /proc/PID/status.
     #[track_caller]
     pub(crate) fn status(&self, name: &str) -> String {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
@@ -89,7 +89,7 @@ impl Sideman {
         line.unwrap_or_else(|| panic!("no {name} in\n{status}")).trim().to_owned()
     }
 
-    /// A size from there, in bytes: `RssAnon` is the memory that the process has for itself.
+    /// A size from there, in bytes: `RssAnon` is the private memory of the process.
     #[track_caller]
     pub(crate) fn memory(&self, name: &str) -> u64 {
         self.status(name).trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
@@ -99,13 +99,13 @@ impl Sideman {
         Client::connect(self.address)
     }
 
-    /// GET on a connection of its own.
+    /// GET on a new connection.
     #[track_caller]
     pub(crate) fn get(&self, target: &str) -> Response {
         self.connect().get(target)
     }
 
-    /// Waits until the health check says that it is in service.
+    /// Waits until the health check reports readiness.
     #[track_caller]
     pub(crate) fn until_ready(self) -> Self {
         eventually("a good health check", || (self.get("/healthz").status == 200).then_some(()));
@@ -125,7 +125,7 @@ impl Sideman {
         self.log_line(path, |line| line["path"] == path)
     }
 
-    /// Waits for a line on stdout, whatever its form.
+    /// Waits for a line on stdout, in any format.
     #[track_caller]
     pub(crate) fn out_line(&self, part: &str) -> String {
         let wanted = |line: &str| line.contains(part).then(|| line.to_owned());
@@ -146,7 +146,7 @@ impl Sideman {
         self.stderr.find_within(TIME_LIMIT * 6, &format!("{part:?} on stderr"), wanted)
     }
 
-    /// Where the admin listener is.
+    /// The address of the admin listener.
     pub(crate) fn admin(&self) -> SocketAddr {
         self.admin
     }
@@ -183,7 +183,7 @@ impl Sideman {
         eventually_is(&what, &value, || self.metric(name, labels));
     }
 
-    /// Begins to read the stdout that was held.
+    /// Begins to read the held stdout.
     pub(crate) fn read_stdout(&mut self) {
         self.stdout = self.held.take().map(|pipe| Lines::read(pipe, None));
     }
@@ -193,7 +193,7 @@ impl Sideman {
         kill_process(pid, signal).unwrap();
     }
 
-    /// Whether it has not ended.
+    /// Whether it is still running.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
@@ -216,7 +216,7 @@ impl Sideman {
 
     /// Sends SIGTERM and waits until the process exits; returns the exit code and every line of stdout.
     #[track_caller]
-    pub(crate) fn leave(self) -> (Option<i32>, Vec<String>) {
+    pub(crate) fn shut_down(self) -> (Option<i32>, Vec<String>) {
         self.signal(Signal::TERM);
         self.wait()
     }
@@ -232,7 +232,7 @@ impl Sideman {
             (Some(_) | None, _) => (None, None),
         };
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        // Made before it is known to run, so that a failure later kills it and shows its events.
+        // Made before it is known to run, so that a later failure kills it and shows its events.
         Self { child, address: nowhere, admin: nowhere, stdout, stderr, held }
     }
 
@@ -279,7 +279,7 @@ pub(crate) fn json(line: &str) -> Value {
 // === impl Lines ===
 
 impl Lines {
-    /// Reads up to its end, or to a line with `last` in it; then it stays open and unread.
+    /// Reads to the end, or to a line with `last` in it; then the pipe stays open and unread.
     fn read(pipe: impl Into<OwnedFd>, last: Option<&'static str>) -> Self {
         let read = Arc::<(Mutex<Pipe>, Condvar)>::default();
         let written = Arc::clone(&read);
@@ -302,7 +302,7 @@ impl Lines {
         Self { read, reader: Some(reader) }
     }
 
-    /// Waits for a line that `wanted` makes something of.
+    /// Waits for a line for which `wanted` returns a value.
     #[track_caller]
     fn find<T>(&self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
         self.find_within(TIME_LIMIT, what, wanted)

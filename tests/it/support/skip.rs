@@ -1,4 +1,4 @@
-//! The one way for a test to leave out what this machine can't do. Each skip is listed after the
+//! The only way for a test to skip checks that this machine cannot run. Each skip is listed after the
 //! results, with what to install, and `SIDEMAN_SKIP_NOTHING=1` turns each into a failure.
 
 use std::{
@@ -22,7 +22,7 @@ pub(crate) enum Tool {
     Python,
 }
 
-/// Collects lines until the tests have ended, however that happens, then prints them. The test
+/// Collects lines until the tests have ended in any way, then prints them. The test
 /// runner has no hook at its end, but the pipe closes with its process.
 const PRINTER: &str = r#"
 trap "" INT TERM
@@ -36,7 +36,7 @@ printf '\nskipped:\n%s%s\n' "$lines" "$0" >&2
 
 const FOOTER: &str = "With SIDEMAN_SKIP_NOTHING=1 each of these is a failure.";
 
-/// Leaves the rest of a test out: to be followed by `return`. Says what is missing and what to do.
+/// Skips the rest of a test: followed by `return`. Names the missing program and the remedy.
 /// Fails the test under `SIDEMAN_SKIP_NOTHING=1`.
 #[track_caller]
 pub(crate) fn skip(missing: &str, remedy: &str) {
@@ -57,7 +57,7 @@ pub(crate) fn skip(missing: &str, remedy: &str) {
 // === impl Tool ===
 
 impl Tool {
-    /// Its name, and where Debian has it.
+    /// Its name, and its Debian package.
     const fn described(self) -> (&'static str, &'static str) {
         match self {
             Self::Chromium => ("chromium", "chromium"),
@@ -71,7 +71,7 @@ impl Tool {
         }
     }
 
-    /// Where the program is. Skips the test if it is not installed.
+    /// The path of the program. Skips the test if it is not installed.
     #[track_caller]
     pub(crate) fn path(self) -> Option<PathBuf> {
         let (name, package) = self.described();
@@ -82,7 +82,7 @@ impl Tool {
         path
     }
 
-    /// The program, which is ended after a minute. Skips the test if it is not installed.
+    /// The program, which is killed after a minute. Skips the test if it is not installed.
     #[track_caller]
     pub(crate) fn command(self) -> Option<Command> {
         let path = self.path()?;
@@ -98,13 +98,13 @@ impl Tool {
         command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        // It may have ended without reading.
+        // It may have exited without reading.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         Some(child.wait_with_output().unwrap())
     }
 }
 
-/// Whether the program under test can be given mounts of its own (`Settings::mounts`). Skips the
+/// Whether the program under test can have its own mounts (`Settings::mounts`). Skips the
 /// test if not.
 #[track_caller]
 pub(crate) fn can_mount() -> bool {
@@ -119,7 +119,7 @@ pub(crate) fn can_mount() -> bool {
     false
 }
 
-/// A program in a mount namespace of its own, after a line of shell that mounts things there.
+/// A program in its own mount namespace, after a line of shell that mounts file systems there.
 pub(super) fn mounted(mounts: &str, program: &std::path::Path) -> Command {
     let mut command = Command::new("unshare");
     command.arg("--mount");

@@ -1,4 +1,4 @@
-//! What a scripted application does on one connection, one step after the other.
+//! The steps of a scripted application on one connection.
 
 use std::{
     sync::{Arc, Condvar, Mutex, PoisonError},
@@ -54,7 +54,7 @@ pub(crate) fn send(bytes: impl AsRef<[u8]>) -> Step {
     Step::Send(bytes.as_ref().into())
 }
 
-/// Writes header lines until so many bytes are written or the peer has had enough.
+/// Writes header lines until this many bytes are written or the peer stops reading.
 pub(crate) fn flood(most: usize) -> Step {
     Step::Flood(most)
 }
@@ -107,7 +107,7 @@ impl Gate {
         changed.notify_all();
     }
 
-    /// Waits until it is open.
+    /// Waits until the gate is open.
     #[track_caller]
     pub(crate) fn pass(&self) {
         let (is_open, changed) = &*self.0;

@@ -1,5 +1,5 @@
-//! An application that speaks the uwsgi protocol: it reads packets on its own, and answers each by a
-//! function.
+//! An application with the uwsgi protocol: it reads packets independently of Sideman's code, and responds with the
+//! result of a function.
 
 use std::{
     collections::BTreeMap,
@@ -16,14 +16,14 @@ use std::{
 
 use super::{TempDir, wait::TIME_LIMIT};
 
-/// A request as it arrived. Bytes are kept one by one as `char`s of the same number.
+/// A received request. Each byte is kept as the `char` with the same number.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Packet {
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) body: Vec<u8>,
 }
 
-/// Listens on a port or a unix socket of its own.
+/// Listens on its own port or unix socket.
 #[derive(Debug)]
 pub(crate) struct UwsgiApp {
     place: SocketLocation,
@@ -35,9 +35,9 @@ pub(crate) struct UwsgiApp {
 /// What happens to a connection after its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum After {
-    /// As uWSGI does.
+    /// Like uWSGI.
     Close,
-    /// As gunicorn does.
+    /// Like gunicorn.
     Keep,
     /// Responds before the body is read, and never reads it.
     CloseUnread,
@@ -63,14 +63,14 @@ impl Packet {
         self.variables.get(key).map(String::as_str)
     }
 
-    /// Reads one without its body; `None` if the connection ends before.
+    /// Reads one packet without its body; `None` if the connection ends before.
     fn read(stream: &mut impl Read) -> io::Result<Option<Self>> {
         let mut header = [0; 4];
         if stream.read(&mut header[..1])? == 0 {
             return Ok(None);
         }
         if header[0] == b'H' {
-            // Asked by HTTP, since nothing sensible was answered before.
+            // A protocol probe over HTTP, after no valid response.
             return Ok(None);
         }
         stream.read_exact(&mut header[1..])?;
@@ -88,7 +88,7 @@ impl Packet {
     }
 }
 
-/// Reads a packet's block of variables.
+/// Reads the block of variables of a packet.
 pub(super) fn variables(mut block: &[u8]) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
     while !block.is_empty() {
@@ -111,7 +111,7 @@ fn text(block: &mut &[u8]) -> String {
 // === impl UwsgiApp ===
 
 impl UwsgiApp {
-    /// On a port of its own. The function gives the bytes of a whole answer.
+    /// On its own port. The function returns the bytes of a whole response.
     pub(crate) fn tcp(
         after: After,
         response: impl Fn(&Packet) -> Vec<u8> + Send + Sync + 'static,
@@ -126,7 +126,7 @@ impl UwsgiApp {
         })
     }
 
-    /// The same on a unix socket.
+    /// Like `tcp`, on a unix socket.
     pub(crate) fn unix(
         after: After,
         response: impl Fn(&Packet) -> Vec<u8> + Send + Sync + 'static,
@@ -179,19 +179,19 @@ impl UwsgiApp {
 impl Drop for UwsgiApp {
     fn drop(&mut self) {
         self.shared.ends.store(true, Ordering::Relaxed);
-        // Wakes the acceptor.
+        // Wakes the accepting thread.
         match &self.place {
             SocketLocation::Port(port) => drop(TcpStream::connect((Ipv4Addr::LOCALHOST, *port))),
             SocketLocation::Path(path) => drop(UnixStream::connect(path)),
         }
         if let Some(acceptor) = self.acceptor.take() {
-            // Its panic, if any, was printed when it happened.
+            // A panic was printed when it happened.
             let _ = acceptor.join();
         }
     }
 }
 
-/// Answers on one connection. The program under test may leave at any time: that is no failure of
+/// Responds on one connection. The program under test may disconnect at any time: that is not a failure of
 /// the application.
 fn serve(
     mut stream: impl Read + Write,

@@ -9,8 +9,8 @@ use std::{
 /// The time limit of every wait, far longer than a busy machine needs.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(20);
 
-/// Between two rounds of a loop of requests. Without a pause a fast machine sends as many in a second
-/// or two as one connection may (`server.max_requests`), and a slow one has no time for anything else.
+/// Between two rounds of a loop of requests. Without a pause a fast machine sends the maximum of a connection
+/// (`server.max_requests`) within a second or two, and a slow one has no CPU time for anything else.
 const PACE: Duration = Duration::from_millis(5);
 
 /// The pause between two rounds of a loop of requests.
@@ -36,7 +36,7 @@ pub(crate) fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
     eventually_within(TIME_LIMIT, what, ask)
 }
 
-/// The same with another time limit.
+/// Like `eventually`, with another time limit.
 #[track_caller]
 pub(crate) fn eventually_within<T>(
     patience: Duration,

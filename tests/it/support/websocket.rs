@@ -1,6 +1,6 @@
 //! The handshake by which a connection becomes a WebSocket (RFC 6455, 1.3).
 
-/// The request of a browser, without the fields that do not matter.
+/// The request of a browser, without irrelevant headers.
 pub(crate) const ASK: &str = "GET /ws HTTP/1.1\r\nHost: example.test\r\nConnection: keep-alive, Upgrade\r\n\
                    Upgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";

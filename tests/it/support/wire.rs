@@ -1,5 +1,5 @@
-//! Reading HTTP from a socket with a deadline. What has arrived is kept, so that a failure can
-//! tell it.
+//! Reads HTTP from a socket with a deadline. Received bytes are kept, so that a failure can
+//! show them.
 
 use std::{
     fmt,
@@ -14,7 +14,7 @@ use super::{
     wait::TIME_LIMIT,
 };
 
-/// A request as it arrived at an application.
+/// A request as an application received it.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) head: Head,
@@ -27,12 +27,12 @@ pub(crate) struct Wire {
     stream: Socket,
     /// Bytes that arrived and were not read yet.
     buffer: Vec<u8>,
-    /// The end of all that ever arrived.
+    /// The last of all received bytes.
     recent: Vec<u8>,
     pub(super) read_timeout: Duration,
 }
 
-/// Why reading failed, and what arrived before.
+/// The reason of a failed read, and the bytes received before.
 pub(crate) struct Failure {
     what: String,
     arrived: Vec<u8>,
@@ -58,7 +58,7 @@ impl Request {
 impl Wire {
     pub(crate) fn new(stream: impl Into<Socket>) -> Self {
         let stream = stream.into();
-        // A unix socket has nothing of the kind.
+        // A unix socket has no such option.
         let _ = stream.set_tcp_nodelay(true);
         stream.set_write_timeout(Some(TIME_LIMIT)).unwrap();
         Self { stream, buffer: Vec::new(), recent: Vec::new(), read_timeout: TIME_LIMIT }
@@ -88,7 +88,7 @@ impl Wire {
         Ok(Some(Request { head, body }))
     }
 
-    /// A body without its framing; anything but its proper end is a failure.
+    /// A body without its framing; fails at any malformed end.
     pub(crate) fn body(&mut self, framing: Framing) -> Result<Vec<u8>, Failure> {
         match framing {
             Framing::None => Ok(Vec::new()),
@@ -98,7 +98,7 @@ impl Wire {
         }
     }
 
-    /// Everything up to and with `end`, or `None` if the peer closed before a byte.
+    /// Everything up to and including `end`, or `None` if the peer closed before a byte.
     pub(crate) fn until(&mut self, end: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
         let deadline = Instant::now() + self.read_timeout;
         let mut searched = 0;
@@ -140,7 +140,7 @@ impl Wire {
         std::mem::take(&mut self.buffer)
     }
 
-    /// A failure that tells what arrived.
+    /// A failure that shows the received bytes.
     pub(crate) fn failure(&self, what: impl Into<String>) -> Failure {
         Failure { what: what.into(), arrived: self.recent.clone() }
     }

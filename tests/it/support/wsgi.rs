@@ -13,22 +13,22 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use super::{
     TempDir,
     python::Django,
-    reserved_address::{Protocol, ReservedAddress, Way},
+    reserved_address::{Protocol, ReservedAddress, Transport},
     settings::Settings,
 };
 
-/// The ways in which people serve Django behind a proxy.
+/// Common servers of Django behind a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Server {
     /// Closes every connection after its response, and announces it.
     GunicornSync,
     /// Keeps connections for two seconds.
     GunicornThreads,
-    /// The same on a unix socket.
+    /// `GunicornThreads` on a unix socket.
     GunicornUnix,
     /// `--http-socket`: closes every connection after its response, and does not announce it.
     UwsgiSocket,
-    /// `--http`: uWSGI's own proxy before its workers, with kept connections, on a unix socket.
+    /// `--http`: uWSGI's own proxy before its workers, with keep-alive, on a unix socket.
     UwsgiRouter,
     /// `--uwsgi-socket`: the uwsgi protocol.
     UwsgiPackets,
@@ -53,12 +53,12 @@ pub(crate) struct Wsgi {
     reserved: ReservedAddress,
     home: TempDir,
     django: &'static Django,
-    /// Settings of its own.
+    /// Its own settings.
     variables: &'static [(&'static str, &'static str)],
 }
 
 const ASK_BY_HTTP: &[u8] = b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-/// gunicorn, too, closes when it is told to.
+/// gunicorn, too, closes after `Connection: close`.
 const ASK_BY_UWSGI: &[u8] = b"\0\x65\0\0\
     \x0e\0REQUEST_METHOD\x03\0GET\x09\0PATH_INFO\x05\0/echo\x0c\0QUERY_STRING\0\0\
     \x09\0HTTP_HOST\x09\0localhost\x0f\0HTTP_CONNECTION\x05\0close";
@@ -73,13 +73,13 @@ impl Wsgi {
         Self::start_with(server, django, &[])
     }
 
-    /// The same with settings that gunicorn and uWSGI read from the environment.
+    /// Like `start`, with settings that gunicorn and uWSGI read from the environment.
     pub(crate) fn start_with(
         server: Server,
         django: &'static Django,
         variables: &'static [(&'static str, &'static str)],
     ) -> Self {
-        let (home, reserved) = (django.home(), ReservedAddress::new(server.way()));
+        let (home, reserved) = (django.home(), ReservedAddress::new(server.transport()));
         let child = server.spawn(django, &home, &reserved, variables);
         let mut wsgi =
             Self { child, server, url: reserved.url(), reserved, home, django, variables };
@@ -89,12 +89,12 @@ impl Wsgi {
 
     /// Kills the server and its workers.
     pub(crate) fn kill(&mut self) {
-        // The workers are in the group that the server was made the leader of.
+        // The workers are in the process group of the server.
         let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         let _ = self.child.wait();
     }
 
-    /// Starts what was killed again, and does not wait until it answers.
+    /// Starts a killed server again, and does not wait until it responds.
     pub(crate) fn start_again(&mut self) {
         self.child = self.server.spawn(self.django, &self.home, &self.reserved, self.variables);
     }
@@ -117,7 +117,7 @@ impl Wsgi {
         self.server
     }
 
-    /// As `upstream.url` wants it.
+    /// The value of `upstream.url`.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -170,7 +170,7 @@ impl Drop for Wsgi {
 // === impl Server ===
 
 impl Server {
-    fn way(self) -> Way {
+    fn transport(self) -> Transport {
         let protocol = match (self.speaks_uwsgi(), self.flavour()) {
             (false, _) => Protocol::Http,
             (true, "gunicorn") => Protocol::GunicornUwsgi,
@@ -184,7 +184,7 @@ impl Server {
                 | Self::GunicornPacketsUnix
                 | Self::UvicornUnix
         );
-        Way { protocol, is_unix }
+        Transport { protocol, is_unix }
     }
 
     /// Whether Django runs under ASGI.
@@ -192,7 +192,7 @@ impl Server {
         matches!(self, Self::GunicornAsgi | Self::UvicornUnix)
     }
 
-    /// A port is handed over as a listening socket: known before the server starts, and nobody can take it
+    /// A port is passed as a listening socket: it is known before the server starts, and no other program can take it
     /// in between.
     fn spawn(
         self,
@@ -218,20 +218,20 @@ impl Server {
         matches!(self, UwsgiPackets | UwsgiPacketsUnix | GunicornPackets | GunicornPacketsUnix)
     }
 
-    /// Whether it keeps connections, and says so.
+    /// Whether it keeps connections alive, and announces it.
     pub(crate) fn keeps_connections(self) -> bool {
         match self {
             Self::GunicornThreads
             | Self::GunicornUnix
             | Self::GunicornPackets
             | Self::GunicornPacketsUnix => true,
-            // They close every connection; the router keeps them, and does not say so.
+            // These close every connection; the router keeps them alive, and does not announce it.
             Self::GunicornSync
             | Self::UwsgiSocket
             | Self::UwsgiRouter
             | Self::UwsgiPackets
             | Self::UwsgiPacketsUnix
-            // They keep them, and do not say so.
+            // These keep connections alive, and do not announce it.
             | Self::GunicornAsgi
             | Self::UvicornUnix => false,
         }

@@ -170,7 +170,7 @@ impl Tls {
     }
 
     /// Resets the connection.
-    pub(super) fn leave(self) {
+    pub(super) fn reset_connection(self) {
         self.stream.sock.set_linger(Some(Duration::ZERO)).unwrap();
     }
 

@@ -156,7 +156,7 @@ fn malformed_handshake_is_closed_and_counted() {
     late.send([22, 3, 1]).half_close();
     late.until_gone();
     until_handshakes(&sideman, "disconnected", 1.0);
-    Client::connect(address(&sideman)).leave();
+    Client::connect(address(&sideman)).reset_connection();
     until_handshakes(&sideman, "disconnected", 2.0);
     assert_eq!(connect(&sideman).get("/healthz", "").status, 200);
 }

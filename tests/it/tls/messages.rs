@@ -167,7 +167,7 @@ fn disconnected_client_is_noticed() {
     let mut client = connect(&sideman);
     client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
     seen.pass();
-    client.leave();
+    client.reset_connection();
     let line = sideman.log_of("/");
     assert_eq!(line["status"], 499, "{line}");
     sideman.until_metric("sideman_tls_connections", &[], 0.0);
@@ -175,12 +175,13 @@ fn disconnected_client_is_noticed() {
 
 #[test]
 fn early_response_reaches_a_client_that_sends_first() {
-    const LONG: usize = 8 << 20;
+    const BODY_LENGTH: usize = 8 << 20;
     let origin = Origin::scripts([]);
     let sideman = self_signed(&origin.url()).set("server.max_body", "1KiB").start();
     let mut client = connect(&sideman);
-    let head = format!("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LONG}\r\n\r\n");
-    client.send([head.as_bytes(), &pattern(LONG)].concat());
+    let head =
+        format!("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: {BODY_LENGTH}\r\n\r\n");
+    client.send([head.as_bytes(), &pattern(BODY_LENGTH)].concat());
     let response = client.response();
     assert_eq!(response.status, 413);
     assert!(response.head.contains("connection: close"), "{}", response.head);

@@ -62,7 +62,7 @@ fn unix_sockets_are_served_and_removed_at_exit() {
     let line = sideman.log_of("/s/a.bin");
     assert_eq!(line["client"], "127.0.0.1", "{line}");
     drop(client);
-    assert_eq!(sideman.leave().0, Some(0));
+    assert_eq!(sideman.shut_down().0, Some(0));
     assert!(!is_there(&bare) && !is_there(&tls));
 }
 
@@ -91,7 +91,7 @@ fn only_stale_sockets_are_replaced() {
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("stop the program that listens there"), "{}", ended.stderr);
     assert!(ask(&bare, "/", "").starts_with("HTTP/1.1 200 "));
-    assert_eq!(again.leave().0, Some(0));
+    assert_eq!(again.shut_down().0, Some(0));
     fs::write(&bare, "precious").unwrap();
     let ended = settings.run_to_end();
     assert_eq!(ended.code, Some(1));

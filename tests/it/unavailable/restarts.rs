@@ -181,7 +181,7 @@ fn queued_requests_fail_at_shutdown() {
     let mut client = ask(&sideman, "GET", "/1", "");
     until_waiting(&sideman, 1);
     let begin = Instant::now();
-    let (code, _) = sideman.leave();
+    let (code, _) = sideman.shut_down();
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
     assert_eq!(code, Some(3), "a request was cut");
     assert!(client.until_gone().is_empty());

@@ -8,7 +8,7 @@ use std::{
 use super::ask;
 use crate::support::{
     After, App, Gate, Origin, Packet, Protocol, ReservedAddress, ReservedPort, Settings, TempDir,
-    UwsgiApp, Way, can_mount, close, eventually, expect, repeat_for, skip,
+    Transport, UwsgiApp, can_mount, close, eventually, expect, repeat_for, skip,
 };
 
 fn before(urls: &[&str]) -> Settings {
@@ -268,7 +268,7 @@ fn event_names_the_failed_upstream_and_a_remedy() {
 /// A server that fails repeatedly would fill the log.
 #[test]
 fn outages_are_logged_once_in_ten_seconds() {
-    let place = ReservedAddress::new(Way { protocol: Protocol::Http, is_unix: false });
+    let place = ReservedAddress::new(Transport { protocol: Protocol::Http, is_unix: false });
     let sideman = Settings::before(&place.url()).start();
     let mut outages = 0;
     let mut come_and_go = || {

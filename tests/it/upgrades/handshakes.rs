@@ -52,7 +52,7 @@ fn abandoned_handshake_connection_is_not_reused() {
     let mut client = sideman.connect();
     client.send(ASK);
     asked.pass();
-    client.leave();
+    client.reset_connection();
     sideman.until_metric("sideman_abandoned_total", &[("where", "application")], 1.0);
     left.open();
     sideman.until_metric("sideman_upstream_in_flight", &[], 0.0);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Origin, Settings, TempDir, expect, pattern, receive, send, until_closed};
 
-const LONG: usize = 20 << 20;
+const BODY_LENGTH: usize = 20 << 20;
 
 #[test]
 fn early_response_reaches_a_client_that_sends_first() {
@@ -12,15 +12,17 @@ fn early_response_reaches_a_client_that_sends_first() {
     directory.write("a.css", "a{}");
     let origin = Origin::scripts([]);
     let sideman = Settings::before(&origin.url()).files("/static/", directory.path()).start();
-    for framing in [format!("Content-Length: {LONG}"), "Transfer-Encoding: chunked".to_owned()] {
+    for framing in
+        [format!("Content-Length: {BODY_LENGTH}"), "Transfer-Encoding: chunked".to_owned()]
+    {
         let mut client = sideman.connect();
         let head =
             format!("POST /static/a.css HTTP/1.1\r\nHost: example.test\r\n{framing}\r\n\r\n");
         let mut bytes = head.into_bytes();
         if framing.starts_with("Transfer") {
-            bytes.extend_from_slice(format!("{LONG:x}\r\n").as_bytes());
+            bytes.extend_from_slice(format!("{BODY_LENGTH:x}\r\n").as_bytes());
         }
-        bytes.extend(pattern(LONG));
+        bytes.extend(pattern(BODY_LENGTH));
         // The whole upload, before a byte of the response is read.
         client.send(bytes);
         let response = client.response();
@@ -36,8 +38,9 @@ fn early_application_response_reaches_a_client_that_sends_first() {
     let origin = Origin::script([expect("POST / "), send(refusal), until_closed()]);
     let sideman = Settings::before(&origin.url()).set("route.all.stream", "request").start();
     let mut client = sideman.connect();
-    let head = format!("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LONG}\r\n\r\n");
-    client.send([head.into_bytes(), pattern(LONG)].concat());
+    let head =
+        format!("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: {BODY_LENGTH}\r\n\r\n");
+    client.send([head.into_bytes(), pattern(BODY_LENGTH)].concat());
     let response = client.response();
     assert_eq!((response.status, response.text().as_str()), (401, "no"));
 }
@@ -47,8 +50,9 @@ fn upload_aborted_by_the_application_gets_a_response() {
     let origin = Origin::script([expect("POST / "), receive("x"), crate::support::close()]);
     let sideman = Settings::before(&origin.url()).set("route.all.stream", "request").start();
     let mut client = sideman.connect();
-    let head = format!("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LONG}\r\n\r\n");
-    client.send([head.into_bytes(), vec![b'x'; LONG]].concat());
+    let head =
+        format!("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: {BODY_LENGTH}\r\n\r\n");
+    client.send([head.into_bytes(), vec![b'x'; BODY_LENGTH]].concat());
     let response = client.response();
     assert_eq!(response.status, 502);
     assert!(response.closes(), "{response:?}");
@@ -75,7 +79,7 @@ fn silent_client_is_not_waited_for_after_an_early_response() {
         .start();
     let mut client = sideman.connect();
     client.send(format!(
-        "POST /static/x HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LONG}\r\n\r\n"
+        "POST /static/x HTTP/1.1\r\nHost: example.test\r\nContent-Length: {BODY_LENGTH}\r\n\r\n"
     ));
     assert!(client.response().closes());
     let begin = Instant::now();
@@ -84,7 +88,7 @@ fn silent_client_is_not_waited_for_after_an_early_response() {
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
     sideman.until_metric("sideman_client_connections", &[], 0.0);
     // The process waits for a few seconds of silence at most, and has aborted no request.
-    assert_eq!(sideman.leave().0, Some(0));
+    assert_eq!(sideman.shut_down().0, Some(0));
     let waited = begin.elapsed();
     assert!(waited >= Duration::from_secs(4) && waited < Duration::from_secs(15), "{waited:?}");
     drop(client);
@@ -100,7 +104,7 @@ fn client_that_keeps_sending_does_not_delay_the_shutdown() {
         .start();
     let mut client = sideman.connect();
     client.send(format!(
-        "POST /static/x HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LONG}\r\n\r\n"
+        "POST /static/x HTTP/1.1\r\nHost: example.test\r\nContent-Length: {BODY_LENGTH}\r\n\r\n"
     ));
     assert!(client.response().closes());
     let feeding = std::thread::spawn(move || {
@@ -110,7 +114,7 @@ fn client_that_keeps_sending_does_not_delay_the_shutdown() {
         }
     });
     let begin = Instant::now();
-    assert_eq!(sideman.leave().0, Some(0));
+    assert_eq!(sideman.shut_down().0, Some(0));
     assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
     feeding.join().unwrap();
 }

@@ -9,8 +9,8 @@ use std::{
 
 use super::uvicorn::{BINARY, CLOSE, Frame, TEXT, next_frame, send_frame};
 use crate::support::{
-    Django, Origin, Protocol, ReservedAddress, Step, TempDir, Way, close, expect, pattern, receive,
-    send, until_closed,
+    Django, Origin, Protocol, ReservedAddress, Step, TempDir, Transport, close, expect, pattern,
+    receive, send, until_closed,
     websocket::{ACCEPT, ASK},
 };
 
@@ -22,18 +22,18 @@ struct Uwsgi {
     home: TempDir,
 }
 
-const WAYS: [Way; 4] = [
-    Way { protocol: Protocol::Uwsgi, is_unix: false },
-    Way { protocol: Protocol::Uwsgi, is_unix: true },
-    Way { protocol: Protocol::GunicornUwsgi, is_unix: false },
-    Way { protocol: Protocol::GunicornUwsgi, is_unix: true },
+const WAYS: [Transport; 4] = [
+    Transport { protocol: Protocol::Uwsgi, is_unix: false },
+    Transport { protocol: Protocol::Uwsgi, is_unix: true },
+    Transport { protocol: Protocol::GunicornUwsgi, is_unix: false },
+    Transport { protocol: Protocol::GunicornUwsgi, is_unix: true },
 ];
 
 #[test]
 fn handshake_over_uwsgi_opens_a_tunnel() {
     let cgi = ACCEPT.replace("HTTP/1.1 101 Switching Protocols", "Status: 101 Switching Protocols");
     let uwsgi = ACCEPT.replace("101 Switching", "101 Web Socket Protocol Handshake, Switching");
-    for way in WAYS {
+    for transport in WAYS {
         for accept in [ACCEPT, &cgi, &uwsgi] {
             let steps: [Step; 6] = [
                 expect("GET /ws "),
@@ -43,7 +43,7 @@ fn handshake_over_uwsgi_opens_a_tunnel() {
                 receive("the end"),
                 close(),
             ];
-            let origin = Origin::reached(way, [steps.into()]);
+            let origin = Origin::reached(transport, [steps.into()]);
             let sideman = origin.settings().start();
             let mut client = sideman.connect();
             client.send(ASK);
@@ -51,7 +51,7 @@ fn handshake_over_uwsgi_opens_a_tunnel() {
             let fields = client.until("\r\n\r\n").to_lowercase();
             for field in ["connection: upgrade", "upgrade: websocket", "sec-websocket-accept: s3pp"]
             {
-                assert!(fields.contains(field), "{way:?} {accept}: {fields}");
+                assert!(fields.contains(field), "{transport:?} {accept}: {fields}");
             }
             assert!(!fields.contains("status:"), "{fields}");
             client.until("early ");
@@ -67,7 +67,7 @@ fn handshake_over_uwsgi_opens_a_tunnel() {
                 ("sec-websocket-version", "13"),
                 ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
             ] {
-                assert_eq!(head.get(name), Some(value), "{way:?} {name}");
+                assert_eq!(head.get(name), Some(value), "{transport:?} {name}");
             }
             assert_eq!(sideman.log_of("/ws")["status"], 101);
         }
@@ -76,23 +76,23 @@ fn handshake_over_uwsgi_opens_a_tunnel() {
 
 #[test]
 fn a_handshake_over_uwsgi_may_be_refused() {
-    for way in WAYS {
+    for transport in WAYS {
         let refusal = "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno";
-        let origin = Origin::reached(way, [vec![expect("GET /ws "), send(refusal), close()]]);
+        let origin = Origin::reached(transport, [vec![expect("GET /ws "), send(refusal), close()]]);
         let sideman = origin.settings().start();
         let response = sideman.connect().send(ASK).response();
-        assert_eq!((response.status, response.text().as_str()), (403, "no"), "{way:?}");
+        assert_eq!((response.status, response.text().as_str()), (403, "no"), "{transport:?}");
     }
 }
 
 #[test]
 fn unrequested_protocol_over_uwsgi_is_refused() {
-    for way in WAYS {
+    for transport in WAYS {
         for answer in [ACCEPT, "Status: 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"] {
             let steps = vec![expect("GET /page "), send(answer), until_closed()];
-            let origin = Origin::reached(way, [steps]);
+            let origin = Origin::reached(transport, [steps]);
             let sideman = origin.settings().start();
-            assert_eq!(sideman.get("/page").status, 502, "{way:?}");
+            assert_eq!(sideman.get("/page").status, 502, "{transport:?}");
             assert_eq!(sideman.log_of("/page")["error"], "upstream_invalid_response");
             assert!(!origin.request(0).head.has("upgrade"));
         }
@@ -129,8 +129,10 @@ fn websocket_frames_are_echoed_by_a_real_uwsgi() {
 
 impl Uwsgi {
     fn start(django: &Django, is_unix: bool) -> Self {
-        let (home, reserved) =
-            (TempDir::new(), ReservedAddress::new(Way { protocol: Protocol::Uwsgi, is_unix }));
+        let (home, reserved) = (
+            TempDir::new(),
+            ReservedAddress::new(Transport { protocol: Protocol::Uwsgi, is_unix }),
+        );
         let log = File::create(home.join("server.log")).unwrap();
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/upgrades/ws.py");
         let (bind, stdin) = match reserved.path() {

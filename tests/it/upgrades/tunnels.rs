@@ -116,7 +116,7 @@ fn reset_of_one_side_closes_the_other() {
 
     let origin = script([until_closed()]);
     let sideman = Settings::before(&origin.url()).start();
-    open_tunnel(&sideman).leave();
+    open_tunnel(&sideman).reset_connection();
     origin.until_closed(1);
     assert_eq!(sideman.log_of("/ws")["error"], "client_disconnected");
     // This is not a failure of the application.

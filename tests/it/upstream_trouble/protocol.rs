@@ -12,8 +12,8 @@ use std::{
 };
 
 use crate::support::{
-    App, Django, Origin, Protocol, ReservedAddress, Response, Server, Settings, Sideman, Way, Wsgi,
-    close, eventually, expect, pause, repeat_for, send,
+    App, Django, Origin, Protocol, ReservedAddress, Response, Server, Settings, Sideman, Transport,
+    Wsgi, close, eventually, expect, pause, repeat_for, send,
 };
 
 /// Until the error is classified: 3 s of silence, the probe, and a busy machine.
@@ -218,55 +218,58 @@ fn uwsgi_of_gunicorn_by_http_is_named() {
     check_server(Server::GunicornPacketsUnix, &[]);
 }
 
-/// Plain refusals look as those of a server that has not understood a request.
+/// Refused connections look like those of a server that has not understood a request.
 #[test]
 fn refusing_application_is_not_reported_as_wrong_protocol() {
-    for way in Way::ALL {
+    for transport in Transport::ALL {
         let scripts = [(); 4].map(|()| vec![expect("GET /page "), send(REFUSAL), close()]);
-        let origin = Origin::reached(way, scripts);
+        let origin = Origin::reached(transport, scripts);
         let sideman = origin.settings().start();
         let mut client = sideman.connect();
         for _ in 0..4 {
             let response = client.get("/page");
             assert_eq!((response.status, response.text()), (400, "Invalid request".into()));
         }
-        assert_eq!(sideman.metric("sideman_errors_total", &[]), 0.0, "{way:?}");
+        assert_eq!(sideman.metric("sideman_errors_total", &[]), 0.0, "{transport:?}");
     }
 }
 
 #[test]
 fn closing_application_is_not_reported_as_wrong_protocol() {
-    for way in Way::ALL {
+    for transport in Transport::ALL {
         let closing = [(); 2].map(|()| vec![expect("POST /page "), close()]);
         let serving = vec![expect("POST /page "), send(PAGE), close()];
         let scripts: Vec<_> = closing.into_iter().chain([serving]).collect();
-        let origin = Origin::reached(way, scripts);
+        let origin = Origin::reached(transport, scripts);
         let sideman = origin.settings().start();
         let mut client = sideman.connect();
         for status in [502, 502, 200] {
-            assert_eq!(client.post("/page", "", b"").status, status, "{way:?}");
+            assert_eq!(client.post("/page", "", b"").status, status, "{transport:?}");
         }
         let closed = sideman.metric("sideman_errors_total", &[("error", "upstream_closed")]);
-        assert_eq!(closed, 2.0, "{way:?}");
-        assert_eq!(sideman.metric("sideman_upstream_ejections_total", &[]), 0.0, "{way:?}");
+        assert_eq!(closed, 2.0, "{transport:?}");
+        assert_eq!(sideman.metric("sideman_upstream_ejections_total", &[]), 0.0, "{transport:?}");
     }
 }
 
 #[test]
 fn slowly_starting_application_is_not_reported_as_wrong_protocol() {
-    let way = |speaks_uwsgi| {
-        Way::ALL.into_iter().find(|way| way.speaks_uwsgi() == speaks_uwsgi && !way.is_unix).unwrap()
+    let transport = |speaks_uwsgi| {
+        Transport::ALL
+            .into_iter()
+            .find(|transport| transport.speaks_uwsgi() == speaks_uwsgi && !transport.is_unix)
+            .unwrap()
     };
-    for way in [way(false), way(true)] {
+    for transport in [transport(false), transport(true)] {
         let slow = vec![expect("GET /page "), pause(Duration::from_secs(4)), send(PAGE), close()];
-        let origin = Origin::reached(way, [slow]);
+        let origin = Origin::reached(transport, [slow]);
         let sideman = origin.settings().start();
-        assert_eq!(sideman.get("/page").text(), "page", "{way:?}");
-        assert_eq!(sideman.metric("sideman_upstream_ejections_total", &[]), 0.0, "{way:?}");
+        assert_eq!(sideman.get("/page").text(), "page", "{transport:?}");
+        assert_eq!(sideman.metric("sideman_upstream_ejections_total", &[]), 0.0, "{transport:?}");
     }
 }
 
-/// There is nothing to find out.
+/// There is no wrong protocol to detect.
 #[test]
 fn responding_application_is_not_probed() {
     for spoken in [Spoken::Http, Spoken::Uwsgi] {
@@ -280,7 +283,7 @@ fn responding_application_is_not_probed() {
     }
 }
 
-/// However many requests fail.
+/// With any number of failing requests.
 #[test]
 fn server_is_probed_once_for_its_protocol() {
     for spoken in [Spoken::Http, Spoken::Uwsgi] {
@@ -314,7 +317,7 @@ fn server_that_speaks_the_right_protocol_later_is_used() {
 /// After a deployment another application may be at the address.
 #[test]
 fn server_that_speaks_the_other_protocol_after_a_restart_is_named() {
-    let reserved = ReservedAddress::new(Way { protocol: Protocol::Http, is_unix: false });
+    let reserved = ReservedAddress::new(Transport { protocol: Protocol::Http, is_unix: false });
     let before = App::on(reserved.listen().into(), |_| App::reply(b"before"));
     let sideman = Settings::before(&reserved.url()).set("upstream.wait", "0s").start();
     let mut client = sideman.connect();
@@ -328,7 +331,7 @@ fn server_that_speaks_the_other_protocol_after_a_restart_is_named() {
     });
 }
 
-/// The others have the requests that come after.
+/// The other servers get the following requests.
 #[test]
 fn one_of_two_servers_is_skipped() {
     let (wrong, well) = (ByFirstByte::speaking(Some(Spoken::Uwsgi)), App::saying("well"));
@@ -340,12 +343,12 @@ fn one_of_two_servers_is_skipped() {
     for _ in 0..10 {
         assert_eq!(client.get("/").text(), "well");
     }
-    // Of several, the event names the one.
+    // The event names the one of several servers.
     let event = sideman.event("upstream server unavailable");
     assert!(event.contains(&format!("set its URL to {}", wrong.url(Spoken::Uwsgi))), "{event}");
 }
 
-/// A connection that is accepted says nothing about the protocol.
+/// An accepted connection says nothing about the protocol.
 #[test]
 fn server_with_the_wrong_protocol_stays_ejected_despite_probes() {
     let app = ByFirstByte::speaking(Some(Spoken::Uwsgi));
@@ -367,7 +370,7 @@ fn probe_of_a_path_names_the_protocol_before_any_request() {
     assert!(event.contains(&format!("set its URL to {}", app.url(Spoken::Uwsgi))), "{event}");
 }
 
-/// `upstream.read_timeout` may be shorter than the silence that is suspicious.
+/// `upstream.read_timeout` may be shorter than the silence that triggers a probe.
 #[test]
 fn read_timeout_is_named() {
     let Some(django) = Django::prepared() else { return };
@@ -377,7 +380,7 @@ fn read_timeout_is_named() {
     check_named(&sideman, &sideman.get("/page"), "/page", wsgi.url());
 }
 
-/// Requests that have waited for the answer, and for a place, get the error when it is known.
+/// Requests that waited for the response, or for a permit, get the error once it is known.
 #[test]
 fn in_flight_requests_fail_together() {
     let Some(django) = Django::prepared() else { return };

@@ -1,11 +1,11 @@
-//! Kept connections that the application has closed in the meantime: the one failure that is no
-//! failure, because asking again is safe.
+//! Idle connections that the application has closed meanwhile: this failure is hidden from the client,
+//! because a retry is safe.
 
 use crate::support::{
-    Gate, Origin, Settings, Sideman, Step, Way, body, close, expect, open, reset, send, wait,
+    Gate, Origin, Settings, Sideman, Step, Transport, body, close, expect, open, reset, send, wait,
 };
 
-/// An answer after which the connection may be used again.
+/// A response after which the connection may be reused.
 fn kept(text: &str) -> String {
     let length = text.len();
     format!("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: {length}\r\n\r\n{text}")
@@ -83,7 +83,7 @@ fn started_response_is_not_retried() {
 
 #[test]
 fn closed_connection_is_not_reused() {
-    // As uWSGI does after every answer, without a word: even a POST must not notice.
+    // Like uWSGI after every response, unannounced: even a POST must succeed.
     let answered = Gate::new();
     let origin = Origin::scripts([
         vec![expect("GET /1 "), send(kept("one")), wait(&answered), close()],
@@ -97,23 +97,23 @@ fn closed_connection_is_not_reused() {
     assert_eq!(client.post("/2", "", b"order").text(), "two");
 }
 
-/// How a worker leaves that had accepted a connection and not come to read it.
+/// The end of a worker that has accepted a connection and not read from it.
 fn unread() -> Vec<Step> {
-    // A script begins when the first byte is there to be read.
+    // A script begins when the first byte can be read.
     vec![close()]
 }
 
 #[test]
 fn unread_request_is_retried() {
-    for way in Way::ALL {
+    for transport in Transport::ALL {
         for (method, fields) in
             [("GET", ""), ("HEAD", ""), ("OPTIONS", ""), ("GET", "Content-Length: 0\r\n")]
         {
             let answered = vec![expect(&format!("{method} /1 ")), send(kept("ok")), close()];
-            let origin = Origin::reached(way, [unread(), unread(), answered]);
+            let origin = Origin::reached(transport, [unread(), unread(), answered]);
             let sideman = origin.settings().start();
             let response = sideman.connect().ask(method, "/1", fields);
-            assert_eq!(response.status, 200, "{way:?} {method}: {}", response.text());
+            assert_eq!(response.status, 200, "{transport:?} {method}: {}", response.text());
             assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 2.0);
             assert_eq!(sideman.log_of("/1")["error"], serde_json::Value::Null);
         }
@@ -135,15 +135,16 @@ fn unread_request_after_a_closed_idle_connection_is_retried() {
 
 #[test]
 fn retries_end() {
-    // One that resets what it has read can't be told from one that has not read it.
+    // A reset after reading cannot be distinguished from one before it.
     let resets = || vec![expect("GET /1 "), reset()];
-    for way in Way::ALL {
-        // A unix socket knows no reset of what was read.
-        let scripts: &[fn() -> Vec<Step>] = if way.is_unix { &[unread] } else { &[unread, resets] };
+    for transport in Transport::ALL {
+        // A unix socket has no reset of bytes that were read.
+        let scripts: &[fn() -> Vec<Step>] =
+            if transport.is_unix { &[unread] } else { &[unread, resets] };
         for script in scripts {
-            let origin = Origin::reached(way, (0..5).map(|_| script()));
+            let origin = Origin::reached(transport, (0..5).map(|_| script()));
             let sideman = origin.settings().start();
-            assert_eq!(sideman.get("/1").status, 502, "{way:?}");
+            assert_eq!(sideman.get("/1").status, 502, "{transport:?}");
             assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 4.0);
             assert_eq!(sideman.log_of("/1")["error"], "upstream_closed");
         }
@@ -164,7 +165,7 @@ fn restarting_workers_do_not_eject_their_server() {
     for client in &mut clients {
         client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
     }
-    // One at each.
+    // One attempt at each.
     asked.iter().for_each(Gate::pass);
     answer.open();
     assert!(clients.iter_mut().all(|client| client.response().text() == "ok"));
@@ -174,8 +175,8 @@ fn restarting_workers_do_not_eject_their_server() {
 
 #[test]
 fn request_that_may_have_begun_is_not_retried() {
-    // Of a body not all need be read to act on it. And what resets may stand between: only what changes
-    // nothing is asked again then.
+    // An application may act on a part of a body. And a proxy in between may have reset the connection: only
+    // safe requests are retried then.
     for (method, fields, order) in [
         ("POST", "", ""),
         ("POST", "Content-Length: 5\r\n", "order"),

@@ -1,17 +1,17 @@
-//! Answers that end too early or too late: a client must be able to tell.
+//! Responses that end too early or too late: a client must notice.
 
 use crate::support::{
     Client, Gate, Origin, Settings, Step, close, expect, open, reset, send, until_closed, wait,
 };
 
-const KEPT: &str = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n";
+const KEEP_ALIVE: &str = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n";
 
-/// The client sees the answer begin, and its connection end without the answer's end.
+/// The client gets the beginning of the response, and its connection ends before the end of it.
 #[track_caller]
 fn check_cut(framing: &str, begin: &str, end: impl IntoIterator<Item = Step>) {
     let seen = Gate::new();
     let steps =
-        [expect("GET /page "), send(format!("{KEPT}{framing}\r\n\r\n{begin}")), wait(&seen)];
+        [expect("GET /page "), send(format!("{KEEP_ALIVE}{framing}\r\n\r\n{begin}")), wait(&seen)];
     let origin = Origin::script(steps.into_iter().chain(end));
     let sideman = Settings::before(&origin.url()).set("upstream.read_timeout", "500ms").start();
     let mut client = Client::connect(sideman.address());
@@ -26,7 +26,7 @@ fn check_cut(framing: &str, begin: &str, end: impl IntoIterator<Item = Step>) {
     assert!(line["error"].as_str().is_some_and(|slug| !slug.is_empty()), "{line}");
 }
 
-// Long enough not to be waited for: a short answer may be taken from the application whole.
+// Long, because a short response may be read from the application as a whole.
 const LENGTH: &str = "Content-Length: 1000000";
 
 #[test]
@@ -85,11 +85,11 @@ fn reset_of_a_response_delimited_by_close_is_an_error() {
 
 #[test]
 fn truncated_response_is_reset_for_http_1_0_clients() {
-    // To HTTP/1.0 the end of the connection is the end of the answer: a reset is all that differs.
+    // For HTTP/1.0 the end of the connection is the end of the response: only a reset differs.
     let chunked = "Transfer-Encoding: chunked\r\n\r\n";
     for (end, is_cut) in [("5\r\nagain\r\n", true), ("5\r\nagain\r\n0\r\n\r\n", false)] {
         let seen = Gate::new();
-        let begin = send(format!("{KEPT}{chunked}5\r\nfirst\r\n"));
+        let begin = send(format!("{KEEP_ALIVE}{chunked}5\r\nfirst\r\n"));
         let steps = [expect("GET /page "), begin, wait(&seen), send(end), close()];
         let origin = Origin::script(steps);
         let sideman = Settings::before(&origin.url()).start();
@@ -109,22 +109,22 @@ fn truncated_response_is_reset_for_http_1_0_clients() {
 fn response_aborted_by_shutdown_is_recognised_as_truncated() {
     let origin = Origin::script([
         expect("GET /page "),
-        send(format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")),
+        send(format!("{KEEP_ALIVE}Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")),
         until_closed(),
     ]);
     let sideman = Settings::before(&origin.url()).set("shutdown.timeout", "100ms").start();
     let mut client = sideman.connect();
     client.send("GET /page HTTP/1.0\r\nHost: example.test\r\n\r\n").until("first");
-    assert_eq!(sideman.leave().0, Some(3));
+    assert_eq!(sideman.shut_down().0, Some(3));
     client.until_reset();
 }
 
 #[test]
 fn truncated_short_response_is_an_error() {
-    // Either nothing was passed on yet and it is 502, or it ends before its length.
+    // Either nothing was forwarded yet and it is 502, or the response ends before its length.
     let origin = Origin::script([
         expect("GET / "),
-        send(format!("{KEPT}Content-Length: 10\r\n\r\nfirst")),
+        send(format!("{KEEP_ALIVE}Content-Length: 10\r\n\r\nfirst")),
         close(),
     ]);
     let sideman = Settings::before(&origin.url()).start();
@@ -143,12 +143,16 @@ fn sends_more_than_its_length() {
     let origin = Origin::scripts([
         vec![
             expect("GET /1 "),
-            send(format!("{KEPT}Content-Length: 5\r\n\r\n{extra}")),
-            // Not used again.
+            send(format!("{KEEP_ALIVE}Content-Length: 5\r\n\r\n{extra}")),
+            // The connection is not reused.
             until_closed(),
             open(&done),
         ],
-        vec![expect("GET /2 "), send(format!("{KEPT}Content-Length: 4\r\n\r\ngood")), close()],
+        vec![
+            expect("GET /2 "),
+            send(format!("{KEEP_ALIVE}Content-Length: 4\r\n\r\ngood")),
+            close(),
+        ],
     ]);
     let sideman = Settings::before(&origin.url()).start();
     let mut client = sideman.connect();
@@ -160,13 +164,17 @@ fn sends_more_than_its_length() {
 #[test]
 fn sends_a_body_where_none_may_be() {
     for (method, head) in [
-        ("HEAD", format!("{KEPT}Content-Length: 4\r\n\r\n")),
+        ("HEAD", format!("{KEEP_ALIVE}Content-Length: 4\r\n\r\n")),
         ("GET", "HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n\r\n".to_owned()),
         ("GET", "HTTP/1.1 304 Not Modified\r\nConnection: keep-alive\r\n\r\n".to_owned()),
     ] {
         let origin = Origin::scripts([
             vec![expect(&format!("{method} /1 ")), send(format!("{head}evil")), until_closed()],
-            vec![expect("GET /2 "), send(format!("{KEPT}Content-Length: 4\r\n\r\ngood")), close()],
+            vec![
+                expect("GET /2 "),
+                send(format!("{KEEP_ALIVE}Content-Length: 4\r\n\r\ngood")),
+                close(),
+            ],
         ]);
         let sideman = Settings::before(&origin.url()).start();
         let mut client = sideman.connect();
@@ -177,19 +185,23 @@ fn sends_a_body_where_none_may_be() {
 
 #[test]
 fn bytes_after_the_response_are_refused() {
-    // Too late for the answer, and before the next request: such a connection is not to be used.
+    // Too late for the response, and before the next request: such a connection must not be reused.
     let late = Gate::new();
     let sent = Gate::new();
     let origin = Origin::scripts([
         vec![
             expect("GET /1 "),
-            send(format!("{KEPT}Content-Length: 5\r\n\r\nhello")),
+            send(format!("{KEEP_ALIVE}Content-Length: 5\r\n\r\nhello")),
             wait(&late),
             send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 4\r\n\r\nevil"),
             open(&sent),
             until_closed(),
         ],
-        vec![expect("GET /2 "), send(format!("{KEPT}Content-Length: 4\r\n\r\ngood")), close()],
+        vec![
+            expect("GET /2 "),
+            send(format!("{KEEP_ALIVE}Content-Length: 4\r\n\r\ngood")),
+            close(),
+        ],
     ]);
     let sideman = Settings::before(&origin.url()).set("server.workers", "1").start();
     let mut client = sideman.connect();

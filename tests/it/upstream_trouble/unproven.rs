@@ -1,14 +1,14 @@
-//! Connections that an application seems to keep and does not: uWSGI's `--http-socket` answers
-//! HTTP/1.1 with a length, and closes. What can't be sent again must not be risked on one.
+//! Connections that look like keep-alive and are closed: uWSGI's `--http-socket` responds
+//! over HTTP/1.1 with a length, and closes. Requests that cannot be retried must not use one.
 
 use std::time::{Duration, Instant};
 
 use crate::support::{App, Origin, Settings, Sideman, body, close, eventually, expect, send};
 
-/// Says nothing about its connection, which HTTP/1.1 then keeps.
+/// Has no Connection header, which means keep-alive in HTTP/1.1.
 const SILENT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
-/// One worker with one pool; its connections don't end by age here.
+/// One worker with one pool; its connections are not closed because of age here.
 fn start(application: &str) -> Sideman {
     Settings::before(application)
         .set("server.workers", "1")
@@ -21,7 +21,7 @@ fn post_uses_an_idle_connection() {
     let application = App::start(|_| SILENT.into());
     let sideman = start(&application.url());
     let mut client = sideman.connect();
-    // Can be sent again, so it may try one, and shows that it is good.
+    // This request can be retried, so it may use an unproven connection, and proves it.
     assert_eq!(client.get("/").text(), "hello");
     assert_eq!(client.get("/").text(), "hello");
     for _ in 0..3 {
@@ -50,7 +50,7 @@ fn post_avoids_idle_connections_of_a_closing_application() {
     let origin = Origin::scripts([script(), script(), script(), script(), script()]);
     let sideman = start(&origin.url());
     let mut client = sideman.connect();
-    // Each may come before the close is known of.
+    // Each may arrive before the close is noticed.
     for _ in 0..5 {
         assert_eq!(client.post("/", "", b"order").text(), "hello");
     }
@@ -89,10 +89,10 @@ fn closed_idle_connection_revokes_the_proof() {
     let sideman = start(&origin.url());
     let mut client = sideman.connect();
     assert_eq!(client.get("/1").text(), "hello");
-    // Over the same connection, which is thereby known to be kept.
+    // Over the same connection, which is now proven to be kept alive.
     assert_eq!(client.get("/2").text(), "hello");
     assert_eq!(client.post("/3", "", b"order").text(), "hello");
-    // Sent again on a second connection, which nothing has shown to be any better.
+    // Retried on a second connection, which is unproven as well.
     assert_eq!(client.get("/4").text(), "hello");
     assert_eq!(client.post("/5", "", b"order").text(), "hello");
 }

@@ -1,9 +1,9 @@
-//! Requests that are larger than the server at the other end takes.
+//! Requests that are larger than the limit of the uwsgi server.
 
 use super::{both, reply};
 use crate::support::{Settings, Sideman, UwsgiApp};
 
-/// A head so large is refused before the application hears of it, and the events say why.
+/// A head of this size is refused before it is forwarded, and the events name the reason.
 #[track_caller]
 fn check_refused(sideman: &Sideman, app: &UwsgiApp, field: &str, event: &str) {
     let before = app.connections();

@@ -1,11 +1,11 @@
-//! What of a request arrives as which variable.
+//! The variables of a forwarded request.
 
 use std::sync::{Arc, Mutex};
 
 use super::{both, reply};
 use crate::support::{After, Packet, Settings, UwsgiApp, pattern};
 
-/// What arrives at an application when a client sends these bytes: the same over TCP and over a unix
+/// The packet that arrives at an application when a client sends these bytes: the same over TCP and over a unix
 /// socket.
 #[track_caller]
 fn arrived(settings: impl Fn(Settings) -> Settings, request: impl AsRef<[u8]>) -> Packet {
@@ -23,7 +23,7 @@ fn arrived(settings: impl Fn(Settings) -> Settings, request: impl AsRef<[u8]>) -
     }
     let mut packets = std::mem::take(&mut *packets.lock().unwrap());
     let (mut second, mut first) = (packets.pop().unwrap(), packets.pop().unwrap());
-    // Each of the two programs has ports and ids of its own.
+    // Each of the two programs has its own ports and ids.
     for key in [
         "REMOTE_PORT",
         "SERVER_PORT",
@@ -42,7 +42,7 @@ fn arrived(settings: impl Fn(Settings) -> Settings, request: impl AsRef<[u8]>) -
     first
 }
 
-/// Each of these variables has this value, or is not there.
+/// Checks that each of these variables has this value, or is missing.
 #[track_caller]
 fn check(packet: &Packet, expected: &[(&str, Option<&str>)]) {
     for (key, value) in expected {
@@ -113,7 +113,7 @@ fn upload_arrives_as_a_packet_and_a_body() {
 #[test]
 fn load_balancer_headers_become_variables() {
     let trusting = |settings: Settings| settings.set("server.trusted_proxies", "127.0.0.0/8");
-    // The balancer's port is not the client's.
+    // The load balancer's port is not the client's.
     let app = UwsgiApp::tcp(After::Close, |packet| {
         reply(&format!("{:?} {:?}", packet.get("REMOTE_ADDR"), packet.get("REMOTE_PORT")))
     });
@@ -197,14 +197,14 @@ fn gunicorn_decodes_the_path_itself_and_keeps_its_connection() {
     assert_eq!(app.connections(), 1);
     sideman.until_metric("sideman_upstream_connections_reused_total", &[], 5.0);
 
-    // Told to close, because otherwise it would wait for another request.
+    // With `Connection: close`, because otherwise it would wait for another request.
     let sideman = settings.set("upstream.max_idle", "0").start();
     assert_eq!(sideman.get("/a").text(), "/a Some(\"close\")");
 }
 
 #[test]
 fn uwsgi_connection_carries_one_request() {
-    // It keeps its word here, unlike uWSGI: the protocol alone decides.
+    // The connection is kept alive here, unlike with uWSGI: only the protocol decides.
     let app = UwsgiApp::tcp(After::Keep, |_| {
         b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello".to_vec()
     });

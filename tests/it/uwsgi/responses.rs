@@ -1,9 +1,9 @@
-//! Answers in every form that there is, and those that come before the request is over.
+//! Responses in every form, and responses before the end of the request.
 
 use super::both;
 use crate::support::{
-    After, Origin, Protocol, Settings, Step, UwsgiApp, Way, half_close, packet, pattern, receive,
-    reset, send, until_closed,
+    After, Origin, Protocol, Settings, Step, Transport, UwsgiApp, half_close, packet, pattern,
+    receive, reset, send, until_closed,
 };
 
 #[test]
@@ -84,7 +84,7 @@ fn an_http_application_still_needs_its_status_line() {
 
 const REFUSAL: &str = "HTTP/1.1 413 Payload Too Large\r\nContent-Length: 5\r\n\r\nno!!!";
 
-/// Sends a body that a unix socket's buffers do not hold: writing it must fail.
+/// Sends a body that is larger than a unix socket's buffers: writing it must fail.
 #[track_caller]
 fn check_refusal(url: &str) {
     let sideman = Settings::before(url).start();
@@ -94,8 +94,8 @@ fn check_refusal(url: &str) {
     }
 }
 
-/// uWSGI answers 401 or 413 and closes, without having read the body: Linux makes a reset of that,
-/// and the answer before it must not be lost.
+/// uWSGI responds with 401 or 413 and closes, without having read the body: Linux makes a reset of that,
+/// and the response before it must not be lost.
 #[test]
 fn response_before_the_body_is_read_is_delivered() {
     check_refusal(&UwsgiApp::tcp(After::CloseUnread, |_| REFUSAL.into()).url());
@@ -107,8 +107,8 @@ fn response_before_a_reset_or_a_stopped_read_is_delivered() {
     let ends = [vec![reset()], vec![half_close(), until_closed()]];
     for end in ends {
         let script: Vec<Step> = [packet(), send(REFUSAL)].into_iter().chain(end).collect();
-        let way = Way { protocol: Protocol::Uwsgi, is_unix: false };
-        let origin = Origin::reached(way, std::iter::repeat_n(script, 10));
+        let transport = Transport { protocol: Protocol::Uwsgi, is_unix: false };
+        let origin = Origin::reached(transport, std::iter::repeat_n(script, 10));
         check_refusal(&origin.url());
     }
 }

@@ -1,4 +1,4 @@
-//! Where the limits of the real servers are, and what they make of what they are sent.
+//! The limits of real servers, and how they treat forwarded requests.
 
 use crate::support::{Django, Server, Sideman, Wsgi, pattern};
 
@@ -12,19 +12,19 @@ fn start(server: Server, buffer_size: &str) -> Option<(Sideman, Wsgi)> {
     Some((settings.start().until_ready(), wsgi))
 }
 
-/// The number in `text` behind `word`.
+/// The number in `text` after `word`.
 #[track_caller]
 fn number_behind(text: &str, word: &str) -> usize {
     let (_, rest) = text.split_once(word).unwrap_or_else(|| panic!("{word:?} in {text:?}"));
     rest.split(|byte: char| !byte.is_ascii_digit()).next().unwrap().parse().unwrap()
 }
 
-/// A head of as many bytes as uWSGI takes is answered by Django, and one more is refused here. With
-/// a wider limit here, uWSGI drops that one: the limit is where it ought to be.
+/// Django responds to a head of exactly uWSGI's limit, and Sideman refuses one more byte. With
+/// a higher limit in Sideman, uWSGI drops that head: both limits are equal.
 #[test]
 fn head_over_the_uwsgi_buffer_is_refused() {
     let Some((sideman, wsgi)) = start(Server::UwsgiPackets, "auto") else { return };
-    // Nothing else may change: through a balancer, the client's port is not among the variables.
+    // All other variables are fixed: through a load balancer, the client's port is not among them.
     let ask = |sideman: &Sideman, length: usize| {
         let fields = format!(
             "X-Forwarded-For: 203.0.113.7\r\nX-Request-ID: fixed\r\nX-Filler: {}\r\n",
@@ -46,7 +46,7 @@ fn head_over_the_uwsgi_buffer_is_refused() {
     assert_eq!(ask(&wide, room + 1), 502);
 }
 
-/// By HTTP nobody knows its limit here: the event names it.
+/// Over HTTP Sideman does not know uWSGI's limit: the event names it.
 #[test]
 fn head_over_the_buffer_of_an_http_socket_is_refused() {
     let Some(django) = Django::prepared() else { return };
@@ -64,7 +64,7 @@ fn head_over_the_buffer_of_an_http_socket_is_refused() {
 fn as_many_fields_as_a_client_may_send() {
     for server in [Server::UwsgiPackets, Server::GunicornPackets] {
         let Some((sideman, _wsgi)) = start(server, "8KiB") else { return };
-        // With Host, as many as are taken from a client.
+        // With Host, as many as a client may send.
         let fields: String = (0..99).map(|number| format!("X-{number}: {number}\r\n")).collect();
         let response = sideman.connect().ask("GET", "/echo", &fields);
         assert_eq!(response.status, 200, "{server:?}: {}", response.text());
@@ -72,7 +72,7 @@ fn as_many_fields_as_a_client_may_send() {
     }
 }
 
-/// What a page sees does not depend on who serves it, or by which protocol.
+/// The received request does not depend on the server or the protocol.
 #[test]
 fn decoded_paths_are_the_same_at_every_server() {
     const PATHS: [(&str, &str); 8] = [
@@ -128,7 +128,7 @@ fn client_scheme_and_port() {
         assert_eq!(echo["secure"], true, "{server:?}");
         assert_eq!(echo["url"], "https://example.test/echo", "{server:?}");
         assert_eq!(echo["meta"]["HTTP_X_FORWARDED_FOR"], "203.0.113.7", "{server:?}");
-        // gunicorn knows its own peer alone.
+        // gunicorn only knows the address of its peer.
         if server.flavour() == "uwsgi" {
             assert_eq!(echo["meta"]["REMOTE_ADDR"], "203.0.113.7", "{server:?}");
         }

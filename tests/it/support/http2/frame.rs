@@ -1,4 +1,4 @@
-//! Frames of HTTP/2 (RFC 9113, 4 and 6), written and read without checking what they mean.
+//! HTTP/2 frames (RFC 9113, 4 and 6), written and read without checking their meaning.
 
 /// The kinds of frames (RFC 9113, 6).
 pub(crate) mod kind {
@@ -22,7 +22,7 @@ pub(crate) mod flag {
     pub(crate) const PADDED: u8 = 8;
 }
 
-/// Why a stream or a connection was ended (RFC 9113, 7).
+/// The error codes of streams and connections (RFC 9113, 7).
 pub(crate) mod code {
     pub(crate) const NO_ERROR: u32 = 0;
     pub(crate) const PROTOCOL_ERROR: u32 = 1;
@@ -79,7 +79,7 @@ impl Frame {
         self.flags & flag != 0
     }
 
-    /// The number that begins at this place of the payload.
+    /// The number at this position of the payload.
     pub(crate) fn number(&self, at: usize) -> u32 {
         number(&self.payload[at..at + 4])
     }

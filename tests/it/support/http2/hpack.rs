@@ -1,4 +1,4 @@
-//! The compression of header fields (RFC 7541): writes literals, reads everything.
+//! Header compression (RFC 7541): writes literals, reads everything.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,7 +10,7 @@ pub(crate) struct Decoder {
     codes: HashMap<(u8, u32), usize>,
 }
 
-/// What the table of recent fields may hold, by default.
+/// The default size limit of the dynamic table.
 const ROOM: usize = 4096;
 
 // === impl Decoder ===
@@ -90,7 +90,7 @@ pub(crate) fn encode(fields: &[(&str, &str)]) -> Vec<u8> {
     for (name, value) in fields {
         block.push(0);
         for text in [name, value] {
-            // As everywhere in these tests: each character is a byte.
+            // Like in all helpers: each character is a byte.
             let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(c).unwrap()).collect();
             put_integer(&mut block, 0, 7, bytes.len());
             block.extend(bytes);
@@ -135,7 +135,7 @@ fn integer(block: &mut &[u8], prefix: u32) -> usize {
     number
 }
 
-/// What a field takes of a table (RFC 7541, 4.1).
+/// The size of a field in a table (RFC 7541, 4.1).
 fn size((name, value): &(String, String)) -> usize {
     name.len() + value.len() + 32
 }
@@ -192,7 +192,7 @@ const STATIC: [(&str, &str); 61] = [
     ("via", ""), ("www-authenticate", ""),
 ];
 
-/// RFC 7541, C.6.1 and C.6.2: a Huffman-coded response, and one that refers to it.
+/// RFC 7541, C.6.1 and C.6.2: a Huffman-coded response, and one that references it.
 #[test]
 fn rfc_7541_examples_are_decoded() {
     let first = [

@@ -1,4 +1,4 @@
-//! A client of HTTP/2 that writes exactly the frames it is told to, and keeps what comes for each
+//! An HTTP/2 client that writes exactly the given frames, and keeps the responses of each
 //! stream.
 
 pub(crate) mod frame;
@@ -27,25 +27,25 @@ pub(crate) struct Http2 {
     buffer: Vec<u8>,
     decoder: Decoder,
     responses: BTreeMap<u32, Http2Response>,
-    /// The block of a HEADERS frame whose continuation is to come.
+    /// The block of a HEADERS frame whose continuation follows.
     block: Option<Frame>,
     next: u32,
-    /// Bytes of bodies that the server takes now: altogether, for a new stream, for each stream.
+    /// Bytes of bodies that the server accepts now: in total, for a new stream, for each stream.
     window: i64,
     first_window: i64,
     windows: BTreeMap<u32, i64>,
-    /// What the server has set.
+    /// The settings of the server.
     pub(crate) settings: BTreeMap<u16, u32>,
-    /// Settings of ours that it has taken note of.
+    /// Our settings that it has acknowledged.
     pub(crate) acknowledged: usize,
     pub(crate) pongs: usize,
-    /// The last stream that counts and the code of each.
+    /// The last accepted stream and the error code of each GOAWAY.
     pub(crate) goaways: Vec<(u32, u32)>,
-    /// Streams in the order in which pieces of their bodies came.
+    /// Streams in the order in which parts of their bodies arrived.
     pub(crate) order: VecDeque<u32>,
-    /// Whether bodies are taken as they come.
+    /// Whether bodies are read as they arrive.
     takes: bool,
-    /// Whether pings are answered.
+    /// Whether pings get a reply.
     pongs_back: bool,
     is_gone: bool,
 }
@@ -53,7 +53,7 @@ pub(crate) struct Http2 {
 // === impl Http2 ===
 
 impl Http2 {
-    /// Connects and begins as most clients do.
+    /// Connects and begins like most clients.
     #[track_caller]
     pub(crate) fn connect(address: SocketAddr) -> Self {
         Self::with(address, &[])
@@ -132,7 +132,7 @@ impl Http2 {
         self.next - 2
     }
 
-    /// A request with exactly these fields; `ends` tells that no body follows.
+    /// A request with exactly these fields; `ends` means that no body follows.
     #[track_caller]
     pub(crate) fn open(&mut self, fields: &[(&str, &str)], ends: bool) -> u32 {
         let stream = self.new_stream();
@@ -279,7 +279,7 @@ impl Http2 {
     }
 
     /// Closes the connection with a reset.
-    pub(crate) fn leave(self) {
+    pub(crate) fn reset_connection(self) {
         let socket = socket2::SockRef::from(&self.stream);
         socket.set_linger(Some(Duration::ZERO)).unwrap();
     }
