@@ -10,6 +10,7 @@ mod warnings;
 mod conflict;
 mod constraints;
 mod draft;
+mod rate_limit;
 mod read;
 
 mod environment;

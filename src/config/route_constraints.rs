@@ -8,7 +8,7 @@ use crate::plan::{
 use super::{
     conflict::{Conflict, twice, when},
     draft::{Draft, PrefixedDirectory},
-    header_edit, own_address,
+    header_edit, own_address, rate_limit,
     route_draft::RouteDraft,
     servers,
 };
@@ -59,6 +59,18 @@ pub(super) const ROUTE_CONSTRAINTS: &[RouteConstraint] = &[
             let has_files =
                 !route.files.is_empty() || !route.media.is_empty() || route.file.is_some();
             when(!has_files, "none of files, media and file is set: set one, or remove this")
+        },
+    },
+    RouteConstraint {
+        leaf: "rate_limit_exempt",
+        conflicts: |draft, route| {
+            rate_limit::without_limit(draft, !route.policies.rate_limit.exempt.is_empty())
+        },
+    },
+    RouteConstraint {
+        leaf: "rate_limit_dry_run",
+        conflicts: |draft, route| {
+            rate_limit::without_limit(draft, route.policies.rate_limit.is_dry_run == Some(true))
         },
     },
     RouteConstraint {

@@ -219,6 +219,10 @@ kinds! {
     AccessDenied: row("access_denied", Client, 403, "Access to this address is not allowed from yours.")
         .advice("if this client should have access, add its network to allow of the route; if the address is that of a \
             proxy, add the proxy to server.trusted_proxies");
+    /// The request exceeds the `rate_limit` of its route.
+    RateLimited: row("rate_limited", Client, 429, "Too many requests. Please try again later.")
+        .advice("raise rate_limit of the route if such clients are legitimate, or add their network to \
+            rate_limit_exempt");
     /// HTTP/1.1 without `Host` (RFC 9112, 3.2).
     HostMissing: row("host_missing", Client, 400, "The request has no Host header.").closes();
     /// The request has more than one `Host`.

@@ -18,6 +18,8 @@ pub struct Error {
     unsent: bool,
     /// The invalid byte, and the number of bytes before it.
     byte: Option<(u8, usize)>,
+    /// Replaces the seconds in `Retry-After` of its kind.
+    retry_after: Option<u32>,
     cause: Option<io::Error>,
 }
 
@@ -26,12 +28,12 @@ pub struct Error {
 impl Error {
     /// Creates a failure without an underlying I/O error.
     pub fn new(kind: FailureKind) -> Self {
-        Self { kind, unsent: false, byte: None, cause: None }
+        Self { kind, unsent: false, byte: None, retry_after: None, cause: None }
     }
 
     /// Creates a failure with its underlying I/O error.
     pub fn io(kind: FailureKind, cause: io::Error) -> Self {
-        Self { kind, unsent: false, byte: None, cause: Some(cause) }
+        Self { kind, unsent: false, byte: None, retry_after: None, cause: Some(cause) }
     }
 
     /// Marks that the application cannot have acted on the request.
@@ -46,6 +48,18 @@ impl Error {
     pub fn at(mut self, byte: u8, at: usize) -> Self {
         self.byte = Some((byte, at));
         self
+    }
+
+    /// Stores the seconds after which the same request succeeds.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Returns the seconds for `Retry-After`, if the response must have it.
+    pub fn seconds_to_retry(&self) -> Option<u32> {
+        self.retry_after.or(self.kind.row().retry_after)
     }
 
     /// Returns the invalid byte, and the number of bytes before it.

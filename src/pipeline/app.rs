@@ -134,7 +134,7 @@ impl App {
         let is_same_trust = trust(&plan.server) == trust(&self.plan.server);
         let warned = if is_same_trust { Arc::clone(&self.warned) } else { Arc::default() };
         Self {
-            routes: Arc::new(RouteTable::new(&plan)),
+            routes: Arc::new(RouteTable::after(&plan, &self.routes)),
             backends,
             routed: fleets,
             fallback,

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use http_body::Body as _;
 
-use super::{forward, request_context::RequestContext, worker_state::WorkerState};
+use super::{client_network, forward, request_context::RequestContext, worker_state::WorkerState};
 use crate::{
     body::{Body, BodyBuffers, Pressure, RequestBody, SlowClientLimits},
     error::{Error, FailureKind},
-    plan::{ClientNetwork, Streaming},
+    plan::Streaming,
     upstream::{RequestFraming, UpstreamClient},
 };
 
@@ -70,10 +70,8 @@ pub(super) async fn response(
 /// Returns the buffers for the bodies of this request's client. Behind a proxy that does not name the client, there is
 /// no per-client limit.
 fn buffers(local: &WorkerState, context: &RequestContext) -> BodyBuffers {
-    let is_proxy = context.is_trusted
-        && (context.client == context.connection.address || local.app.is_trusted(context.client));
-    match is_proxy {
-        true => local.app.buffers.clone(),
-        false => local.app.buffers.of_client(ClientNetwork::of(context.client)),
+    match client_network::of(context) {
+        None => local.app.buffers.clone(),
+        Some(client) => local.app.buffers.of_client(client),
     }
 }

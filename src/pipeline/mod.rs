@@ -4,6 +4,7 @@
 //! 2. [`routes`] finds what the routes set for it, by its host and its path, which [`normal_path`] has decoded once.
 //!    [`own_paths`] has those of [`health`] checks and files.
 //! 3. [`guard`], [`hosts`], [`loops`] and [`access`] refuse requests that must not go further; [`redirect`] redirects to https.
+//!    [`rate_limit`] counts a request with the [`rate_limiter`] of its route.
 //! 4. An action responds: [`files`] finds the file and selects the part of it to send, [`own_response`] is a redirect or a
 //!    fixed text. Or [`proxy`] sends the request to the application:
 //!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
@@ -19,6 +20,7 @@
 mod accel;
 mod access;
 mod app;
+mod client_network;
 mod collect;
 mod connection_info;
 mod drain_body;
@@ -40,6 +42,8 @@ mod own_paths;
 mod own_response;
 mod pages;
 mod proxy;
+mod rate_limit;
+mod rate_limiter;
 mod redirect;
 mod replacements;
 mod request;
@@ -146,7 +150,10 @@ async fn respond(
     }
     // The context is written to while these are borrowed.
     let (path, policies) = (Rc::clone(&context.path), Rc::clone(&context.policies));
-    for action in &policies.actions {
+    for (index, action) in policies.actions.iter().enumerate() {
+        if let Some(limit) = policies.rate_limit.as_ref().filter(|one| one.first_action == index) {
+            rate_limit::check(context, limit)?;
+        }
         match action {
             Action::Files { store_kind, root, prefix, missing } => {
                 let (store_kind, root) = (*store_kind, *root);

@@ -10,6 +10,7 @@ mod files;
 mod listen;
 mod log;
 mod memory;
+mod rate_limit;
 mod routes;
 mod tls;
 mod upstream;
@@ -27,6 +28,7 @@ pub use self::{
         WhenSlow,
     },
     memory::MemorySettings,
+    rate_limit::{RateLimit, RateLimitKey, RateLimitPolicy, RateLimitSetting},
     routes::{
         AccessRules, FixedResponse, HeaderEdit, HeaderText, HostHeader, MissingFile, PageSettings,
         PathExpression, PathPattern, Placeholder, Route, RouteAction, RouteMatcher, RoutePolicies,

@@ -11,6 +11,8 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 use regex::bytes::Regex;
 
+use super::rate_limit::RateLimitPolicy;
+
 /// A rule for the requests that it matches. What it does not set comes from the next less specific route that matches.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Route {
@@ -123,6 +125,7 @@ pub struct RoutePolicies {
     pub request_headers: Vec<HeaderEdit>,
     /// Changes of the response's header fields, in order.
     pub response_headers: Vec<HeaderEdit>,
+    pub rate_limit: RateLimitPolicy,
 }
 
 /// The clients that may send a request.

@@ -318,6 +318,8 @@ impl Collector for Scrape {
         self.counter(e, names::UPSTREAM_RETRIES, |shard| &shard.upstream_retries)?;
         self.application(e)?;
         self.counter(e, names::HEADERS_DROPPED, |shard| &shard.headers_dropped)?;
+        self.counter(e, names::RATE_LIMIT_DRY_RUNS, |shard| &shard.rate_limit_dry_runs)?;
+        self.counter(e, names::RATE_LIMIT_EVICTIONS, |shard| &shard.rate_limit_evictions)?;
         self.counter(e, names::FILE_STORE_HITS, |shard| &shard.file_store_hits)?;
         self.counter(e, names::FILE_STORE_MISSES, |shard| &shard.file_store_misses)?;
         self.stores(e)?;

@@ -78,6 +78,8 @@ pub struct WorkerMetrics {
     pub tunnels: Counter,
     pub tunnels_opened: Counter,
     pub headers_dropped: Counter,
+    pub rate_limit_dry_runs: Counter,
+    pub rate_limit_evictions: Counter,
     pub file_store_hits: Counter,
     pub file_store_misses: Counter,
     pub found_in_directory: Counter,

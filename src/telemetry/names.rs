@@ -93,6 +93,14 @@ pub const HEADERS_DROPPED: MetricName = counter(
     "sideman_request_headers_dropped",
     "Request headers not passed to the application: forged forwarding headers, names with underscores",
 );
+pub const RATE_LIMIT_DRY_RUNS: MetricName = counter(
+    "sideman_rate_limit_dry_runs",
+    "Requests over the rate_limit of their route that were allowed (rate_limit_dry_run)",
+);
+pub const RATE_LIMIT_EVICTIONS: MetricName = counter(
+    "sideman_rate_limit_evictions",
+    "Clients (or other keys) that may send a whole burst again, because a rate limit had too many of them at once",
+);
 pub const RECEIVED_BYTES: MetricName =
     counter("sideman_received_bytes", "Bytes read from clients, heads included");
 pub const SENT_BYTES: MetricName =
@@ -379,6 +387,8 @@ pub const SECTIONS: &[(&str, &[MetricName])] = &[
             REQUESTS_IN_FLIGHT,
             ERRORS,
             HEADERS_DROPPED,
+            RATE_LIMIT_DRY_RUNS,
+            RATE_LIMIT_EVICTIONS,
             RECEIVED_BYTES,
             SENT_BYTES,
         ],

@@ -27,6 +27,7 @@ pub(super) const ERRORS: &[SettingKey] = &[
     page::<413>("errors.413", "The body is longer than server.max_body."),
     page::<414>("errors.414", "The request line is longer than server.max_request_line."),
     page::<421>("errors.421", "The host is not among server.allowed_hosts."),
+    page::<429>("errors.429", "The request exceeds the rate_limit of its route."),
     page::<431>(
         "errors.431",
         "The head exceeds server.max_head, max_header or max_headers, or a limit of the application.",

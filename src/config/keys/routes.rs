@@ -9,7 +9,8 @@ use super::{
 use crate::config::{
     address,
     format::{BoolFormat, ChoiceFormat},
-    forwarding, header_edit, host, path, path_pattern, route_action, route_match, servers,
+    forwarding, header_edit, host, path, path_pattern, rate_limit, route_action, route_match,
+    servers,
 };
 
 /// The settings of a route.
@@ -217,6 +218,33 @@ pub(super) const ROUTE: &[SettingKey] = &[
         }),
         doc: "Maximum number of requests in flight at each server of upstream, in place of upstream.max_in_flight. \
               Beside upstream; with the address of the application, it keeps workers free for other requests.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.rate_limit",
+        kind: &SingleValue(rate_limit::RATE_LIMIT, |to, limit| {
+            to.route.policies.rate_limit.limit = Some(limit);
+        }),
+        doc: "Maximum rate of the requests with one key; more get 429. key is client (an IPv4 address or an IPv6 /64), \
+              host, or a header, without which a request is not limited. burst more requests may arrive at once; \
+              without it, as many arrive at once as the rate says. Files are limited only by a route that names them. \
+              off disables the limit of less specific routes.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.rate_limit_exempt",
+        kind: &ListValue::at_least_one(address::NETWORKS, |to, networks| {
+            to.route.policies.rate_limit.exempt = networks.concat();
+        }),
+        doc: "The networks of the clients that rate_limit does not apply to.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.rate_limit_dry_run",
+        kind: &SingleValue(BoolFormat, |to, on| {
+            to.route.policies.rate_limit.is_dry_run = Some(on);
+        }),
+        doc: "Whether requests over the limit are counted and logged, but not refused.",
         ..SettingKey::BLANK
     },
     SettingKey {

@@ -11,6 +11,7 @@ mod memo;
 mod model;
 mod path_index;
 mod policies;
+mod route_limit;
 mod rule;
 mod table;
 
@@ -18,6 +19,7 @@ pub use self::explain::matching_routes;
 pub(super) use self::{
     memo::RouteMemo,
     policies::{Action, Forwarding, Policies, PrefixReplacement, RedirectAction},
+    route_limit::RouteLimit,
     rule::RouteQuery,
     table::RouteTable,
 };

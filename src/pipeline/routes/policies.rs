@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    route_limit::RouteLimit,
     rule::{Rule, RuleId},
     table::RouteTable,
 };
@@ -31,6 +32,7 @@ pub(in crate::pipeline) struct Policies {
     pub(in crate::pipeline) forwarding: Forwarding,
     /// Those of less specific routes come first.
     pub(in crate::pipeline) response_headers: Vec<HeaderEdit>,
+    pub(in crate::pipeline) rate_limit: Option<RouteLimit>,
 }
 
 /// What an application gets in place of parts of the request.
@@ -133,6 +135,7 @@ impl Policies {
                 headers: in_order(&request_headers),
             },
             response_headers: in_order(&response_headers),
+            rate_limit: RouteLimit::resolve(table.routes_of(rules)),
         }
     }
 
@@ -147,6 +150,7 @@ impl Policies {
             timeouts: RequestTimeouts::default(),
             forwarding: Forwarding::default(),
             response_headers: Vec::new(),
+            rate_limit: None,
         }
     }
 

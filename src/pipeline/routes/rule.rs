@@ -5,7 +5,10 @@ use std::{net::IpAddr, sync::Arc};
 use http::Method;
 use ipnet::IpNet;
 
-use crate::plan::{PathExpression, RouteAction, RoutePolicies};
+use crate::{
+    pipeline::rate_limiter::RateLimiter,
+    plan::{PathExpression, RouteAction, RoutePolicies},
+};
 
 /// The index of a rule in the table.
 pub(super) type RuleId = usize;
@@ -19,6 +22,8 @@ pub(super) struct TableRoute {
     pub(super) clients: Vec<IpNet>,
     pub(super) action: Option<RouteAction>,
     pub(super) policies: RoutePolicies,
+    /// The limiter of its rate limit, if it sets one.
+    pub(super) limiter: Option<Arc<RateLimiter>>,
 }
 
 /// One pattern of one route.
@@ -31,6 +36,8 @@ pub(super) struct Rule {
     pub(super) replaced: usize,
     /// The expression that matched, if the pattern is one.
     pub(super) expression: Option<PathExpression>,
+    /// Whether the pattern is narrower than `/`.
+    pub(super) names_path: bool,
 }
 
 /// What a lookup needs to know about a request.

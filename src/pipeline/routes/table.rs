@@ -1,11 +1,19 @@
 //! All routes of a plan, in the form that lookups need.
 
+use std::sync::Arc;
+
 use super::{
     host_index::HostIndex,
     path_index::PathIndex,
     rule::{RouteQuery, Rule, RuleId, TableRoute},
 };
-use crate::plan::{FileSettings, MissingFile, PathPattern, Plan, RouteAction, RoutePolicies};
+use crate::{
+    pipeline::rate_limiter::RateLimiter,
+    plan::{
+        FileSettings, MissingFile, PathPattern, Plan, RateLimitSetting, Route, RouteAction,
+        RoutePolicies,
+    },
+};
 
 /// All routes, ready for lookups.
 #[derive(Debug, Default)]
@@ -22,6 +30,11 @@ pub(in crate::pipeline) struct RouteTable {
 impl RouteTable {
     /// Creates the table of a plan.
     pub(in crate::pipeline) fn new(plan: &Plan) -> Self {
+        Self::after(plan, &Self::default())
+    }
+
+    /// Creates the table of a plan that replaces another one. Rate limits whose settings are unchanged keep their state.
+    pub(in crate::pipeline) fn after(plan: &Plan, previous: &Self) -> Self {
         let mut table = Self { paths: vec![PathIndex::default()], ..Self::default() };
         // Of two rules with equal patterns the first one is more specific, so named routes come before sections. Those
         // with methods or clients come before those without.
@@ -36,6 +49,7 @@ impl RouteTable {
                 clients: route.matcher.clients.clone(),
                 action: route.action.clone(),
                 policies: route.policies.clone(),
+                limiter: previous.limiter(route),
             });
             table.add(index, &route.matcher.hosts, &route.matcher.paths);
         }
@@ -43,6 +57,17 @@ impl RouteTable {
         table.add_files(&plan.media, true);
         table.paths.iter_mut().for_each(PathIndex::finish);
         table
+    }
+
+    /// Returns the limiter for a route: the one in this table, if its limit is the same.
+    fn limiter(&self, route: &Route) -> Option<Arc<RateLimiter>> {
+        let Some(RateLimitSetting::Limit(limit)) = &route.policies.rate_limit.limit else {
+            return None;
+        };
+        let is_same = |one: &&TableRoute| one.name.as_deref() == Some(route.name.as_str());
+        let known = self.routes.iter().find(is_same).and_then(|one| one.limiter.as_ref());
+        let known = known.filter(|known| known.limit() == limit);
+        Some(known.cloned().unwrap_or_else(|| Arc::new(RateLimiter::new(limit))))
     }
 
     /// Adds the prefixes of a section.
@@ -55,6 +80,7 @@ impl RouteTable {
                 clients: Vec::new(),
                 action: Some(RouteAction::Files { is_media, root, missing: MissingFile::NotFound }),
                 policies: RoutePolicies::default(),
+                limiter: None,
             });
             self.add(index, &[], &[PathPattern::Prefix(settings.prefix.clone())]);
         }
@@ -81,7 +107,8 @@ impl RouteTable {
                 PathPattern::Expression(one) => (1, 1, Some(one.clone())),
             };
             let id = self.rules.len();
-            self.rules.push(Rule { route, prefix, replaced, expression });
+            let names_path = !matches!(pattern, PathPattern::Prefix(prefix) if prefix == "/");
+            self.rules.push(Rule { route, prefix, replaced, expression, names_path });
             for &group in &groups {
                 if let Some(paths) = self.paths.get_mut(group) {
                     paths.add(pattern, id);

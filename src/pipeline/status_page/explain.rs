@@ -88,6 +88,7 @@ mod tests {
             FailureKind::HostNotAllowed,
             FailureKind::AccessDenied,
             FailureKind::HeadTooLarge,
+            FailureKind::RateLimited,
         ];
         for kind in FailureKind::ALL {
             let is_ours = kind.side() != FailureSide::Client
@@ -97,8 +98,9 @@ mod tests {
             assert_eq!(kind.row().advice.is_some(), is_reported, "{kind:?}");
         }
         for kind in limits {
+            let settings = ["server.", "upstream.", "rate_limit of the route"];
             let names_setting =
-                |advice: &str| advice.contains("server.") || advice.contains("upstream.");
+                |advice: &str| settings.iter().any(|setting| advice.contains(setting));
             assert!(kind.row().advice.is_some_and(names_setting), "{kind:?}");
         }
     }

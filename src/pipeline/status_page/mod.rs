@@ -52,7 +52,7 @@ pub(super) fn failure(context: &mut RequestContext, error: &Error) -> Response {
     if let Some(methods) = explain::allow(kind) {
         response.head.headers.insert(header::ALLOW, HeaderValue::from_static(methods));
     }
-    if let Some(seconds) = kind.row().retry_after {
+    if let Some(seconds) = error.seconds_to_retry() {
         response.head.headers.insert(header::RETRY_AFTER, seconds.into());
     }
     response

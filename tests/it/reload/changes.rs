@@ -160,3 +160,22 @@ fn settings_that_need_a_restart_are_kept() {
     assert_eq!(client.post("/", "", b"123456").status, 413);
     assert_eq!(sideman.log_of("/")["status"], 413);
 }
+
+/// Only another limit begins anew.
+#[test]
+fn rate_limits_keep_their_state() {
+    let app = App::saying("well");
+    let file = File::before(&app.url());
+    file.set("route.all.rate_limit", "\"1/h burst=1\"");
+    let sideman = file.start();
+    let mut client = sideman.connect();
+    let mut statuses = || [0; 2].map(|_| client.get("/").status);
+    assert_eq!(statuses(), [200, 200]);
+    file.set("route.all.rate_limit_exempt", "[\"10.0.0.0/8\"]");
+    file.set("route.other.path", "\"/other\"").set("route.other.respond", "\"404\"");
+    assert!(reload(&sideman).starts_with("reloaded; changed: "));
+    assert_eq!(statuses(), [429, 429]);
+    file.set("route.all.rate_limit", "\"1/h burst=0\"");
+    assert_eq!(reload(&sideman), "reloaded; changed: route.all.rate_limit\n");
+    assert_eq!(statuses(), [200, 429]);
+}

@@ -3,4 +3,5 @@
 mod access;
 mod actions;
 mod forwarding;
+mod rate_limit;
 mod site;
