@@ -62,6 +62,13 @@ impl ClientShares {
         false
     }
 
+    /// Adds `amount` to what a client holds, without a limit.
+    pub fn add(&self, share: ClientShare, amount: u64) {
+        if let Some(held) = self.held.get(usize::from(share.0)) {
+            held.fetch_add(amount, Ordering::Relaxed);
+        }
+    }
+
     /// Returns the amount that a client holds.
     pub fn held(&self, share: ClientShare) -> u64 {
         self.held.get(usize::from(share.0)).map_or(0, |held| held.load(Ordering::Relaxed))

@@ -90,6 +90,13 @@ pub(super) struct OrWord<F> {
     pub(super) meant: &'static [&'static str],
 }
 
+/// A part of something, or `off`.
+pub(super) const PERCENT_OR_OFF: OrWord<TextFormat<u8>> = OrWord {
+    format: TextFormat::new("1% to 100%", percent, |percent| format!("{percent}%")),
+    word: "off",
+    meant: &["none", "unlimited", "0%", "0"],
+};
+
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -104,6 +111,15 @@ pub(super) const TIB: u64 = 1 << 40;
 /// A size, or a word for no limit.
 pub(super) const fn size_or(min: u64, max: u64, word: &'static str) -> OrWord<SizeFormat> {
     OrWord { format: SizeFormat(min, max), word, meant: &["0", "0B", "none", "off"] }
+}
+
+/// Reads a percentage.
+fn percent(text: &str) -> Result<u8, String> {
+    let fault = || "must be from 1% to 100%".to_owned();
+    let number = text.strip_suffix('%').ok_or_else(fault)?;
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+    let percent = number.parse().ok().filter(|_| is_number);
+    percent.filter(|percent| (1..=100).contains(percent)).ok_or_else(fault)
 }
 
 /// A time span, or `off` for no limit.

@@ -98,6 +98,7 @@ impl FallbackClient {
                 RequestFraming::None,
                 RequestBody::empty(),
                 SendNotes {
+                    client: None,
                     waited: &Cell::new(None),
                     server: None,
                     timeouts: RequestTimeouts::default(),

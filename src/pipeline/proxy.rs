@@ -3,11 +3,11 @@
 use http::{HeaderMap, StatusCode, header};
 
 use super::{
-    accel, collect, forward, replacements::Replacements, request_context::RequestContext,
-    response::Response, tunnel, worker_state::WorkerState,
+    accel, client_network, collect, forward, replacements::Replacements,
+    request_context::RequestContext, response::Response, tunnel, worker_state::WorkerState,
 };
 use crate::{
-    body::RequestBody,
+    body::{ClientShare, RequestBody},
     error::Error,
     plan::LogField,
     rfc::{response_lines::ResponseLines, trailers},
@@ -46,7 +46,9 @@ pub(super) async fn serve(
     };
     let server = local.log.includes(LogField::Upstream).then_some(&context.server);
     let timeouts = context.policies.timeouts;
-    let notes = SendNotes { waited: &context.queued, server, timeouts, interim: Some(&on_interim) };
+    let client = client_network::of(context).map(ClientShare::of);
+    let notes =
+        SendNotes { client, waited: &context.queued, server, timeouts, interim: Some(&on_interim) };
     let mut reply = upstream.send(&head, framing, body.take(), notes).await?;
     drop(head);
 

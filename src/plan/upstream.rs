@@ -43,6 +43,9 @@ pub struct AdmissionSettings {
     pub queue_timeout: Duration,
     /// How long a request may wait for an unavailable application.
     pub wait: Duration,
+    /// The part of all permits, in percent, that one client may hold while requests of others are queued. `None` is no
+    /// limit.
+    pub client_share: Option<u8>,
 }
 
 /// A probe of a server's health.
@@ -138,6 +141,7 @@ impl UpstreamSettings {
                 queue: 1,
                 queue_timeout: second,
                 wait: second,
+                client_share: None,
             },
             probe: None,
             abort: false,

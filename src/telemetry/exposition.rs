@@ -298,6 +298,7 @@ impl Collector for Scrape {
             ("idle_memory", self.metrics.sum(|shard| &shard.grown)),
             ("connection_share", process.connection_share_exceeded.load(Ordering::Relaxed)),
             ("buffer_share", process.buffers.share_exceeded.load(Ordering::Relaxed)),
+            ("upstream_share", ProcessMetrics::read(&process.servers.share_exceeded)),
         ];
         counters(e, names::CLIENT_LIMITS, "limit", &limits)?;
         self.counter(e, names::CONNECTIONS_SHED, |shard| &shard.shed)?;

@@ -151,6 +151,7 @@ pub const LABELS: &[Label] = &[
             "idle_memory",
             "connection_share",
             "buffer_share",
+            "upstream_share",
         ],
     ),
     label(

@@ -114,6 +114,8 @@ pub struct ServerCounts {
     pub available: AtomicU64,
     pub unavailable: AtomicU64,
     pub ejections: AtomicU64,
+    /// Requests that waited longer because their client held its share of the permits.
+    pub share_exceeded: AtomicU64,
 }
 
 /// Requests and connections that the admin listener refused.

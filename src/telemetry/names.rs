@@ -120,8 +120,9 @@ pub const CLIENT_LIMITS: MetricName = counter(
     "sideman_client_limits",
     "Times that a limit of client connections was reached: max_requests (server.max_requests), max_connections \
      (server.max_connections), descriptors (ulimits.nofile), memory (memory.limit), idle_memory (an idle HTTP/2 \
-     connection was closed because it had many requests at once before), connection_share or buffer_share (one \
-     client exceeded its share of server.max_connections or of buffers.memory)",
+     connection was closed because it had many requests at once before), connection_share, buffer_share or \
+     upstream_share (one client exceeded its share of server.max_connections, of buffers.memory or of \
+     upstream.max_in_flight)",
 )
 .by(&["limit"]);
 pub const CONNECTIONS_SHED: MetricName = counter(

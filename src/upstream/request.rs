@@ -10,7 +10,7 @@ use std::{
 use http::{Method, StatusCode, Version};
 
 use super::backends::UpstreamServer;
-use crate::rfc::response_lines::ResponseLines;
+use crate::{body::ClientShare, rfc::response_lines::ResponseLines};
 
 /// The head of a request. All fields are final: codecs add only those that their wire format needs.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub type OnInterim<'a> = &'a dyn Fn(StatusCode, &ResponseLines);
 /// What the sender of a request needs to know before the response arrives.
 #[derive(Clone, Copy)]
 pub struct SendNotes<'a> {
+    /// The client, if it is known.
+    pub client: Option<ClientShare>,
     /// How long the request waited for a permit, if it had to. Also set if the request fails.
     pub waited: &'a Cell<Option<Duration>>,
     /// Receives the server of the request, if the sender wants it.

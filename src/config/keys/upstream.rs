@@ -10,7 +10,7 @@ use crate::{
     config::{
         format::{
             BoolFormat, ChoiceFormat, DAY, HOUR, KIB, MILLISECOND, MINUTE, NumberFormat, OrNone,
-            OrWord, SECOND, TimeFormat, size_or, time_or_off,
+            OrWord, PERCENT_OR_OFF, SECOND, TimeFormat, size_or, time_or_off,
         },
         path, servers,
     },
@@ -51,6 +51,16 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
             "N",
             "Maximum number of requests in flight at the application: its workers x threads; more are queued",
         ),
+    },
+    SettingKey {
+        name: "upstream.client_share",
+        default: Some(&["50%"]),
+        kind: &SingleValue(PERCENT_OR_OFF, |to, share| {
+            to.plan.upstream.admission.client_share = share;
+        }),
+        doc: "The part of all permits (upstream.max_in_flight x servers) that one client may hold while requests of \
+              other clients are queued: theirs go first. A client that is alone may hold all. off disables the limit.",
+        ..SettingKey::BLANK
     },
     SettingKey {
         name: "upstream.queue",

@@ -37,6 +37,7 @@ pub(super) fn plan(name: &str) -> Plan {
                 queue: 4,
                 queue_timeout: seconds(10),
                 wait: Duration::ZERO,
+                client_share: Some(50),
             },
             trusts_protocol: true,
             tunnel_timeout: seconds(20),

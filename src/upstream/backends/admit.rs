@@ -11,9 +11,10 @@ use tokio::time::timeout_at;
 use super::{
     queue::WaiterId,
     server::{OutageCause, UpstreamServer},
-    state::{Backends, ServerPermit},
+    state::{Backends, ServerPermit, WaitingRequest},
 };
 use crate::{
+    body::ClientShare,
     error::{Error, FailureKind},
     sync::{
         lock,
@@ -44,17 +45,21 @@ impl Backends {
     pub(in crate::upstream) fn try_admit(
         self: &Arc<Self>,
         servers: &[Arc<UpstreamServer>],
+        client: Option<ClientShare>,
     ) -> Option<ServerPermit> {
         if self.waiting.load(Ordering::SeqCst) > 0 {
             return None;
         }
-        self.take(servers)
+        let mut server_permit = self.take(servers)?;
+        server_permit.count_for(client);
+        Some(server_permit)
     }
 
     /// Waits for a permit as long as the settings allow, counted from `since`. Dropping the future leaves the queue.
     pub(in crate::upstream) async fn admit(
         self: &Arc<Self>,
         since: Instant,
+        client: Option<ClientShare>,
     ) -> Result<ServerPermit, Error> {
         let wait_limit = self.wait_limit();
         if let Some(error) = wait_limit.unavailable_error {
@@ -63,7 +68,7 @@ impl Backends {
                 return Err(error);
             }
         }
-        let mut waiting = self.enqueue(since)?;
+        let mut waiting = self.enqueue(since, client)?;
         loop {
             // Servers may become unavailable or available meanwhile, and then another limit applies. If all became
             // unavailable before this request was queued, no other code reports that.
@@ -107,12 +112,20 @@ impl Backends {
             }
             let Some(mut server_permit) = self.take(&self.servers()) else { return };
             loop {
-                let Some(permit_sender) = queue.pop(Instant::now()) else {
+                let limit = self.client_limit();
+                let next = queue.pop(Instant::now(), |waiting| {
+                    waiting.client.is_none_or(|client| self.held_by(client) < limit)
+                });
+                let Some((next, has_overtaken)) = next else {
                     spare = Some(server_permit);
                     break;
                 };
                 self.waiting.store(queue.len(), Ordering::SeqCst);
-                match permit_sender.send(Ok(server_permit)) {
+                if has_overtaken {
+                    self.counts.share_exceeded.fetch_add(1, Ordering::Relaxed);
+                }
+                server_permit.count_for(next.client);
+                match next.permit_sender.send(Ok(server_permit)) {
                     Ok(()) => break,
                     // The request has just left the queue.
                     Err(Ok(returned)) => server_permit = returned,
@@ -125,14 +138,18 @@ impl Backends {
     /// Fails all queued requests.
     pub(super) fn fail_all(&self, error: &Error) {
         let mut queue = lock(&self.queue);
-        for permit_sender in queue.drain() {
+        for waiting in queue.drain() {
             // A request that is no longer queued has dropped its receiver.
-            let _ = permit_sender.send(Err(OutageCause::from(error).error()));
+            let _ = waiting.permit_sender.send(Err(OutageCause::from(error).error()));
         }
         self.waiting.store(0, Ordering::SeqCst);
     }
 
-    fn enqueue(self: &Arc<Self>, since: Instant) -> Result<QueuedRequest, Error> {
+    fn enqueue(
+        self: &Arc<Self>,
+        since: Instant,
+        client: Option<ClientShare>,
+    ) -> Result<QueuedRequest, Error> {
         let (permit_sender, turn) = oneshot::channel();
         let max = self.settings().admission.queue;
         let waiter_id = {
@@ -140,7 +157,7 @@ impl Backends {
             if queue.len() >= max {
                 return Err(Error::new(FailureKind::QueueFull).unsent());
             }
-            let waiter_id = queue.push(since, permit_sender);
+            let waiter_id = queue.push(since, WaitingRequest { client, permit_sender });
             self.waiting.store(queue.len(), Ordering::SeqCst);
             waiter_id
         };
@@ -153,8 +170,11 @@ impl Backends {
     fn take(self: &Arc<Self>, servers: &[Arc<UpstreamServer>]) -> Option<ServerPermit> {
         let limit = self.max_in_flight.load(Ordering::Relaxed);
         let take = |server: &Arc<UpstreamServer>| {
-            let server_permit =
-                || ServerPermit { backends: Arc::clone(self), server: Arc::clone(server) };
+            let server_permit = || ServerPermit {
+                backends: Arc::clone(self),
+                server: Arc::clone(server),
+                client: None,
+            };
             server.take(limit).then(server_permit)
         };
         if let [only] = servers {
@@ -215,7 +235,7 @@ mod tests {
 
     fn limits(max_in_flight: usize, queue: usize) -> plan::AdmissionSettings {
         let (queue_timeout, wait) = (Duration::from_secs(20), Duration::from_secs(20));
-        plan::AdmissionSettings { max_in_flight, queue, queue_timeout, wait }
+        plan::AdmissionSettings { max_in_flight, queue, queue_timeout, wait, client_share: None }
     }
 
     fn backends(limits: plan::AdmissionSettings) -> Arc<Backends> {
@@ -228,9 +248,9 @@ mod tests {
     }
 
     async fn admit(backends: &Arc<Backends>) -> Result<ServerPermit, Error> {
-        match backends.try_admit(&backends.servers()) {
+        match backends.try_admit(&backends.servers(), None) {
             Some(server_permit) => Ok(server_permit),
-            None => backends.admit(Instant::now()).await,
+            None => backends.admit(Instant::now(), None).await,
         }
     }
 
@@ -251,12 +271,73 @@ mod tests {
             assert!(!begin(&mut second).await);
             // No request overtakes the queue.
             drop(first);
-            assert!(backends.try_admit(&backends.servers()).is_none());
+            assert!(backends.try_admit(&backends.servers(), None).is_none());
             let second = second.await.unwrap();
             assert_eq!(second.server.in_flight(), 1);
             drop(second);
             assert_eq!(backends.servers()[0].in_flight(), 0);
-            assert!(backends.try_admit(&backends.servers()).is_some());
+            assert!(backends.try_admit(&backends.servers(), None).is_some());
+        });
+    }
+
+    /// Returns the clients in the order in which they get the permit of one that ends, and the number of requests that
+    /// had to wait longer for that.
+    async fn order_of(share: Option<u8>, held: &[&str], queued: &[&'static str]) -> (String, u64) {
+        let counts = Arc::<crate::telemetry::ServerCounts>::default();
+        let limits = plan::AdmissionSettings { client_share: share, ..limits(held.len(), 100) };
+        let backends = Backends::new(&plan(limits), &counts);
+        let of = |name: &str| Some(ClientShare::of(name)).filter(|_| name != "proxy");
+        let servers = backends.servers();
+        let mut permits: Vec<_> =
+            held.iter().map(|name| backends.try_admit(&servers, of(name)).unwrap()).collect();
+        let mut waiting: Vec<_> = queued
+            .iter()
+            .map(|name| (*name, Box::pin(backends.admit(Instant::now(), of(name)))))
+            .collect();
+        for (_, future) in &mut waiting {
+            assert!(!begin(future).await);
+        }
+        let mut order = String::new();
+        while !waiting.is_empty() {
+            drop(permits.remove(0));
+            for index in 0..waiting.len() {
+                let (name, future) = &mut waiting[index];
+                let next = std::future::poll_fn(|cx| {
+                    std::task::Poll::Ready(match future.as_mut().poll(cx) {
+                        std::task::Poll::Ready(permit) => Some(permit.unwrap()),
+                        std::task::Poll::Pending => None,
+                    })
+                });
+                if let Some(permit) = next.await {
+                    order.push_str(name);
+                    permits.push(permit);
+                    drop(waiting.remove(index));
+                    break;
+                }
+            }
+        }
+        drop(permits);
+        let held = ["a", "b"].map(|name| backends.held_by(ClientShare::of(name)));
+        assert_eq!(held, [0, 0]);
+        (order, counts.share_exceeded.load(Ordering::SeqCst))
+    }
+
+    #[test]
+    fn client_with_its_share_of_the_permits_waits_for_others() {
+        block_on(async {
+            let (a, four_of_a) = ("a", ["a"; 4]);
+            let half = Some(50);
+            // The client that was first holds all permits and most of the queue.
+            let queued = [a, a, a, "b", "b", "b"];
+            assert_eq!(order_of(half, &four_of_a, &queued).await, ("bbaaba".into(), 3));
+            assert_eq!(order_of(None, &four_of_a, &queued).await, ("aaabbb".into(), 0));
+            assert_eq!(order_of(Some(100), &four_of_a, &queued).await, ("aaabbb".into(), 0));
+            // A client that is alone may hold all, and one of a proxy that does not name it has no limit.
+            assert_eq!(order_of(half, &four_of_a, &[a; 5]).await, ("aaaaa".into(), 0));
+            let proxied = order_of(half, &["proxy"; 4], &["proxy", a, a, "proxy"]).await;
+            assert_eq!(proxied, ("proxyaaproxy".into(), 0));
+            // A share is at least one permit.
+            assert_eq!(order_of(Some(1), &[a, a], &[a, "b"]).await, ("ba".into(), 1));
         });
     }
 
@@ -282,7 +363,7 @@ mod tests {
             let mut third = Box::pin(admit(&backends));
             assert!(!begin(&mut third).await);
             // A request that leaves after it got its permit passes it on.
-            let mut fourth = Box::pin(backends.admit(Instant::now()));
+            let mut fourth = Box::pin(backends.admit(Instant::now(), None));
             assert!(begin(&mut fourth).await, "the queue has one place");
             drop(first);
             drop(third);
@@ -339,7 +420,7 @@ mod tests {
         backends.replace(addresses.map(ServerAddress::Tcp).to_vec());
         let servers = backends.servers();
         let slots: Vec<ServerPermit> =
-            std::iter::from_fn(|| backends.try_admit(&servers)).collect();
+            std::iter::from_fn(|| backends.try_admit(&servers, None)).collect();
         let ids: Vec<u64> = slots.iter().map(|server_permit| server_permit.server.id).collect();
         assert_eq!(ids.len(), 4);
         assert_ne!(ids[0], ids[1]);

@@ -44,12 +44,24 @@ impl<T> WaitQueue<T> {
         waiter_id
     }
 
-    /// Removes the request whose turn it is.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<T> {
+    /// Removes the request whose turn it is: the first one that `is_below_share`, or the first of all if none is. Also
+    /// returns whether it overtook another one.
+    pub(super) fn pop(
+        &mut self,
+        now: Instant,
+        is_below_share: impl Fn(&T) -> bool,
+    ) -> Option<(T, bool)> {
         let oldest = self.waiters.front()?;
         let is_overloaded = now.saturating_duration_since(oldest.since) > SHORT_WAIT;
-        let next = if is_overloaded { self.waiters.pop_back() } else { self.waiters.pop_front() };
-        next.map(|waiter| waiter.permit_sender)
+        let is_below_share = |waiter: &Waiter<T>| is_below_share(&waiter.permit_sender);
+        let (first, found) = if is_overloaded {
+            (self.waiters.len() - 1, self.waiters.iter().rposition(is_below_share))
+        } else {
+            (0, self.waiters.iter().position(is_below_share))
+        };
+        let next = found.unwrap_or(first);
+        let waiter = self.waiters.remove(next)?;
+        Some((waiter.permit_sender, next != first))
     }
 
     /// Removes a request that no longer waits. Returns `false` if it was not in the queue.
@@ -75,6 +87,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn pop<T>(queue: &mut WaitQueue<T>, now: Instant) -> Option<T> {
+        queue.pop(now, |_| true).map(|(next, _)| next)
+    }
+
     fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)
     }
@@ -87,7 +103,12 @@ mod tests {
         }
         let now = begin + ms(250);
         assert_eq!(
-            [queue.pop(now), queue.pop(now), queue.pop(now), queue.pop(now)],
+            [
+                pop(&mut queue, now),
+                pop(&mut queue, now),
+                pop(&mut queue, now),
+                pop(&mut queue, now)
+            ],
             [Some(0), Some(1), Some(2), None]
         );
     }
@@ -98,11 +119,11 @@ mod tests {
         for name in 0..3 {
             queue.push(begin + ms(name * 100), name);
         }
-        assert_eq!(queue.pop(begin + ms(251)), Some(2));
-        assert_eq!(queue.pop(begin + ms(251)), Some(1));
+        assert_eq!(pop(&mut queue, begin + ms(251)), Some(2));
+        assert_eq!(pop(&mut queue, begin + ms(251)), Some(1));
         queue.push(begin + ms(260), 9);
-        assert_eq!(queue.pop(begin + ms(261)), Some(9));
-        assert_eq!(queue.pop(begin + ms(261)), Some(0));
+        assert_eq!(pop(&mut queue, begin + ms(261)), Some(9));
+        assert_eq!(pop(&mut queue, begin + ms(261)), Some(0));
     }
 
     #[test]
@@ -111,8 +132,27 @@ mod tests {
         queue.push(begin + ms(1), 1);
         queue.push(begin + ms(2), 2);
         queue.push(begin, 0);
-        assert_eq!(queue.pop(begin + ms(3)), Some(0));
-        assert_eq!(queue.pop(begin + ms(3)), Some(1));
+        assert_eq!(pop(&mut queue, begin + ms(3)), Some(0));
+        assert_eq!(pop(&mut queue, begin + ms(3)), Some(1));
+    }
+
+    #[test]
+    fn request_of_a_client_below_its_share_overtakes_others() {
+        let (mut queue, begin) = (WaitQueue::default(), Instant::now());
+        for (name, at) in (0_u64..).zip(["a", "b", "a", "b"]) {
+            queue.push(begin + ms(name), (at, name));
+        }
+        let is_b = |(client, _): &(&str, u64)| *client == "b";
+        let now = begin + ms(10);
+        assert_eq!(queue.pop(now, is_b), Some((("b", 1), true)));
+        assert_eq!(queue.pop(now, |_| true), Some((("a", 0), false)));
+        // Under overload the newest is first.
+        queue.push(begin + ms(4), ("a", 4));
+        let late = begin + ms(500);
+        assert_eq!(queue.pop(late, is_b), Some((("b", 3), true)));
+        assert_eq!(queue.pop(late, is_b), Some((("a", 4), false)));
+        assert_eq!(queue.pop(late, is_b), Some((("a", 2), false)));
+        assert_eq!(queue.pop(late, is_b), None);
     }
 
     proptest! {
@@ -129,7 +169,7 @@ mod tests {
                         here.push(index);
                     }
                     1 => {
-                        let next = queue.pop(now);
+                        let next = pop(&mut queue, now);
                         prop_assert_eq!(next.is_some(), !here.is_empty());
                         if let Some(next) = next {
                             prop_assert!(here.contains(&next));

@@ -15,6 +15,7 @@ use super::{
     state::{Backends, ServerPermit},
 };
 use crate::{
+    body::ClientShare,
     error::{Error, FailureKind},
     plan,
     sync::{
@@ -45,13 +46,13 @@ impl SharedState {
 
     /// Acquires a permit before the threads begin.
     fn held(&self) -> ServerPermit {
-        self.backends.try_admit(&self.backends.servers()).unwrap()
+        self.backends.try_admit(&self.backends.servers(), None).unwrap()
     }
 
     fn admit(&self, since: Instant) -> Result<ServerPermit, Error> {
-        match self.backends.try_admit(&self.backends.servers()) {
+        match self.backends.try_admit(&self.backends.servers(), None) {
             Some(server_permit) => Ok(server_permit),
-            None => explore::wait(self.backends.admit(since)),
+            None => explore::wait(self.backends.admit(since, None)),
         }
     }
 
@@ -77,10 +78,10 @@ impl SharedState {
     fn leaving(&self) -> ScriptThread {
         let site = self.clone();
         thread(move || {
-            if let Some(server_permit) = site.backends.try_admit(&site.backends.servers()) {
+            if let Some(server_permit) = site.backends.try_admit(&site.backends.servers(), None) {
                 return drop(server_permit);
             }
-            let mut waiting = Box::pin(site.backends.admit(now()));
+            let mut waiting = Box::pin(site.backends.admit(now(), None));
             let once = poll_fn(|cx| Poll::Ready(waiting.as_mut().poll(cx).map(Result::unwrap)));
             let _ = explore::wait(once);
         })
@@ -97,7 +98,7 @@ impl SharedState {
             // All permits can be acquired again.
             let servers = self.backends.servers();
             let slots: Vec<ServerPermit> =
-                std::iter::from_fn(|| self.backends.try_admit(&servers)).collect();
+                std::iter::from_fn(|| self.backends.try_admit(&servers, None)).collect();
             let available = servers.iter().filter(|server| server.is_available()).count();
             let limit = self.backends.max_in_flight.load(Ordering::SeqCst);
             assert_eq!(slots.len(), limit * available);
@@ -107,7 +108,13 @@ impl SharedState {
 
 fn plan(max_in_flight: usize, queue: usize, wait: Duration) -> plan::UpstreamSettings {
     let targets = vec![plan::UpstreamTarget::Unix("/run/app.sock".into())];
-    let admission = plan::AdmissionSettings { max_in_flight, queue, queue_timeout: LONG, wait };
+    let admission = plan::AdmissionSettings {
+        max_in_flight,
+        queue,
+        queue_timeout: LONG,
+        wait,
+        client_share: None,
+    };
     plan::UpstreamSettings { admission, ..plan::UpstreamSettings::of_tests(targets) }
 }
 
@@ -331,5 +338,28 @@ fn two_servers_are_both_used() {
         let held = site.held();
         let threads = vec![release(held), site.patient(), site.patient()];
         ThreadScript { threads, end: site.end() }
+    });
+}
+
+/// Two clients share two permits. Whoever waits, no permit is lost, and each one is counted for its client only.
+#[test]
+fn permits_of_clients_are_counted_in_every_order() {
+    explore("shares of two clients", || {
+        let admission =
+            plan::AdmissionSettings { client_share: Some(50), ..plan(1, 10, LONG).admission };
+        let site = SharedState::new(&plan::UpstreamSettings { admission, ..plan(1, 10, LONG) });
+        let [one, two] = ["192.0.2.1", "192.0.2.2"].map(ClientShare::of);
+        let held = site.backends.try_admit(&site.backends.servers(), Some(one)).unwrap();
+        let waiting = |client: ClientShare| {
+            let backends = Arc::clone(&site.backends);
+            thread(move || drop(explore::wait(backends.admit(now(), Some(client))).unwrap()))
+        };
+        let threads = vec![release(held), waiting(two)];
+        let (end, backends) = (site.clone().end(), Arc::clone(&site.backends));
+        let end = Box::new(move || {
+            assert_eq!([backends.held_by(one), backends.held_by(two)], [0, 0]);
+            end();
+        });
+        ThreadScript { threads, end }
     });
 }

@@ -3,7 +3,10 @@
 use std::{
     mem,
     net::IpAddr,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
 use tokio::sync::Notify;
@@ -13,6 +16,7 @@ use super::{
     server::{OutageCause, ServerAddress, UpstreamServer},
 };
 use crate::{
+    body::{ClientShare, ClientShares},
     error::{Error, FailureKind},
     plan::{self, UpstreamTarget},
     sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, copy, lock, oneshot},
@@ -28,16 +32,20 @@ pub struct Backends {
     settings: Mutex<Arc<plan::UpstreamSettings>>,
     /// The part of the settings that each request needs.
     pub(super) max_in_flight: AtomicUsize,
+    /// `client_share` in percent; 100 if it is disabled.
+    client_share: AtomicU8,
+    /// The permits of each client, once `client_share` was enabled.
+    held: OnceLock<ClientShares>,
     /// Notified when the settings change.
     pub(super) changed: Notify,
     /// Whether other settings have replaced this application, so that its servers are no longer counted.
     is_retired: AtomicBool,
-    counts: Arc<ServerCounts>,
+    pub(super) counts: Arc<ServerCounts>,
     pub(super) servers: Mutex<Arc<[Arc<UpstreamServer>]>>,
     /// Changes with `servers`, so that workers need not lock `servers` to see a change.
     generation: AtomicU64,
     next_id: AtomicU64,
-    pub(super) queue: Mutex<WaitQueue<PermitSender>>,
+    pub(super) queue: Mutex<WaitQueue<WaitingRequest>>,
     /// The number of queued requests.
     pub(super) waiting: AtomicUsize,
     /// Notified when a server becomes unavailable or a name must be resolved.
@@ -55,10 +63,19 @@ pub struct Backends {
 pub(in crate::upstream) struct ServerPermit {
     pub(super) backends: Arc<Backends>,
     pub(in crate::upstream) server: Arc<UpstreamServer>,
+    /// The client that the permit counts for.
+    pub(super) client: Option<ClientShare>,
+}
+
+/// A queued request.
+#[derive(Debug)]
+pub(super) struct WaitingRequest {
+    pub(super) client: Option<ClientShare>,
+    pub(super) permit_sender: PermitSender,
 }
 
 /// Sends a queued request its permit, or the error that ends its wait.
-type PermitSender = oneshot::Sender<Result<ServerPermit, Error>>;
+pub(super) type PermitSender = oneshot::Sender<Result<ServerPermit, Error>>;
 
 // === impl Backends ===
 
@@ -69,6 +86,8 @@ impl Backends {
             targets: plan.targets.clone(),
             settings: Mutex::new(Arc::new(plan.clone())),
             max_in_flight: AtomicUsize::new(plan.admission.max_in_flight),
+            client_share: AtomicU8::new(100),
+            held: OnceLock::new(),
             changed: Notify::new(),
             is_retired: AtomicBool::new(false),
             counts: Arc::clone(counts),
@@ -82,6 +101,7 @@ impl Backends {
             name_doubtful: Notify::new(),
             unresolved: Mutex::default(),
         };
+        backends.set_client_share(plan.admission.client_share);
         let known = backends.targets.iter().filter_map(known_address).collect();
         backends.replace(known);
         Arc::new(backends)
@@ -105,12 +125,36 @@ impl Backends {
         }
         *lock(&self.settings) = Arc::new(plan.clone());
         self.max_in_flight.store(plan.admission.max_in_flight, Ordering::SeqCst);
+        self.set_client_share(plan.admission.client_share);
         self.changed.notify_one();
         if mem::discriminant(&before.protocol) != mem::discriminant(&plan.protocol) {
             self.forget_protocols();
         }
         // There may be more permits now.
         self.dispatch();
+    }
+
+    fn set_client_share(&self, percent: Option<u8>) {
+        if percent.is_some() {
+            self.held.get_or_init(|| ClientShares::new(Arc::default()));
+        }
+        self.client_share.store(percent.unwrap_or(100), Ordering::Relaxed);
+    }
+
+    /// The number of permits that one client may hold while others wait. `u64::MAX` if there is no such limit.
+    pub(super) fn client_limit(&self) -> u64 {
+        let percent = usize::from(self.client_share.load(Ordering::Relaxed));
+        if percent >= 100 {
+            return u64::MAX;
+        }
+        let available = self.servers().iter().filter(|server| server.is_available()).count();
+        let permits = self.max_in_flight.load(Ordering::Relaxed).saturating_mul(available);
+        (permits.saturating_mul(percent) / 100).max(1) as u64
+    }
+
+    /// The number of permits that a client holds.
+    pub(super) fn held_by(&self, client: ClientShare) -> u64 {
+        self.held.get().map_or(0, |held| held.held(client))
     }
 
     /// Forgets the protocols of the servers, because another one is spoken from now on.
@@ -277,8 +321,23 @@ impl Backends {
 
 // === impl ServerPermit ===
 
+impl ServerPermit {
+    /// Counts the permit for a client, and no longer for another one.
+    pub(super) fn count_for(&mut self, client: Option<ClientShare>) {
+        let Some(held) = self.backends.held.get() else { return };
+        if let Some(before) = self.client.take() {
+            held.give_back(before, 1);
+        }
+        if let Some(client) = client {
+            held.add(client, 1);
+        }
+        self.client = client;
+    }
+}
+
 impl Drop for ServerPermit {
     fn drop(&mut self) {
+        self.count_for(None);
         self.server.release();
         if self.backends.waiting.load(Ordering::SeqCst) > 0 {
             self.backends.dispatch();

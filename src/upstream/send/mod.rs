@@ -6,7 +6,6 @@ mod retry_state;
 mod unproven;
 
 use std::{
-    cell::Cell,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -118,7 +117,7 @@ impl UpstreamClient {
         loop {
             let permit = match retry.kept.take() {
                 Some(permit) => permit,
-                None => self.acquire_permit(since, notes.waited).await?,
+                None => self.acquire_permit(since, &notes).await?,
             };
             // The clock is read again only if there was a wait.
             let is_first = std::mem::replace(&mut retry.is_first, false);
@@ -233,9 +232,9 @@ impl UpstreamClient {
     async fn acquire_permit(
         &self,
         since: Instant,
-        waited: &Cell<Option<Duration>>,
+        &SendNotes { client, waited, .. }: &SendNotes<'_>,
     ) -> Result<RequestPermit, Error> {
-        let server_permit = match self.backends.try_admit(&self.pools.servers()) {
+        let server_permit = match self.backends.try_admit(&self.pools.servers(), client) {
             Some(server_permit) => {
                 if waited.get().is_none() {
                     self.metrics.queue_wait.observe(Duration::ZERO);
@@ -244,7 +243,7 @@ impl UpstreamClient {
             }
             None => {
                 let mut waiting = QueueMetrics::begin(&self.metrics, waited);
-                let result = self.backends.admit(since).await;
+                let result = self.backends.admit(since, client).await;
                 waiting.is_over = true;
                 result?
             }
