@@ -23,7 +23,7 @@ use crate::{
     error::FailureKind,
     plan::LogField,
     rfc::{
-        forwarded, host,
+        forwarded,
         request_parts::{FieldName, RequestParts},
         trace,
     },
@@ -99,8 +99,7 @@ pub(super) fn route_query<'a>(
     path: &'a [u8],
     client: IpAddr,
 ) -> RouteQuery<'a> {
-    let host = host_of(parts).and_then(host::split_port).map(|(name, _)| name);
-    RouteQuery { host, path, method: &parts.method, client }
+    RouteQuery { host: host_of(parts), path, method: &parts.method, client }
 }
 
 /// Returns the host that a request is for.

@@ -30,8 +30,17 @@ pub(super) async fn serve(
     missing: &MissingFile,
 ) -> Result<Option<Response>, Error> {
     context.route = label(wanted.store_kind);
-    let outcome = resolve::resolve(local, context, wanted, missing).await?;
-    Ok(outcome.map(|outcome| respond::respond(context, outcome)))
+    let outcome = match missing {
+        MissingFile::NotFound => resolve::present(local, context, wanted).await?,
+        // Boxed because it is rare, and larger than the other.
+        MissingFile::Next | MissingFile::SinglePage(_) => {
+            match Box::pin(resolve::resolve(local, context, wanted, missing)).await? {
+                Some(outcome) => outcome,
+                None => return Ok(None),
+            }
+        }
+    };
+    Ok(Some(respond::respond(context, outcome)))
 }
 
 /// Responds with one file, or with a 404.

@@ -1,6 +1,6 @@
-//! Remembers the policies of each combination of rules, for one worker.
+//! Remembers the policies of combinations of rules, for one worker.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use super::{
     policies::Policies,
@@ -8,18 +8,25 @@ use super::{
     table::RouteTable,
 };
 
-/// Maximum number of combinations. Few occur: more would need many routes that match independently of each other.
-const LIMIT: usize = 1024;
+/// Number of slots. Few combinations occur: more would need many routes that match independently of each other. Two that
+/// share a slot replace each other, so the memory is bounded.
+const SLOTS: usize = 256;
 
 /// The policies that one worker has resolved.
 #[derive(Debug)]
 pub(in crate::pipeline) struct RouteMemo {
     table: Arc<RouteTable>,
-    known: RefCell<HashMap<Box<[RuleId]>, Rc<Policies>>>,
+    slots: RefCell<Vec<Option<ResolvedRules>>>,
     /// The rules of the current lookup. It is kept for its memory.
     found: RefCell<Vec<RuleId>>,
     /// The policies without any rule.
     none: Rc<Policies>,
+}
+
+#[derive(Clone, Debug)]
+struct ResolvedRules {
+    rules: Box<[RuleId]>,
+    policies: Rc<Policies>,
 }
 
 // === impl RouteMemo ===
@@ -28,7 +35,7 @@ impl RouteMemo {
     pub(in crate::pipeline) fn new(table: &Arc<RouteTable>) -> Self {
         Self {
             table: Arc::clone(table),
-            known: RefCell::default(),
+            slots: RefCell::new(vec![None; SLOTS]),
             found: RefCell::default(),
             none: Rc::new(Policies::of_no_route()),
         }
@@ -41,15 +48,24 @@ impl RouteMemo {
         if found.is_empty() {
             return Rc::clone(&self.none);
         }
-        let mut known = self.known.borrow_mut();
-        if let Some(policies) = known.get(found.as_slice()) {
-            return Rc::clone(policies);
-        }
-        if known.len() >= LIMIT {
-            known.clear();
+        let mut slots = self.slots.borrow_mut();
+        let Some(slot) = slots.get_mut(slot(&found)) else { return Rc::clone(&self.none) };
+        if let Some(known) = slot
+            && *known.rules == **found
+        {
+            return Rc::clone(&known.policies);
         }
         let policies = Rc::new(Policies::resolve(&self.table, &found));
-        known.insert(found.as_slice().into(), Rc::clone(&policies));
+        let rules = found.as_slice().into();
+        *slot = Some(ResolvedRules { rules, policies: Rc::clone(&policies) });
         policies
     }
+}
+
+/// Returns the slot of a combination. Clients choose among the combinations that the settings make possible, so this
+/// needs no secret.
+fn slot(rules: &[RuleId]) -> usize {
+    let mix = |hash: usize, rule: &RuleId| (hash.rotate_left(5) ^ rule).wrapping_mul(0x9e37_79b9);
+    let hash = rules.iter().fold(rules.len(), mix);
+    (hash >> 8) % SLOTS
 }

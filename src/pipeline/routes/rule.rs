@@ -43,7 +43,7 @@ pub(super) struct Rule {
 /// What a lookup needs to know about a request.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::pipeline) struct RouteQuery<'a> {
-    /// Without its port.
+    /// With its port, if it has one.
     pub(in crate::pipeline) host: Option<&'a [u8]>,
     /// Decoded and without dot segments, unless that is impossible.
     pub(in crate::pipeline) path: &'a [u8],

@@ -13,6 +13,7 @@ use crate::{
         FileSettings, MissingFile, PathPattern, Plan, RateLimitSetting, Route, RouteAction,
         RoutePolicies,
     },
+    rfc::host,
 };
 
 /// All routes, ready for lookups.
@@ -23,6 +24,7 @@ pub(in crate::pipeline) struct RouteTable {
     hosts: HostIndex,
     /// The paths of each host that some route names. The first is for routes without hosts.
     paths: Vec<PathIndex>,
+    guards_access: bool,
 }
 
 // === impl RouteTable ===
@@ -56,6 +58,7 @@ impl RouteTable {
         table.add_files(&plan.files, false);
         table.add_files(&plan.media, true);
         table.paths.iter_mut().for_each(PathIndex::finish);
+        table.guards_access = table.routes.iter().any(|route| route.policies.access.is_some());
         table
     }
 
@@ -129,7 +132,7 @@ impl RouteTable {
 
     /// Whether some route decides who may send a request.
     pub(in crate::pipeline) fn guards_access(&self) -> bool {
-        self.routes.iter().any(|route| route.policies.access.is_some())
+        self.guards_access
     }
 
     /// Collects the rules that match, the most specific first. A route with several matching patterns occurs once for
@@ -150,7 +153,9 @@ impl RouteTable {
                 found.push(id);
             }
         };
-        if let Some(host) = query.host.filter(|_| !self.hosts.is_empty()) {
+        if !self.hosts.is_empty()
+            && let Some((host, _)) = query.host.and_then(host::split_port)
+        {
             self.hosts.each(host, |group| {
                 if let Some(paths) = self.paths.get(group) {
                     paths.each(path, &mut add);
