@@ -47,6 +47,11 @@ pub(crate) struct Options {
     #[arg(long, requires = "instructions")]
     pub(crate) update: bool,
 
+    /// With `--instructions`: the number of named routes that the requests do not match. Nothing is compared
+    /// with nginx, and no row fails
+    #[arg(long, requires = "instructions", conflicts_with = "update", default_value_t = 0)]
+    pub(crate) routes: usize,
+
     /// What Sideman is told in scenarios besides its defaults, separated by commas: variables without
     /// SIDEMAN_. `--settings ''` is nothing
     #[arg(

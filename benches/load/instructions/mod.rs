@@ -54,6 +54,8 @@ struct Stage {
     valgrind: Valgrind,
     site: Site,
     origin: Origin,
+    /// Settings of Sideman besides the usual ones.
+    settings: Vec<String>,
 }
 
 /// Counts each case for Sideman, and for nginx if it is installed, prints the table, and compares
@@ -67,9 +69,9 @@ pub(crate) fn compare(options: &Options) -> io::Result<()> {
     let Some(valgrind) = find(&mut skips) else { return skips.finish() };
     let baseline = if options.update { None } else { Some(Baseline::read()?) };
     let taken = taken(&valgrind)?;
-    let stage = Stage::new(valgrind, Scale::Full)?;
+    let stage = Stage { settings: routes(options.routes), ..Stage::new(valgrind, Scale::Full)? };
     let Extent { warmup, requests, windows } = FULL;
-    let mut nginx = installed_nginx();
+    let mut nginx = installed_nginx().filter(|_| options.routes == 0);
     println!(
         "{taken}\nbeside: {}\nuser-space instructions of a request: one connection, one worker, the \
          lowest of {windows} windows of {requests} requests after {warmup}\n\n\
@@ -102,6 +104,10 @@ pub(crate) fn compare(options: &Options) -> io::Result<()> {
         counts.push((name.to_owned(), ours));
     }
 
+    if options.routes > 0 {
+        println!("\nwith {} routes that no request matches", options.routes);
+        return skips.finish();
+    }
     match baseline {
         None => {
             let path = Baseline::new(&taken, counts).write()?;
@@ -155,6 +161,21 @@ fn installed_nginx() -> Option<String> {
     nginx::version().ok()
 }
 
+/// Settings of named routes that no request of a case matches: half of them by host, half by path.
+fn routes(count: usize) -> Vec<String> {
+    let route = |index: usize| match index % 2 {
+        0 => [
+            format!("ROUTE__R{index}__PATH=/route/{index}/"),
+            format!("ROUTE__R{index}__STREAM=both"),
+        ],
+        _ => [
+            format!("ROUTE__R{index}__HOST=site{index}.example.org"),
+            format!("ROUTE__R{index}__STREAM=both"),
+        ],
+    };
+    (0..count).flat_map(route).collect()
+}
+
 /// The versions that the counts depend on, besides the source.
 fn taken(valgrind: &Valgrind) -> io::Result<String> {
     let sideman = Kind::Sideman.version()?;
@@ -177,7 +198,7 @@ impl Stage {
         let rows: Vec<&Row> = cases::CASES.iter().map(|case| &case.row).collect();
         let site = Site::make(&rows, scale)?;
         let origin = Origin::start(site.directory())?;
-        Ok(Self { valgrind, site, origin })
+        Ok(Self { valgrind, site, origin, settings: Vec::new() })
     }
 
     /// The instructions of one request, from a server started for it.
@@ -202,7 +223,7 @@ impl Stage {
             directory: &directory,
             workers: 1,
             connections: 1,
-            settings: &[],
+            settings: &self.settings,
             launcher: &launcher,
         };
         let server = Server::start(kind, &setup)?;
