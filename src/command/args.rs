@@ -69,7 +69,7 @@ pub struct CheckArgs {
     /// Exit with status 1 if there is a warning
     #[arg(long)]
     pub strict: bool,
-    /// Show the routes that a request matches, and what they set for it: 'GET https://example.org/api/'
+    /// Show the routes that a request matches, and what they set for it, such as 'GET /api/'
     #[arg(long, value_name = "METHOD URL", conflicts_with = "all")]
     pub request: Option<String>,
     /// With --request: the client's address

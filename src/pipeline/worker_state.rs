@@ -31,7 +31,7 @@ pub struct WorkerState {
     pub log: Rc<LogBuffer>,
     pub phase: Rc<Cell<Phase>>,
     /// The address of each application's first server: the `Host` for HTTP/1.0 requests that have none. That of
-    /// [upstream] is the last.
+    /// `upstream.url` is the last.
     server_names: Vec<String>,
     /// The time of the last probe of the application, and whether it accepted the connection.
     pub(super) last_probe: Cell<Option<(Instant, bool)>>,

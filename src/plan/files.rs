@@ -43,7 +43,7 @@ impl FileSettings {
 pub struct Root {
     /// Begins and ends with `/`; decoded.
     pub prefix: String,
-    /// The named route that serves it; `None` for a prefix of [static], [media] or [accel].
+    /// The named route that serves it; `None` for a prefix of a section.
     pub route: Option<String>,
     /// Tried in this order; at least one. A directory may be created after the start, and may be relative to the
     /// working directory.

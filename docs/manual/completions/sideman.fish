@@ -43,7 +43,7 @@ complete -c sideman -n "__fish_sideman_using_subcommand run" -l accel -d 'Like -
 complete -c sideman -n "__fish_sideman_using_subcommand run" -l admin -d 'Address of the admin listener, or off [also: SIDEMAN_ADMIN] [default: 127.0.0.1:9180]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand run" -l workers -d 'Number of worker threads [default: one for each core that may be used]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand run" -s h -l help -d 'Print help'
-complete -c sideman -n "__fish_sideman_using_subcommand check" -l request -d 'Show the routes that a request matches, and what they set for it: \'GET https://example.org/api/\'' -r
+complete -c sideman -n "__fish_sideman_using_subcommand check" -l request -d 'Show the routes that a request matches, and what they set for it, such as \'GET /api/\'' -r
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l client -d 'With --request: the client\'s address' -r
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l config -d 'Settings file in TOML [also: SIDEMAN_CONFIG]' -r -F
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l listen -d 'Address for plain HTTP; may be repeated [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r

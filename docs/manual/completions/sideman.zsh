@@ -47,7 +47,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (check)
 _arguments "${_arguments_options[@]}" : \
-'(--all)--request=[Show the routes that a request matches, and what they set for it\: '\''GET https\://example.org/api/'\'']:METHOD URL:_default' \
+'(--all)--request=[Show the routes that a request matches, and what they set for it, such as '\''GET /api/'\'']:METHOD URL:_default' \
 '--client=[With --request\: the client'\''s address]:ADDR:_default' \
 '--config=[Settings file in TOML \[also\: SIDEMAN_CONFIG\]]:FILE:_files' \
 '*--listen=[Address for plain HTTP; may be repeated \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \

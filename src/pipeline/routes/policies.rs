@@ -57,7 +57,7 @@ pub(in crate::pipeline) struct PrefixReplacement {
 /// What responds to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::pipeline) enum Action {
-    /// An application: the index in the plan, or `None` for the one of [upstream].
+    /// An application: the index in the plan, or `None` for the one of `upstream.url`.
     Upstream(Option<usize>),
     /// A file, named by the path without its first `prefix` bytes.
     Files {
@@ -154,7 +154,7 @@ impl Policies {
         }
     }
 
-    /// Returns the application that the request may reach: the index in the plan, or `None` for the one of [upstream].
+    /// Returns the application that the request may reach: the index in the plan, or `None` for the one of `upstream.url`.
     pub(in crate::pipeline) fn upstream(&self) -> Option<usize> {
         self.actions.iter().find_map(|action| match action {
             Action::Upstream(index) => *index,
