@@ -9,7 +9,7 @@ use super::{
 use crate::{
     body::Body,
     error::{Error, FailureKind},
-    plan::FixedResponse,
+    plan::{FixedResponse, Placeholder, TemplatePart},
     telemetry::RouteLabel,
 };
 
@@ -19,6 +19,11 @@ pub(super) fn redirect(
     action: &RedirectAction,
 ) -> Result<Response, Error> {
     context.route = RouteLabel::Respond;
+    let names_host = action.redirect.location.contains(&TemplatePart::Value(Placeholder::Host));
+    // HTTP/1.0 has no Host.
+    if names_host && context.host().is_none() {
+        return Err(Error::new(FailureKind::HostMissing));
+    }
     let location = template::location(context, action);
     let location =
         HeaderValue::from_bytes(&location).map_err(|_| Error::new(FailureKind::TargetInvalid))?;

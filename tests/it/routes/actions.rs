@@ -38,6 +38,22 @@ fn redirects_fill_their_location() {
     assert_eq!((&log["route"], &log["status"]), (&"respond".into(), &308.into()));
 }
 
+/// HTTP/1.0 names no host, so a location with it would lead nowhere.
+#[test]
+fn redirect_to_the_requested_host_needs_a_host() {
+    let application = App::saying("application");
+    let sideman = Settings::before(&application.url())
+        .route("host", &[("redirect", "301 https://{host}{path}")])
+        .route("path", &[("path", "/path/"), ("redirect", "301 /new/{rest}")])
+        .start();
+    for (path, status) in [("/a", 400), ("/path/a", 301)] {
+        let mut client = sideman.connect();
+        client.send(format!("GET {path} HTTP/1.0\r\n\r\n"));
+        assert_eq!(client.response().status, status, "{path}");
+    }
+    assert_eq!(sideman.log_of("/a")["error"], "host_missing");
+}
+
 /// Browsers take `//host` and `/\host` for another site.
 #[test]
 fn no_path_chooses_the_host_of_a_redirect() {
