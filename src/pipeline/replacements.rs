@@ -79,7 +79,11 @@ fn replaced_target(context: &RequestContext, prefix: &PrefixReplacement) -> Stri
     let rest = normal.get(prefix.length..).unwrap_or_default();
     let raw = context.parts.path();
     let mut replaced = prefix.path.clone();
-    match raw.get(prefix.length..).filter(|raw_rest| keeps_meaning(raw, raw_rest, normal, rest)) {
+    let is_plain = raw.as_bytes() == normal;
+    match raw
+        .get(prefix.length..)
+        .filter(|raw_rest| is_plain || keeps_meaning(raw, raw_rest, normal, rest))
+    {
         Some(raw_rest) => replaced.push_str(raw_rest),
         None => {
             let mut escaped = Vec::new();

@@ -1,11 +1,6 @@
 //! Named routes: the requests that they match, their actions, and their policies.
 
-use std::{
-    hash::{Hash, Hasher},
-    net::IpAddr,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
@@ -13,7 +8,8 @@ use regex::bytes::Regex;
 
 use super::rate_limit::RateLimitPolicy;
 
-/// A rule for the requests that it matches. What it does not set comes from the next less specific route that matches.
+/// A rule for the requests that it matches. The next less specific route that matches decides the settings that it does
+/// not have.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Route {
     /// Unique.
@@ -37,7 +33,7 @@ pub struct RouteMatcher {
 }
 
 /// A pattern for the decoded path without dot segments.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathPattern {
     Exact(String),
     /// Ends with `/`.
@@ -115,7 +111,7 @@ pub struct RoutePolicies {
     pub read_timeout: Option<Duration>,
     /// In place of [`UpstreamSettings::total_timeout`](super::UpstreamSettings::total_timeout); `Some(None)` is no limit.
     pub total_timeout: Option<Option<Duration>>,
-    /// What the application gets in place of the path, or of its prefix, that matched.
+    /// The path for the application in place of the path, or of its prefix, that matched.
     pub replaced_prefix: Option<String>,
     /// `SCRIPT_NAME` for the application: begins with `/` and does not end with one.
     pub script_name: Option<String>,
@@ -250,12 +246,6 @@ impl PartialEq for PathExpression {
 }
 
 impl Eq for PathExpression {}
-
-impl Hash for PathExpression {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.text.hash(state);
-    }
-}
 
 #[cfg(test)]
 mod tests {

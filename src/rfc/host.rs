@@ -73,8 +73,14 @@ fn split(value: &[u8]) -> Option<(&[u8], &[u8])> {
     value.split_at_checked(end)
 }
 
-/// Parses an IPv6 address in its brackets.
-fn ipv6(host: &[u8]) -> Option<Ipv6Addr> {
+/// Parses an IPv6 address in its brackets. An address has many spellings.
+///
+/// ```
+/// use sideman::rfc::host::ipv6;
+/// assert_eq!(ipv6(b"[0:0::1]"), Some(std::net::Ipv6Addr::LOCALHOST));
+/// assert_eq!(ipv6(b"::1"), None);
+/// ```
+pub fn ipv6(host: &[u8]) -> Option<Ipv6Addr> {
     let inner = host.strip_prefix(b"[")?.strip_suffix(b"]")?;
     std::str::from_utf8(inner).ok()?.parse().ok()
 }

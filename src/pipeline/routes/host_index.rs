@@ -1,6 +1,6 @@
 //! Finds the groups of routes for a host: the exact name first, then the patterns `.example.org` from the longest on.
 
-use std::{collections::HashMap, net::Ipv6Addr};
+use std::collections::HashMap;
 
 use crate::rfc::host;
 
@@ -51,7 +51,7 @@ impl HostIndex {
 
     /// Finds the exact name. Letter case and a final dot make no difference (RFC 1034, 3.1).
     fn exact_group(&self, host: &[u8]) -> Option<usize> {
-        if let Some(address) = ipv6(host) {
+        if let Some(address) = host::ipv6(host) {
             return self.exact.get(format!("[{address}]").as_bytes()).copied();
         }
         let host = host.strip_suffix(b".").unwrap_or(host);
@@ -61,12 +61,6 @@ impl HostIndex {
         lower.make_ascii_lowercase();
         self.exact.get(&*lower).copied()
     }
-}
-
-/// Parses an IPv6 address in its brackets. An address has many spellings.
-fn ipv6(host: &[u8]) -> Option<Ipv6Addr> {
-    let inner = host.strip_prefix(b"[")?.strip_suffix(b"]")?;
-    std::str::from_utf8(inner).ok()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -19,8 +19,6 @@ pub(in crate::pipeline) struct RouteMemo {
     slots: RefCell<Vec<Option<ResolvedRules>>>,
     /// The rules of the current lookup. It is kept for its memory.
     found: RefCell<Vec<RuleId>>,
-    /// The policies without any rule.
-    none: Rc<Policies>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,7 +35,6 @@ impl RouteMemo {
             table: Arc::clone(table),
             slots: RefCell::new(vec![None; SLOTS]),
             found: RefCell::default(),
-            none: Rc::new(Policies::of_no_route()),
         }
     }
 
@@ -45,19 +42,18 @@ impl RouteMemo {
     pub(in crate::pipeline) fn find(&self, query: &RouteQuery<'_>) -> Rc<Policies> {
         let mut found = self.found.borrow_mut();
         self.table.collect(query, &mut found);
-        if found.is_empty() {
-            return Rc::clone(&self.none);
-        }
         let mut slots = self.slots.borrow_mut();
-        let Some(slot) = slots.get_mut(slot(&found)) else { return Rc::clone(&self.none) };
-        if let Some(known) = slot
+        let slot = slots.get_mut(slot(&found));
+        if let Some(Some(known)) = &slot
             && *known.rules == **found
         {
             return Rc::clone(&known.policies);
         }
         let policies = Rc::new(Policies::resolve(&self.table, &found));
-        let rules = found.as_slice().into();
-        *slot = Some(ResolvedRules { rules, policies: Rc::clone(&policies) });
+        if let Some(slot) = slot {
+            let rules = found.as_slice().into();
+            *slot = Some(ResolvedRules { rules, policies: Rc::clone(&policies) });
+        }
         policies
     }
 }

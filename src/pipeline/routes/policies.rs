@@ -139,21 +139,6 @@ impl Policies {
         }
     }
 
-    /// Returns the policies of a request that no route matches.
-    pub(super) fn of_no_route() -> Self {
-        Self {
-            route: None,
-            actions: vec![Action::Upstream(None)],
-            streaming: Streaming::default(),
-            access: None,
-            max_body: None,
-            timeouts: RequestTimeouts::default(),
-            forwarding: Forwarding::default(),
-            response_headers: Vec::new(),
-            rate_limit: None,
-        }
-    }
-
     /// Returns the application that the request may reach: the index in the plan, or `None` for the one of `upstream.url`.
     pub(in crate::pipeline) fn upstream(&self) -> Option<usize> {
         self.actions.iter().find_map(|action| match action {
