@@ -108,15 +108,17 @@ fn body_beyond_the_default_disk_is_refused_before_it_is_read() {
 #[test]
 fn read_timeout_begins_after_the_last_byte() {
     let timeout = Duration::from_millis(1500);
+    let refused = Gate::new();
+    let until_refused = refused.clone();
     let application = App::start(move |request| {
         if request.target() == "/long" {
-            std::thread::sleep(timeout * 2);
+            until_refused.pass();
         }
         App::reply(b"done")
     });
     let sideman =
         Settings::before(&application.url()).set("upstream.read_timeout", "1500ms").start();
-    // The upload alone takes longer than the timeout.
+    // The upload alone takes longer than the timeout: the pauses are the case, and nothing waits for something else.
     let mut client = sideman.connect();
     client.send("POST /short HTTP/1.1\r\nHost: example.test\r\nContent-Length: 3\r\n\r\n");
     let begin = Instant::now();
@@ -127,6 +129,7 @@ fn read_timeout_begins_after_the_last_byte() {
     assert_eq!(client.response().text(), "done");
     assert!(begin.elapsed() > timeout);
     assert_eq!(sideman.connect().post("/long", "", b"x").status, 504);
+    refused.open();
 }
 
 #[test]
