@@ -27,7 +27,7 @@ const PROXY_HEADER: &str = "PROXY UNKNOWN\r\n";
 #[derive(Debug, PartialEq, Eq)]
 struct HealthRequest {
     peer: CheckPeer,
-    /// What the listener requires before the request.
+    /// The header that the listener requires before the request.
     preface: &'static str,
     path: String,
 }

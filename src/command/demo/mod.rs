@@ -1,4 +1,4 @@
-//! The application of `sideman demo`, which stands in for Django, and its static files.
+//! The application of `sideman demo`, in place of Django, and its static files.
 
 mod app;
 #[cfg(test)]

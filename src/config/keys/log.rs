@@ -119,7 +119,7 @@ pub(super) const LOG: &[SettingKey] = &[
             ChoiceFormat(&[("drop", WhenSlow::Drop), ("block", WhenSlow::Block)]),
             |to, what| to.plan.log.when_slow = what,
         ),
-        doc: "What happens when log.buffer is full. drop discards lines and counts them. block makes requests wait, \
+        doc: "Behaviour when log.buffer is full. drop discards lines and counts them. block makes requests wait, \
               except health checks, so a log collector that hangs stops the site. Lines of requests that have \
               already begun are buffered up to twice log.buffer.",
         ..SettingKey::BLANK

@@ -141,7 +141,7 @@ pub(super) const ROUTE: &[SettingKey] = &[
         kind: &SingleValue(forwarding::PREFIX, |to, prefix| {
             to.route.policies.replaced_prefix = Some(prefix);
         }),
-        doc: "What the application gets in place of the prefix that matched: with /v2/, /api/x is /v2/x. Every path of \
+        doc: "The path for the application in place of the prefix that matched: with /v2/, /api/x is /v2/x. Every path of \
               the route must be a prefix or exact.",
         ..SettingKey::BLANK
     },
