@@ -21,6 +21,7 @@ mod sources;
 mod text_file;
 
 mod address;
+mod auth;
 mod caching;
 mod certificates;
 mod cors;

@@ -10,7 +10,7 @@ use crate::plan::{
     RouteMatcher, RoutePolicies, RouteRedirect, TemplatePart,
 };
 
-use super::{path_pattern, servers::ServerWithProtocol};
+use super::{auth::AuthDraft, path_pattern, servers::ServerWithProtocol};
 
 /// Maximum length of a name.
 const LONGEST: usize = 32;
@@ -34,6 +34,7 @@ pub(super) struct RouteDraft {
     pub(super) max_in_flight: Option<usize>,
     pub(super) allow: Vec<IpNet>,
     pub(super) deny: Vec<IpNet>,
+    pub(super) auth: AuthDraft,
     pub(super) policies: RoutePolicies,
 }
 
@@ -108,6 +109,7 @@ impl RouteDraft {
             let (allow, deny) = (self.allow.clone(), self.deny.clone());
             policies.access = Some(AccessRules { allow, deny });
         }
+        policies.auth = self.auth.policy();
         policies
     }
 

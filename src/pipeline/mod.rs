@@ -4,7 +4,7 @@
 //! 2. [`routes`] finds what the routes set for it, by its host and its path, which [`normal_path`] has decoded once.
 //!    [`own_paths`] has those of [`health`] checks and files.
 //! 3. [`guard`], [`hosts`], [`loops`] and [`access`] refuse requests that must not go further; [`redirect`] redirects to https.
-//!    [`rate_limit`] counts a request with the [`rate_limiter`] of its route.
+//!    [`auth`] lets clients authenticate. [`rate_limit`] counts a request with the [`rate_limiter`] of its route.
 //! 4. An action responds: [`files`] finds the file and selects the part of it to send, [`own_response`] is a redirect or a
 //!    fixed text. Or [`proxy`] sends the request to the application:
 //!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
@@ -20,6 +20,7 @@
 mod accel;
 mod access;
 mod app;
+mod auth;
 mod client_network;
 mod collect;
 mod connection_info;
@@ -146,6 +147,9 @@ async fn respond(
     local.app.loop_token.check(&context.parts.headers)?;
     access::check(context)?;
     if let Some(response) = redirect::to_https(context)? {
+        return Ok(response);
+    }
+    if let Some(response) = auth::check(context).await? {
         return Ok(response);
     }
     // The context is written to while these are borrowed.

@@ -4,6 +4,7 @@
 //! already within its limits. `Default` gives blank values, which `config` replaces; the defaults of settings are in
 //! `config/keys`.
 
+mod auth;
 mod buffers;
 mod client_network;
 mod files;
@@ -16,6 +17,7 @@ mod tls;
 mod upstream;
 
 pub use self::{
+    auth::{Auth, AuthPolicy},
     buffers::{BufferSettings, SpillDirectory},
     client_network::ClientNetwork,
     files::{

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 use regex::bytes::Regex;
 
-use super::rate_limit::RateLimitPolicy;
+use super::{auth::AuthPolicy, rate_limit::RateLimitPolicy};
 
 /// A rule for the requests that it matches. The next less specific route that matches decides the settings that it does
 /// not have.
@@ -105,6 +105,7 @@ pub struct FixedResponse {
 pub struct RoutePolicies {
     pub streaming: Option<Streaming>,
     pub access: Option<AccessRules>,
+    pub auth: Option<AuthPolicy>,
     /// Maximum bytes of a request's body; `Some(None)` is no limit.
     pub max_body: Option<Option<u64>>,
     /// In place of [`UpstreamSettings::read_timeout`](super::UpstreamSettings::read_timeout).

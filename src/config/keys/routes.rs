@@ -7,7 +7,7 @@ use super::{
     server, upstream,
 };
 use crate::config::{
-    address,
+    address, auth,
     format::{BoolFormat, ChoiceFormat},
     forwarding, header_edit, host, path, path_pattern, rate_limit, route_action, route_match,
     servers,
@@ -187,6 +187,12 @@ pub(super) const ROUTE: &[SettingKey] = &[
             to.route.deny = networks.concat();
         }),
         doc: "Networks of the clients whose requests get 403. Without allow, all other clients may send requests.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.auth",
+        kind: &SingleValue(auth::AUTH, |to, method| to.route.auth.method = Some(method)),
+        doc: "How clients prove who they are. off lets everybody send requests, whatever less specific routes set.",
         ..SettingKey::BLANK
     },
     SettingKey {

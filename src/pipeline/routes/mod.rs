@@ -11,6 +11,7 @@ mod memo;
 mod model;
 mod path_index;
 mod policies;
+mod route_auth;
 mod route_limit;
 mod rule;
 mod table;
@@ -19,6 +20,7 @@ pub use self::explain::matching_routes;
 pub(super) use self::{
     memo::RouteMemo,
     policies::{Action, Forwarding, Policies, PrefixReplacement, RedirectAction},
+    route_auth::{AuthMethod, RouteAuth},
     route_limit::RouteLimit,
     rule::RouteQuery,
     table::RouteTable,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    route_auth::RouteAuth,
     route_limit::RouteLimit,
     rule::{Rule, RuleId},
     table::RouteTable,
@@ -26,6 +27,8 @@ pub(in crate::pipeline) struct Policies {
     pub(in crate::pipeline) streaming: Streaming,
     /// The clients that may send the request; `None` is every client.
     pub(in crate::pipeline) access: Option<AccessRules>,
+    /// How the client must authenticate; `None` is not at all.
+    pub(in crate::pipeline) auth: Option<Arc<RouteAuth>>,
     /// In place of `server.max_body`.
     pub(in crate::pipeline) max_body: Option<Option<u64>>,
     pub(in crate::pipeline) timeouts: RequestTimeouts,
@@ -93,6 +96,7 @@ impl Policies {
         let mut actions: Vec<Action> = Vec::new();
         let mut route = None;
         let mut merged = RoutePolicies::default();
+        let mut auth = None;
         let mut prefix = None;
         let mut request_headers: Vec<&[HeaderEdit]> = Vec::new();
         let mut response_headers: Vec<&[HeaderEdit]> = Vec::new();
@@ -106,6 +110,7 @@ impl Policies {
             let own = &one.policies;
             merged.streaming = merged.streaming.or(own.streaming);
             merged.access = merged.access.or_else(|| own.access.clone());
+            auth = auth.or_else(|| one.auth.clone());
             merged.max_body = merged.max_body.or(own.max_body);
             merged.read_timeout = merged.read_timeout.or(own.read_timeout);
             merged.total_timeout = merged.total_timeout.or(own.total_timeout);
@@ -126,6 +131,7 @@ impl Policies {
             actions,
             streaming: merged.streaming.unwrap_or_default(),
             access: merged.access,
+            auth,
             max_body: merged.max_body,
             timeouts: RequestTimeouts { read: merged.read_timeout, total: merged.total_timeout },
             forwarding: Forwarding {

@@ -5,6 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use http::Method;
 use ipnet::IpNet;
 
+use super::route_auth::RouteAuth;
 use crate::{
     pipeline::rate_limiter::RateLimiter,
     plan::{PathExpression, RouteAction, RoutePolicies},
@@ -24,6 +25,7 @@ pub(super) struct TableRoute {
     pub(super) policies: RoutePolicies,
     /// The limiter of its rate limit, if it sets one.
     pub(super) limiter: Option<Arc<RateLimiter>>,
+    pub(super) auth: Option<Arc<RouteAuth>>,
 }
 
 /// One pattern of one route.

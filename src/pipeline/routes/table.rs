@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     host_index::HostIndex,
     path_index::PathIndex,
+    route_auth::RouteAuth,
     rule::{RouteQuery, Rule, RuleId, TableRoute},
 };
 use crate::{
@@ -25,6 +26,7 @@ pub(in crate::pipeline) struct RouteTable {
     /// The paths of each host that some route names. The first is for routes without hosts.
     paths: Vec<PathIndex>,
     guards_access: bool,
+    authenticates: bool,
 }
 
 // === impl RouteTable ===
@@ -52,13 +54,16 @@ impl RouteTable {
                 action: route.action.clone(),
                 policies: route.policies.clone(),
                 limiter: previous.limiter(route),
+                auth: route.policies.auth.as_ref().map(|auth| Arc::new(RouteAuth::new(auth))),
             });
             table.add(index, &route.matcher.hosts, &route.matcher.paths);
         }
         table.add_files(&plan.files, false);
         table.add_files(&plan.media, true);
         table.paths.iter_mut().for_each(PathIndex::finish);
-        table.guards_access = table.routes.iter().any(|route| route.policies.access.is_some());
+        table.authenticates = table.routes.iter().any(|route| route.auth.is_some());
+        table.guards_access =
+            table.authenticates || table.routes.iter().any(|route| route.policies.access.is_some());
         table
     }
 
@@ -84,6 +89,7 @@ impl RouteTable {
                 action: Some(RouteAction::Files { is_media, root, missing: MissingFile::NotFound }),
                 policies: RoutePolicies::default(),
                 limiter: None,
+                auth: None,
             });
             self.add(index, &[], &[PathPattern::Prefix(settings.prefix.clone())]);
         }
@@ -133,6 +139,11 @@ impl RouteTable {
     /// Whether some route decides who may send a request.
     pub(in crate::pipeline) fn guards_access(&self) -> bool {
         self.guards_access
+    }
+
+    /// Whether some route sets how clients authenticate.
+    pub(in crate::pipeline) fn authenticates(&self) -> bool {
+        self.authenticates
     }
 
     /// Collects the rules that match, the most specific first. A route with several matching patterns occurs once for

@@ -1,0 +1,30 @@
+//! How the clients of a route authenticate, in the form that requests need. It is made once for each route that sets it.
+
+use ipnet::IpNet;
+
+use crate::plan::{Auth, AuthPolicy};
+
+/// What a route sets about authentication.
+#[derive(Debug)]
+pub(in crate::pipeline) struct RouteAuth {
+    pub(in crate::pipeline) method: AuthMethod,
+    /// Networks whose clients need no authentication.
+    pub(in crate::pipeline) allow: Vec<IpNet>,
+}
+
+/// The way to authenticate.
+#[derive(Debug)]
+pub(in crate::pipeline) enum AuthMethod {
+    Off,
+}
+
+// === impl RouteAuth ===
+
+impl RouteAuth {
+    pub(super) fn new(policy: &AuthPolicy) -> Self {
+        let method = match &policy.auth {
+            Auth::Off => AuthMethod::Off,
+        };
+        Self { method, allow: policy.allow.clone() }
+    }
+}

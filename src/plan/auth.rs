@@ -1,0 +1,18 @@
+//! Authentication: how the clients of a route prove who they are.
+
+use ipnet::IpNet;
+
+/// What a route sets about authentication. A request takes all of it from one route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthPolicy {
+    pub auth: Auth,
+    /// Networks whose clients need no authentication.
+    pub allow: Vec<IpNet>,
+}
+
+/// The way to authenticate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// None, whatever less specific routes set.
+    Off,
+}
