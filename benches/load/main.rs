@@ -152,7 +152,7 @@ fn measure_row(
     Ok(runs)
 }
 
-/// Why the row can't be run, if one of the servers can't speak to the application as it asks.
+/// Why the row cannot be run, if one of the servers cannot speak to the application as it asks.
 fn refused(
     origin: &Origin,
     row: &Row,

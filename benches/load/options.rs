@@ -52,8 +52,8 @@ pub(crate) struct Options {
     #[arg(long, requires = "instructions", conflicts_with = "update", default_value_t = 0)]
     pub(crate) routes: usize,
 
-    /// What Sideman is told in scenarios besides its defaults, separated by commas: variables without
-    /// SIDEMAN_. `--settings ''` is nothing
+    /// Sideman's settings in scenarios, separated by commas: variables without SIDEMAN_. `--settings ''` leaves
+    /// the defaults
     #[arg(
         long,
         value_delimiter = ',',

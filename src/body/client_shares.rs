@@ -1,4 +1,4 @@
-//! Counts how much of a resource each client holds, so that one client can't use up what others need. The last quarter
+//! Counts how much of a resource each client holds, so that one client cannot use up what others need. The last quarter
 //! is for clients that hold less than a quarter. Clients share counters by a hash, so there is no lock, and no memory
 //! that grows with the clients. Two clients rarely have one counter, and it does no harm then.
 

@@ -227,7 +227,7 @@ mod tests {
             let mut body = ScriptedBody::new(&steps, knows_length);
             run(async {
                 let collected = collect(&mut body, &room.buffers, |_| {}).await;
-                // A body that ends with its length can't fail any more.
+                // A body that ends with its length cannot fail any more.
                 if fails && !body.is_end_stream() {
                     assert_eq!(collected.unwrap_err().kind(), FailureKind::ClientBody);
                     return;

@@ -260,7 +260,7 @@ impl FileStream {
         self.was_loaded = false;
         self.check(FileVersion::now(&self.file)?)?;
         if length == 0 {
-            // This file system's page cache keeps nothing, or can't be probed.
+            // This file system's page cache keeps nothing, or cannot be probed.
             self.is_sendable = false;
             return Poll::Ready(Ok(None));
         }
@@ -268,7 +268,7 @@ impl FileStream {
         Poll::Ready(Ok(Some(CachedPart { file: &self.file, offset: self.range.start, length })))
     }
 
-    /// Records how many bytes the kernel has sent; `None` if it can't send this file directly. Zero is the end of the
+    /// Records how many bytes the kernel has sent; `None` if it cannot send this file directly. Zero is the end of the
     /// file.
     pub fn advance_sent(&mut self, count: Option<usize>) -> Result<(), Error> {
         match count {

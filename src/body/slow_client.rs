@@ -70,7 +70,7 @@ impl SlowClientTimer {
         self.earn(count);
     }
 
-    /// Adds the time that bytes earn. A fast client may pause once, but can't save up for hours.
+    /// Adds the time that bytes earn. A fast client may pause once, but cannot save up for hours.
     fn earn(&mut self, count: u64) {
         let SlowClientLimits { pause, rate } = self.limits;
         let Some(rate) = rate else { return };

@@ -74,7 +74,7 @@ struct Variable<'a> {
 }
 
 /// Reads the environment of this process.
-#[expect(clippy::disallowed_methods, reason = "the one place that the others are told to use")]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn environment() -> Environment {
     std::env::vars_os().collect()
 }

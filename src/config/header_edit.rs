@@ -51,7 +51,7 @@ fn response(text: &str) -> Result<HeaderEdit, String> {
     Ok(edit)
 }
 
-/// Reads a change to a request. Names with `_` are refused: CGI and WSGI can't tell them from those with `-`.
+/// Reads a change to a request. Names with `_` are refused: CGI and WSGI cannot tell them from those with `-`.
 fn request(text: &str) -> Result<HeaderEdit, String> {
     let edit = edit(text)?;
     let name = edit.name();

@@ -109,9 +109,9 @@ fn name_pattern(text: &str) -> Result<LogListItem<NamePattern>, String> {
     if part.contains('*') {
         return Err("a * can only be the first or the last character".into());
     }
-    // Characters that separate the parts of a query can't be part of a name.
+    // Characters that separate the parts of a query cannot be part of a name.
     if let Some(odd) = part.chars().find(|c| !c.is_ascii_graphic() || "&;=?#%+".contains(*c)) {
-        return Err(format!("{odd:?} can't be part of a parameter's name here"));
+        return Err(format!("{odd:?} cannot be part of a parameter's name here"));
     }
     Ok(LogListItem::One(pattern_of(text)))
 }
@@ -154,9 +154,9 @@ mod tests {
         reads("*secret*", "*secret*");
         reads("*", "no: this would hide everything: leave query out of log.fields instead");
         reads("a*b", "no: a * can only be the first or the last character");
-        reads("a=b", "no: '=' can't be part of a parameter's name here");
-        reads("a b", "no: ' ' can't be part of a parameter's name here");
-        reads("%74oken", "no: '%' can't be part of a parameter's name here");
+        reads("a=b", "no: '=' cannot be part of a parameter's name here");
+        reads("a b", "no: ' ' cannot be part of a parameter's name here");
+        reads("%74oken", "no: '%' cannot be part of a parameter's name here");
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct FailureRow {
     pub side: FailureSide,
     /// The status of the response, unless that has begun.
     pub status: u16,
-    /// The text for the client. It names no settings, because clients can't change them.
+    /// The text for the client. It names no settings, because clients cannot change them.
     pub text: &'static str,
     /// Advice for the operator, in the event; `None` if the error says it, or nothing can be done.
     pub advice: Option<&'static str>,
@@ -235,8 +235,8 @@ kinds! {
         .closes();
     /// The request's target has no path, or characters that no URI may have.
     TargetInvalid: row("target_invalid", Client, 400, "The request's target is not a valid path.").closes();
-    /// A path below a prefix for files can't be decoded.
-    PathInvalid: row("path_invalid", Client, 400, "The request's path can't be decoded.");
+    /// A path below a prefix for files cannot be decoded.
+    PathInvalid: row("path_invalid", Client, 400, "The request's path cannot be decoded.");
     /// A transfer coding other than `chunked`, or `chunked` twice.
     CodingUnknown:
         row("coding_unknown", Client, 501, "The only supported transfer coding is chunked.").closes();
@@ -310,11 +310,11 @@ kinds! {
         .advice("give the user or group of this process r on the file and x on the directories above it, or run it \
             as the user that writes them (FILE_UPLOAD_PERMISSIONS, umask)");
     /// A file could not be read.
-    FileUnreadable: row("file_unreadable", Sideman, 500, "The file can't be read.")
+    FileUnreadable: row("file_unreadable", Sideman, 500, "The file cannot be read.")
         .can_abort_response()
         .remedy("check the disk; the event names the error");
     /// A file became shorter while it was sent.
-    FileTruncated: row("file_truncated", Sideman, 500, "The file can't be read.")
+    FileTruncated: row("file_truncated", Sideman, 500, "The file cannot be read.")
         .can_abort_response()
         .remedy("replace files by renaming, don't write into them");
     /// A file changed while it was sent.

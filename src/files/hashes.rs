@@ -1,6 +1,6 @@
 //! The hashes of files that are too large for memory. A file is read for its hash once, even if its entry is evicted
 //! and loaded again. The settings limit the bytes read per second, so clients that request one byte of each of many
-//! files can't keep the disk busy.
+//! files cannot keep the disk busy.
 
 use std::{
     collections::HashMap,

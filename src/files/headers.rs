@@ -53,7 +53,7 @@ impl FileHeaders {
         }
     }
 
-    /// Returns the header fields of a whole response. A version that can't be distinguished from the next must not be
+    /// Returns the header fields of a whole response. A version that cannot be distinguished from the next must not be
     /// cached.
     pub(super) fn head(
         &self,

@@ -406,7 +406,7 @@ impl Loader<'_> {
                 Ok(_) => return Ok(Some(PrecompressedFile { loaded: None, stamp })),
                 // The look-up is repeated with more effort.
                 Err(error) if effort == LookupEffort::Memory => return Err(error),
-                Err(error) => format!("it can't be read: {error}"),
+                Err(error) => format!("it cannot be read: {error}"),
             }
         };
         let version = format!("{original:?} {:?}", stamp.modified());

@@ -33,11 +33,11 @@ pub(super) fn seal(contents: &[u8]) -> io::Result<(Bytes, Arc<File>)> {
 
 // === impl MemfdMapping ===
 
-#[expect(unsafe_code, reason = "a mapping can't be had without it; each use says why it is sound")]
+#[expect(unsafe_code, reason = "a mapping cannot be had without it; each use says why it is sound")]
 impl MemfdMapping {
     /// Maps the first `length` bytes of a file that is sealed and has so many.
     fn new(file: &File, length: usize) -> io::Result<Self> {
-        // Private, though nobody writes: before Linux 6.7, a file that is open for writing and sealed against it can't
+        // Private, though nobody writes: before Linux 6.7, a file that is open for writing and sealed against it cannot
         // be mapped shared, not even for reading. SAFETY: the address is the kernel's choice, so no memory in use is
         // mapped over. The length is that of the file; the kernel refuses 0.
         let start =
@@ -59,7 +59,10 @@ impl MemfdMapping {
     }
 }
 
-#[expect(unsafe_code, reason = "a mapping can't be read without it; each use says why it is sound")]
+#[expect(
+    unsafe_code,
+    reason = "a mapping cannot be read without it; each use says why it is sound"
+)]
 impl AsRef<[u8]> for MemfdMapping {
     fn as_ref(&self) -> &[u8] {
         // SAFETY: `start` is a readable mapping of `length` bytes until `self` is dropped, and the slice does not
@@ -70,7 +73,10 @@ impl AsRef<[u8]> for MemfdMapping {
     }
 }
 
-#[expect(unsafe_code, reason = "a mapping can't be ended without it; the use says why it is sound")]
+#[expect(
+    unsafe_code,
+    reason = "a mapping cannot be ended without it; the use says why it is sound"
+)]
 impl Drop for MemfdMapping {
     fn drop(&mut self) {
         // SAFETY: this is the whole mapping that `new` made, unmapped once. Slices of it borrow `self`.

@@ -1,6 +1,6 @@
 //! Matches a name against the form that a caching rule describes: a glob, or a bundler's naming scheme.
 //!
-//! Caches keep a name that counts as hashed for a year, and it can't be recalled. A hashed name that is not recognised
+//! Caches keep a name that counts as hashed for a year, and it cannot be recalled. A hashed name that is not recognised
 //! only costs a revalidation a minute later. So a hash must not look like a word or a number.
 
 use crate::plan::NamePatternRule;

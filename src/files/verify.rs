@@ -64,7 +64,7 @@ struct LastDirectory<'a> {
 }
 
 /// Looks for every file of the manifest, and compares a sample of contents with the hashes that Django put into their
-/// names. Fails only if the directory itself can't be opened.
+/// names. Fails only if the directory itself cannot be opened.
 ///
 /// 50,000 files in 400 directories take 0.2 s once the kernel knows them, in an unoptimised build. `cancelled` is
 /// called before each file.

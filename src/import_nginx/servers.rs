@@ -31,7 +31,7 @@ pub(super) enum Role {
     RedirectsToHttps,
     /// Refuses requests for hosts that no other server has.
     RefusesOthers,
-    /// Cannot be told from another server.
+    /// Cannot be distinguished from another server.
     LeftOut,
 }
 

@@ -143,7 +143,7 @@ fn http_block(
         if other.hosts.is_empty() {
             report.lost(
                 other.directive,
-                "its requests cannot be told from those of another server: name its hosts",
+                "its requests cannot be distinguished from those of another server: name its hosts",
             );
             continue;
         }

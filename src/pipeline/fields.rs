@@ -35,7 +35,7 @@ pub(super) fn apply(context: &RequestContext, response: &mut Response) {
     }
 }
 
-/// Applies one change. `value` fills its text; a text that can't be filled changes nothing.
+/// Applies one change. `value` fills its text; a text that cannot be filled changes nothing.
 fn apply_edit(
     headers: &mut HeaderMap,
     edit: &HeaderEdit,

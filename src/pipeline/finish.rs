@@ -84,7 +84,7 @@ impl TrackedResponse {
         self.on_sealed_sent(bytes, is_all);
     }
 
-    /// Records that the rest of the file can't be sent.
+    /// Records that the rest of the file cannot be sent.
     pub fn on_file_failed(&mut self, error: &Error) {
         if let Some(context) = &mut self.context {
             context.error = Some(error.kind());

@@ -160,7 +160,7 @@ fn action_of_other(name: &[u8]) -> FieldAction {
     if identity::is_identity(text) {
         return FieldAction::Identity;
     }
-    // WSGI can't tell `X_Forwarded_For` from `X-Forwarded-For`.
+    // WSGI cannot tell `X_Forwarded_For` from `X-Forwarded-For`.
     if text.starts_with("x-forwarded-") || text.contains('_') {
         return FieldAction::Forged;
     }

@@ -123,7 +123,7 @@ fn date_field(headers: &Headers, name: FieldName) -> Option<u64> {
     date::parse(std::str::from_utf8(value).ok()?)
 }
 
-/// Iterates over the entity tags of a list, up to the first malformed one. A tag may hold commas, so the list can't be
+/// Iterates over the entity tags of a list, up to the first malformed one. A tag may hold commas, so the list cannot be
 /// split at them; it may also hold bytes that are not text (8.8.3).
 fn tags(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = list;

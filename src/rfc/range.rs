@@ -237,7 +237,7 @@ mod tests {
             ("bytes=,", 1000, Whole),
             ("bytes= , ,", 1000, Whole),
             ("bytes=0-0;-1", 1000, Whole),
-            // Members that can't be satisfied are left out; an invalid one invalidates the list.
+            // Members that cannot be satisfied are left out; an invalid one invalidates the list.
             ("bytes=2000-,0-0,1000-1000,-0", 1000, Part(0..1)),
             ("bytes=1000-,2000-2001,-0", 1000, Unsatisfiable),
             ("bytes=0-0,a", 1000, Whole),
@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(resolve(&list(17, 1000), size), RequestedRange::Whole);
         assert_eq!(resolve(&list(64, 10), size), RequestedRange::Part(0..631));
         assert_eq!(resolve(&list(65, 10), size), RequestedRange::Whole);
-        // Members count even if they can't be satisfied, so that the work is limited.
+        // Members count even if they cannot be satisfied, so that the work is limited.
         assert_eq!(resolve(&list(65, 10), 1), RequestedRange::Whole);
         let killer: Vec<String> = (5..1300).map(|last| format!("5-{last}")).collect();
         assert_eq!(resolve(&format!("bytes=0-,{}", killer.join(",")), 2000), RequestedRange::Whole);

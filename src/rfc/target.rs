@@ -84,7 +84,7 @@ fn is_allowed(byte: u8, is_query: bool) -> bool {
     }
 }
 
-/// Whether a URI can't hold this byte unescaped (RFC 3986, 2).
+/// Whether a URI cannot hold this byte unescaped (RFC 3986, 2).
 fn is_escaped(byte: u8) -> bool {
     matches!(byte, b'"' | b'<' | b'>')
 }

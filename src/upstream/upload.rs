@@ -93,7 +93,7 @@ impl RequestUpload {
     /// Restarts the request for another connection. Call it only if the body is repeatable.
     pub(super) fn again(mut self) -> Self {
         let rewound = self.body.as_mut().is_none_or(RequestBody::rewind);
-        debug_assert!(rewound, "a body that was given away can't be sent again");
+        debug_assert!(rewound, "a body that was given away cannot be sent again");
         Self {
             is_body_over: false,
             chunk: Bytes::new(),

@@ -73,6 +73,7 @@ const PHRASES: &[Retired] = &[
     retired("for want of", "because there is no", "it is out of use"),
     retired("in its turn", "then", "it is out of use"),
     retired("at the most", "at most", "it is the same, and shorter"),
+    retired("can't", "cannot", "one spelling"),
 ];
 
 /// Not in messages, nor in the pages for users.

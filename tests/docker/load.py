@@ -93,7 +93,7 @@ def client(kind, one, answered):
             connection = connect()
         except Gone as gone:
             if not ending.is_set():
-                fail(kind, f"can't connect: {gone}")
+                fail(kind, f"cannot connect: {gone}")
             return
         try:
             while not stop.is_set():

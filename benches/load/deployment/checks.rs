@@ -21,7 +21,7 @@ type Check = (&'static str, fn() -> io::Result<()>);
 
 const CHECKS: &[Check] = &[
     ("percentiles of the histogram are right", histogram_is_right),
-    ("private addresses are told from public ones", addresses_are_told_apart),
+    ("private addresses are distinguished from public ones", addresses_are_distinguished),
     ("every form of a response is read to its end", forms_of_responses),
     ("paths take turns and statuses are counted", paths_and_statuses),
     ("header fields are sent and replace the defaults", header_fields),
@@ -62,7 +62,7 @@ fn histogram_is_right() -> io::Result<()> {
     histogram::check().map_err(io::Error::other)
 }
 
-fn addresses_are_told_apart() -> io::Result<()> {
+fn addresses_are_distinguished() -> io::Result<()> {
     destination::check().map_err(io::Error::other)
 }
 

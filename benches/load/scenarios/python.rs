@@ -69,7 +69,7 @@ fn bounded(what: &str, command: &mut Command) -> io::Result<()> {
                 return Ok(());
             }
             return Err(io::Error::other(format!(
-                "{what} ended with {status}: gunicorn can't be installed without python3-venv \
+                "{what} ended with {status}: gunicorn cannot be installed without python3-venv \
                  and a package index"
             )));
         }

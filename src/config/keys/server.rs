@@ -229,7 +229,7 @@ pub(super) const SERVER: &[SettingKey] = &[
             to.plan.server.external_scheme = scheme;
         }),
         doc: "The scheme that clients use, for X-Forwarded-Proto and redirects. auto is the one that a trusted proxy \
-              reports, or else that of the connection. Set https if a load balancer terminates TLS and can't report it.",
+              reports, or else that of the connection. Set https if a load balancer terminates TLS and cannot report it.",
         ..SettingKey::BLANK
     },
 ];

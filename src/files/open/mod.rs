@@ -1,5 +1,5 @@
 //! Opens a file that is provably below its directory, whatever names and symbolic links say. The owner chooses which
-//! links are followed. If a name can't lead to a file, the file is missing, and that is not an error.
+//! links are followed. If a name cannot lead to a file, the file is missing, and that is not an error.
 
 use std::{
     ffi::OsStr,
@@ -26,7 +26,7 @@ use crate::plan::Symlinks;
 /// Set once the kernel or a sandbox has refused `openat2` as unknown.
 static WITHOUT_OPENAT2: AtomicBool = AtomicBool::new(false);
 
-/// Non-blocking, so that a FIFO among the files can't block the thread. A terminal among them never becomes the
+/// Non-blocking, so that a FIFO among the files cannot block the thread. A terminal among them never becomes the
 /// controlling one.
 const READ_FLAGS: OFlags =
     OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
@@ -238,7 +238,7 @@ impl OpenDirectory {
         }
         match symlinks {
             Symlinks::Within | Symlinks::Never => walk(self.fd.as_fd(), name, flags),
-            // Without `openat2`, magic links can't be recognised.
+            // Without `openat2`, magic links cannot be recognised.
             Symlinks::Anywhere => openat(&self.fd, OsStr::from_bytes(name), flags, Mode::empty()),
         }
     }

@@ -56,7 +56,7 @@ fn plain(value: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
         return Ok(value.into());
     }
     encoded_word::decode(value).map(Cow::Owned).ok_or(
-        "the value is MIME-encoded (RFC 2047) and can't be decoded: only UTF-8 and Latin-1 are supported; \
+        "the value is MIME-encoded (RFC 2047) and cannot be decoded: only UTF-8 and Latin-1 are supported; \
          encode the path with urllib.parse.quote instead",
     )
 }

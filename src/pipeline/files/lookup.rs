@@ -37,7 +37,7 @@ pub(in crate::pipeline) async fn find(
 /// Replaces the system's error text by a description of the path that denies access, if one is found.
 async fn forbidden(locations: Vec<PathBuf>, error: Error) -> Error {
     let explain = move || {
-        // The first of several that exists or can't be examined.
+        // The first of several that exists or cannot be examined.
         let is_there = |path: &&PathBuf| {
             !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
         };

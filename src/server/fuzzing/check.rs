@@ -191,7 +191,7 @@ fn fits(item: &FuzzItem, response: &FuzzResponse, received: &[Received], is_pati
     assert!(!request.is_old || !response.has_interim, "HTTP/1.0 knows no interim responses");
     assert!(
         response.announces_close || !request.announces_close || response.status == 101,
-        "the client is not told that the connection ends"
+        "no response says that the connection ends"
     );
     let Some(number) = response.number() else {
         let is_health =

@@ -43,9 +43,9 @@ pub(super) fn load(files: &CertificateFiles) -> Result<Certificate, String> {
     let key = key(&text).map_err(|fault| format!("{key_path} {fault}"))?;
     certify(chain, key, files.certificate.display().to_string()).map_err(|fault| match fault {
         CertificateFault::Certificate(fault) => {
-            format!("the certificate in {chain_path} can't be read: {fault}")
+            format!("the certificate in {chain_path} cannot be read: {fault}")
         }
-        CertificateFault::Key(fault) => format!("the key in {key_path} can't be used: {fault}"),
+        CertificateFault::Key(fault) => format!("the key in {key_path} cannot be used: {fault}"),
         CertificateFault::Mismatch => format!(
             "the key in {key_path} does not match the certificate in {chain_path}: use the key that its request \
              was made with, and put the site's own certificate first in the chain"
@@ -82,7 +82,7 @@ fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
         return Err(no_key(other.or(labels().next())).into());
     };
     let der = section.decode().map_err(|fault| match fault {
-        pem::PASSPHRASE => format!("contains a key that can't be used: {fault}"),
+        pem::PASSPHRASE => format!("contains a key that cannot be used: {fault}"),
         fault => format!("is not valid PEM: {fault}"),
     })?;
     Ok(match form {
@@ -219,7 +219,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
     if bytes.len() as u64 > MAX_FILE_SIZE {
         return Err(format!("{} is larger than 1MiB: name the right file", path.display()));
     }
@@ -276,8 +276,8 @@ mod tests {
         let backwards = directory.write("c.pem", &(other.cert.pem() + &own.cert.pem()));
         fails(&backwards, &key, &["put the site's own certificate first"]);
         let none = directory.0.join("none");
-        fails(&none, &key, &["none can't be read: No such file"]);
-        fails(&certificate, &none, &["none can't be read: No such file"]);
+        fails(&none, &key, &["none cannot be read: No such file"]);
+        fails(&certificate, &none, &["none cannot be read: No such file"]);
         fails(Path::new("/dev/zero"), &key, &["/dev/zero is larger than 1MiB"]);
         fails(&key, &key, &["a.key contains a private key instead of a certificate"]);
         fails(
@@ -295,8 +295,8 @@ mod tests {
         let cut = directory.write("e.pem", &own.cert.pem()[..200]);
         fails(&cut, &key, &["e.pem is not valid PEM", "truncated"]);
         let empty = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
-        fails(&directory.write("f.pem", empty), &key, &["f.pem can't be read"]);
+        fails(&directory.write("f.pem", empty), &key, &["f.pem cannot be read"]);
         let empty = "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n";
-        fails(&certificate, &directory.write("f.key", empty), &["f.key can't be used"]);
+        fails(&certificate, &directory.write("f.key", empty), &["f.key cannot be used"]);
     }
 }

@@ -63,7 +63,7 @@ fn written(access: AccessLog, fields: &[LogField], line: &AccessLogLine<'_>) -> 
     String::from_utf8(out).unwrap().strip_prefix("x\n").unwrap().to_owned()
 }
 
-/// Everything that can be told, with these bytes wherever a client has a say.
+/// A line with every field, and with these bytes in each field that a client controls.
 fn everything<'a>(bytes: &'a [u8], text: &'a str) -> AccessLogLine<'a> {
     AccessLogLine {
         client: std::net::Ipv6Addr::from(u128::MAX).into(),

@@ -164,14 +164,14 @@ fn origins() {
     head.origin.client_port = None;
     head.origin.version = Version::HTTP_10;
     let variables = encoded(&head, RequestFraming::None, UWSGI);
-    let told = [
+    let expected = [
         ("HTTPS", Some("on")),
         ("REQUEST_SCHEME", Some("https")),
         ("REMOTE_PORT", Some("")),
         ("SERVER_PROTOCOL", Some("HTTP/1.0")),
         ("QUERY_STRING", Some("")),
     ];
-    check(&variables, &told);
+    check(&variables, &expected);
     for (host, name, port) in [
         ("example.org", "example.org", 8080),
         ("example.org:", "example.org", 8080),
@@ -202,8 +202,8 @@ fn queries() {
         ("//a?/../b", "/../b", "//a"),
     ] {
         let variables = encoded(&head(target, &[]), RequestFraming::None, UWSGI);
-        let told = [("QUERY_STRING", query), ("PATH_INFO", path), ("REQUEST_URI", target)];
-        check(&variables, &told.map(|(key, value)| (key, Some(value))));
+        let expected = [("QUERY_STRING", query), ("PATH_INFO", path), ("REQUEST_URI", target)];
+        check(&variables, &expected.map(|(key, value)| (key, Some(value))));
     }
 }
 
@@ -220,14 +220,14 @@ fn repeated_fields_are_joined() {
         (b"X-Two", b"\xe9"),
         (b"x-one", b"1"),
     ];
-    let told = [
+    let expected = [
         ("HTTP_X_TWO", Some("one, , \\xe9")),
         ("HTTP_COOKIE", Some("a=1; b=2; c=3")),
         ("HTTP_X_TWOFOLD", Some("other")),
         ("CONTENT_TYPE", Some("text/plain, text/html")),
         ("HTTP_X_ONE", Some("1")),
     ];
-    check(&encoded(&head("/", &fields), RequestFraming::None, UWSGI), &told);
+    check(&encoded(&head("/", &fields), RequestFraming::None, UWSGI), &expected);
 }
 
 #[test]
@@ -256,8 +256,8 @@ fn what_a_client_must_not_make() {
             .filter(|key| !BARE.iter().any(|bare| bare.as_bytes() == *key))
             .collect();
         assert_eq!(fields, [&b"HTTP_UWSGI_FILE"[..], b"HTTP_SCRIPT_NAME", b"HTTP_REMOTE_USER"]);
-        let told = [("CONTENT_LENGTH", Some("3")), ("CONTENT_TYPE", Some(""))];
-        check(&variables, &told);
+        let expected = [("CONTENT_LENGTH", Some("3")), ("CONTENT_TYPE", Some(""))];
+        check(&variables, &expected);
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Checker {
 // === impl Checker ===
 
 impl Checker {
-    /// The tools. Skips the test if they can't be set up on this machine.
+    /// The tools. Skips the test if they cannot be set up on this machine.
     #[track_caller]
     pub(crate) fn prepared() -> Option<&'static Self> {
         static CHECKER: OnceLock<Result<Checker, String>> = OnceLock::new();

@@ -32,7 +32,7 @@ pub(super) fn containers(file: &str, task: &Value) -> Vec<Container> {
     }
     // On Fargate root owns a volume, unless the image has a VOLUME at its path.
     let startup = definitions.iter().find(|one| one["name"] == "startup").unwrap();
-    assert_eq!(startup["user"], "0", "{file}: startup can't write to the volume");
+    assert_eq!(startup["user"], "0", "{file}: startup cannot write to the volume");
     let sideman = definitions.iter().find(|one| one["name"] == "sideman").unwrap();
     // Larger bodies are spilled to a volume that startup makes writable for every user.
     let spool = |one: &&Value| one["sourceVolume"] == "spool";

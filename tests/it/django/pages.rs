@@ -5,7 +5,7 @@ use crate::support::eventually;
 
 pub(super) const CHECKS: &[Check] = &[
     ("a request arrives as it was sent", request_arrives),
-    ("a stranger can't forge", forged_identity_is_ignored),
+    ("a stranger cannot forge", forged_identity_is_ignored),
     ("a balancer tells client and scheme", balancer_is_believed),
     ("health needs no allowed host", health_needs_no_allowed_host),
     ("a page and its stylesheet", page),

@@ -87,7 +87,7 @@ impl Django {
     }
 
     fn prepare() -> Result<Self, String> {
-        let describe = |error: io::Error| format!("the Django project can't be set up: {error}");
+        let describe = |error: io::Error| format!("the Django project cannot be set up: {error}");
         let environment = environment("django", &project().join("requirements.txt"))?;
         let _lock = lock("django").map_err(describe)?;
         let mut content = environment.as_os_str().as_encoded_bytes().to_vec();
@@ -123,7 +123,7 @@ pub(crate) fn project() -> PathBuf {
 
 /// A virtual environment with a file of pinned requirements: made once, under target/.
 pub(crate) fn environment(name: &str, requirements: &Path) -> Result<PathBuf, String> {
-    let describe = |error: io::Error| format!("the environment {name} can't be set up: {error}");
+    let describe = |error: io::Error| format!("the environment {name} cannot be set up: {error}");
     let _lock = lock(name).map_err(describe)?;
     let python = output(Command::new("python3").arg("--version"))
         .map_err(|error| format!("there is no python3 ({error})"))?;
@@ -171,7 +171,7 @@ fn install(environment: &Path, requirements: &Path) -> Result<(), String> {
         .args(["--no-input", "--requirement"])
         .arg(requirements);
     output(&mut pip)
-        .map_err(|error| format!("pip can't install {} ({error})", requirements.display()))?;
+        .map_err(|error| format!("pip cannot install {} ({error})", requirements.display()))?;
     Ok(())
 }
 

@@ -139,7 +139,7 @@ fn invalid_certificate_files_fail_the_start() {
     let none = path("none.pem");
     let ended = settings(&application, &[format!("{none}={key}")]).run_to_end();
     assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains(&format!("{none} can't be read: ")), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&format!("{none} cannot be read: ")), "{}", ended.stderr);
 }
 
 #[test]

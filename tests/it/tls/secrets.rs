@@ -61,7 +61,7 @@ fn damaged(pair: &Pair, other: &Pair) -> Vec<Case<'static>> {
         ),
         ("a strange character", text(key.replace(&base64[20..24], "\u{2026}")), "is not base64"),
         ("NUL bytes", text(key.replace(&base64[20..24], "\0")), "is not base64"),
-        ("a letter lost", text(key.replace(&base64[20..24], &base64[20..23])), "can't be used"),
+        ("a letter lost", text(key.replace(&base64[20..24], &base64[20..23])), "cannot be used"),
         ("a sign of the end in the middle", text(key.replace(&base64[20..24], "=A=A")), "too long"),
         ("no markers", text(base64.clone()), "-----BEGIN PRIVATE KEY----- is missing"),
         ("no spaces", text(key.replace([' ', '\n'], "")), "is damaged"),
@@ -70,8 +70,8 @@ fn damaged(pair: &Pair, other: &Pair) -> Vec<Case<'static>> {
         ("encoded twice", b"LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCg==".to_vec(), "once more"),
         ("nothing", Vec::new(), "it is empty"),
         ("an empty section", text(section("PRIVATE KEY", "")), "is empty between"),
-        ("another label", text(section("RSA PRIVATE KEY", &base64)), "can't be used"),
-        ("other contents", text(section("PRIVATE KEY", &base64[8..])), "can't be used"),
+        ("another label", text(section("RSA PRIVATE KEY", &base64)), "cannot be used"),
+        ("other contents", text(section("PRIVATE KEY", &base64[8..])), "cannot be used"),
         ("PKCS#8 with a passphrase", text(section("ENCRYPTED PRIVATE KEY", &base64)), "passphrase"),
         (
             "an old form with a passphrase",
@@ -174,7 +174,7 @@ fn key_in_place_of_the_certificate_is_named_and_never_printed() {
     for (case, text, expected) in [
         ("a key", pair.key.clone(), "a private key instead of a certificate"),
         ("a key in one line", one_line, "a private key instead of a certificate"),
-        ("a key called a certificate", section("CERTIFICATE", &body(&pair.key)), "can't be read"),
+        ("a key called a certificate", section("CERTIFICATE", &body(&pair.key)), "cannot be read"),
         ("a truncated key", pair.key[..90].to_owned(), "truncated"),
         (
             "a request",

@@ -76,12 +76,12 @@ impl Tally {
             .map(|(name, kind)| {
                 let mut reasons: Vec<_> = kind.reasons.iter().collect();
                 reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-                let told: Vec<_> = reasons
+                let reasons: Vec<_> = reasons
                     .iter()
                     .take(REASONS)
                     .map(|(reason, count)| format!("{count} x {reason}"))
                     .collect();
-                format!("{name}: {}", told.join("; "))
+                format!("{name}: {}", reasons.join("; "))
             })
             .collect()
     }
