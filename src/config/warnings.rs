@@ -160,13 +160,15 @@ fn is_public(network: &IpNet) -> bool {
 }
 
 fn trust(server: &ServerSettings, tls: Option<&TlsSettings>) -> Option<String> {
-    // Peers on a Unix socket are trusted.
+    let is_socket = |listen: &ListenAddress| matches!(listen, ListenAddress::Unix(_));
     let tls_listen = tls.iter().flat_map(|tls| &tls.listen);
-    let mut places = server.listen.iter().chain(tls_listen);
-    let has_socket = places.any(|listen| matches!(listen, ListenAddress::Unix(_)));
-    (server.redirect_https && server.trusted_proxies.is_empty() && !has_socket).then(|| {
-        "server.redirect_https has no effect: server.trusted_proxies is none, so \
-         X-Forwarded-Proto is always ignored"
+    // Peers on a Unix socket are trusted.
+    let has_socket = server.listen.iter().chain(tls_listen).any(is_socket);
+    let is_beside_tls = tls.is_some() && !server.listen.is_empty();
+    let has_effect = !server.trusted_proxies.is_empty() || has_socket || is_beside_tls;
+    (server.redirect_https && !has_effect).then(|| {
+        "server.redirect_https has no effect: server.trusted_proxies is none, so X-Forwarded-Proto is always \
+         ignored, and there is no plain listener beside one in tls.listen"
             .into()
     })
 }

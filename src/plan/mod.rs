@@ -113,7 +113,8 @@ pub struct ServerSettings {
     /// Hosts that requests may name, in lower case. A host that begins with a dot matches every name that ends with it.
     /// An empty list allows every host.
     pub allowed_hosts: Vec<String>,
-    /// Whether clients of a trusted proxy that used plain http are redirected to https.
+    /// Whether clients that used plain http, at a trusted proxy or at a listener beside one for TLS, are redirected to
+    /// https.
     pub redirect_https: bool,
     /// The scheme that clients use; `None` is what a trusted proxy reports, or that of the connection.
     pub external_scheme: Option<&'static str>,

@@ -210,8 +210,9 @@ pub(super) const SERVER: &[SettingKey] = &[
         name: "server.redirect_https",
         default: Some(&["false"]),
         kind: &SingleValue(BoolFormat, |to, on| to.plan.server.redirect_https = on),
-        doc: "Whether requests that reached a trusted proxy by plain HTTP (X-Forwarded-Proto) are redirected to \
-              https; health checks are not.",
+        doc: "Whether requests by plain HTTP are redirected to https: those that reached a trusted proxy so \
+              (X-Forwarded-Proto) and, if tls.listen is set, those of all other clients at server.listen. Health checks \
+              are not redirected.",
         ..SettingKey::BLANK
     },
     SettingKey {

@@ -6,6 +6,7 @@ mod client_certificates;
 mod handshake_limit;
 mod handshakes;
 mod messages;
+mod redirect;
 mod reload;
 mod secrets;
 mod sockets;
