@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::plan::{
     AdmissionSettings, CertificateFiles, CertificateSettings, Cors, FallbackSettings, FileSettings,
     LogField, Plan, ProbeSettings, Protocol, Purpose, Root, Route, RouteAction, ShutdownSettings,
-    TlsSettings, UpstreamSettings, UwsgiFlavour, UwsgiSettings,
+    TlsSettings, UpstreamSettings, UpstreamTarget, UwsgiFlavour, UwsgiSettings,
 };
 
 use super::{
@@ -83,7 +83,9 @@ impl Draft {
         let upstream = self.application(self.servers.clone());
         let mut media = self.media();
         let mut static_roots = self.static_roots();
-        let (routes, routed) = self.named_routes(&mut static_roots, &mut media.roots);
+        let mut auth_servers = Vec::new();
+        let (routes, routed) =
+            self.named_routes(&mut static_roots, &mut media.roots, &mut auth_servers);
         let fallback = self.fallback.map(|origin| fallback(origin, self.fallback_timeout));
         let mut plan = self.plan;
         plan.memory.heads = MAX_HEAD_MEMORY;
@@ -97,6 +99,7 @@ impl Draft {
         plan.upstream = upstream;
         plan.routes = routes;
         plan.routed = routed;
+        plan.auth_servers = auth_servers;
         plan.media = media;
         plan.files.roots = static_roots;
         plan.missing.fallback = fallback;
@@ -111,6 +114,7 @@ impl Draft {
         &self,
         static_roots: &mut Vec<Root>,
         media_roots: &mut Vec<Root>,
+        auth_servers: &mut Vec<UpstreamSettings>,
     ) -> (Vec<Route>, Vec<UpstreamSettings>) {
         let mut routed = Vec::new();
         let mut routes = Vec::new();
@@ -130,14 +134,33 @@ impl Draft {
             } else {
                 draft.own_response()
             };
-            routes.push(Route {
-                name: draft.name.clone(),
-                matcher: draft.matcher.clone(),
-                action,
-                policies: draft.policies(),
-            });
+            let mut policies = draft.policies();
+            policies.auth = draft.auth.policy(|server| self.auth_server(server, auth_servers));
+            let (name, matcher) = (draft.name.clone(), draft.matcher.clone());
+            routes.push(Route { name, matcher, action, policies });
         }
         (routes, routed)
+    }
+
+    /// Returns the index of an auth server. Adds it unless another route has it.
+    fn auth_server(
+        &self,
+        target: &UpstreamTarget,
+        auth_servers: &mut Vec<UpstreamSettings>,
+    ) -> usize {
+        let targets = vec![target.clone()];
+        let known = auth_servers.iter().position(|one| one.targets == targets);
+        known.unwrap_or_else(|| {
+            auth_servers.push(UpstreamSettings {
+                protocol: Protocol::Http1,
+                targets,
+                probe: None,
+                abort: true,
+                trusts_protocol: true,
+                ..self.plan.upstream.clone()
+            });
+            auth_servers.len() - 1
+        })
     }
 
     /// Stores the error page for a status.

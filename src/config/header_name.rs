@@ -10,6 +10,15 @@ use super::format::TextFormat;
 pub(super) const TRUSTED: TextFormat<String> =
     TextFormat::new("names of headers, such as Remote-User", trusted, String::clone);
 
+/// The name of a header that an auth server sets for the application.
+pub(super) const OF_AUTH: TextFormat<HeaderName> = TextFormat::new(
+    "names of headers, such as Remote-User",
+    |text| {
+        trusted(text).and_then(|name| HeaderName::try_from(name).map_err(|error| error.to_string()))
+    },
+    HeaderName::to_string,
+);
+
 /// Reads the name of a header that is forwarded from trusted proxies, and returns it in lower case.
 fn trusted(text: &str) -> Result<String, String> {
     let name = HeaderName::try_from(text).map_err(|_| "this is not the name of a header")?;

@@ -22,6 +22,7 @@ mod text_file;
 
 mod address;
 mod auth;
+mod auth_url;
 mod caching;
 mod certificates;
 mod cors;

@@ -2,10 +2,11 @@
 
 use crate::plan::{
     HeaderEdit, ListenAddress, PathPattern, Placeholder, Protocol, RouteMatcher, TemplatePart,
-    UwsgiFlavour,
+    UpstreamTarget, UwsgiFlavour,
 };
 
 use super::{
+    auth,
     conflict::{Conflict, twice, when},
     draft::{Draft, PrefixedDirectory},
     header_edit, own_address, rate_limit,
@@ -24,10 +25,20 @@ pub(super) const ROUTE_CONSTRAINTS: &[RouteConstraint] = &[
     RouteConstraint {
         leaf: "upstream",
         conflicts: |draft, route| {
-            let own: Vec<&ListenAddress> =
-                draft.plan.server.listen.iter().chain(&draft.tls.listen).collect();
-            own_address::conflicts(route.servers.iter().map(|(_, target)| target), &own)
+            own_servers(draft, route.servers.iter().map(|(_, target)| target))
         },
+    },
+    RouteConstraint {
+        leaf: "auth",
+        conflicts: |draft, route| own_servers(draft, route.auth.server().into_iter()),
+    },
+    RouteConstraint {
+        leaf: "auth_response_headers",
+        conflicts: |_, route| auth::without_server(&route.auth),
+    },
+    RouteConstraint {
+        leaf: "auth_timeout",
+        conflicts: |_, route| auth::without_server(&route.auth),
     },
     RouteConstraint { leaf: "path", conflicts: hidden_files },
     RouteConstraint { leaf: "upstream", conflicts: |_, route| other_action(route, "upstream") },
@@ -108,6 +119,16 @@ pub(super) const ROUTE_CONSTRAINTS: &[RouteConstraint] = &[
         conflicts: |_, route| repeated_edits(&route.policies.response_headers),
     },
 ];
+
+/// Returns conflicts for servers that are Sideman itself.
+fn own_servers<'a>(
+    draft: &Draft,
+    servers: impl Iterator<Item = &'a UpstreamTarget>,
+) -> Vec<Conflict> {
+    let own: Vec<&ListenAddress> =
+        draft.plan.server.listen.iter().chain(&draft.tls.listen).collect();
+    own_address::conflicts(servers, &own)
+}
 
 /// Returns conflicts for changes that are listed twice. Only the last of two values for one header would be used.
 fn repeated_edits(edits: &[HeaderEdit]) -> Vec<Conflict> {

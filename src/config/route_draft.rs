@@ -109,7 +109,6 @@ impl RouteDraft {
             let (allow, deny) = (self.allow.clone(), self.deny.clone());
             policies.access = Some(AccessRules { allow, deny });
         }
-        policies.auth = self.auth.policy();
         policies
     }
 

@@ -219,6 +219,20 @@ kinds! {
     AccessDenied: row("access_denied", Client, 403, "Access to this address is not allowed from yours.")
         .advice("if this client should have access, add its network to allow of the route; if the address is that of a \
             proxy, add the proxy to server.trusted_proxies");
+    /// The server of `auth` could not be reached, or its response is no verdict: its status is none of 2xx, 401, 403 and
+    /// redirects, or it is not valid HTTP. The event names the server and the fault.
+    AuthServerFailed: upstream("auth_server_failed", 502, "The server could not check whether you have access.")
+        .advice("check that the server of auth runs at its address, and that auth of the route has the path of its \
+            check: 2xx lets a request pass, 401, 403 and redirects go to the client");
+    /// The server of `auth` did not respond within `auth_timeout`.
+    AuthServerTimeout:
+        upstream("auth_server_timeout", 504, "The server could not check in time whether you have access.")
+        .advice("find out what the server of auth waits for, or raise auth_timeout of the route");
+    /// Too many requests wait for the server of `auth`: `upstream.queue` of them, or one for `upstream.queue_timeout`.
+    AuthServerBusy: upstream("auth_server_busy", 503, "The server is busy. Please try again in a moment.")
+        .retry_after(OVERLOAD_RETRY_AFTER)
+        .advice("give the server of auth more workers, and raise upstream.max_in_flight if it can handle more requests \
+            at once");
     /// The request exceeds the `rate_limit` of its route.
     RateLimited: row("rate_limited", Client, 429, "Too many requests. Please try again later.")
         .advice("raise rate_limit of the route if such clients are legitimate, or add their network to \
@@ -380,6 +394,11 @@ impl FailureKind {
     /// Whose side it lies on.
     pub fn side(self) -> FailureSide {
         self.row().side
+    }
+
+    /// Whether it lies on the side of an auth server, and not of the application.
+    pub fn is_of_auth_server(self) -> bool {
+        matches!(self, Self::AuthServerFailed | Self::AuthServerTimeout | Self::AuthServerBusy)
     }
 
     /// The status of the response, unless that has begun.

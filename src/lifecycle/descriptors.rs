@@ -72,7 +72,7 @@ fn divide_limit(
     let max = rest.saturating_sub(connections).max(half).max(1);
 
     let all = |plan: &Plan, count: fn(&UpstreamSettings) -> usize| {
-        let upstreams = plan.routed.iter().chain([&plan.upstream]);
+        let upstreams = plan.routed.iter().chain(&plan.auth_servers).chain([&plan.upstream]);
         upstreams.map(|one| number(count(one))).fold(0, u64::saturating_add)
     };
     let in_flight =
@@ -93,7 +93,7 @@ fn divide_limit(
 }
 
 fn for_each(plan: &mut Plan, change: impl Fn(&mut UpstreamSettings)) {
-    plan.routed.iter_mut().for_each(&change);
+    plan.routed.iter_mut().chain(&mut plan.auth_servers).for_each(&change);
     change(&mut plan.upstream);
 }
 

@@ -38,6 +38,8 @@ pub struct App {
     backends: Arc<UpstreamHandle>,
     /// The applications of the plan's routes, in their order.
     routed: Vec<Arc<UpstreamHandle>>,
+    /// The auth servers of the plan, in their order.
+    auth_servers: Vec<Arc<UpstreamHandle>>,
     /// The server that has other releases' files.
     fallback: Option<Arc<UpstreamHandle>>,
     pub metrics: Arc<Metrics>,
@@ -79,7 +81,8 @@ impl App {
             routes: Arc::new(RouteTable::new(&plan)),
             backends: backends(&plan.upstream),
             routed,
-            fallback: plan.missing.fallback.as_ref().map(uncounted),
+            auth_servers: plan.auth_servers.iter().map(uncounted).collect(),
+            fallback: plan.missing.fallback.as_ref().map(|plan| uncounted(&plan.server)),
             files,
             media,
             buffers: buffers(&plan.buffers, &process.buffers),
@@ -120,8 +123,13 @@ impl App {
         };
         let fallback = plan.missing.fallback.as_ref().map(|plan| {
             let known = self.fallback.as_ref().filter(|known| known.backends.serves(&plan.server));
-            known.map_or_else(|| uncounted(plan), Arc::clone)
+            known.map_or_else(|| uncounted(&plan.server), Arc::clone)
         });
+        let auth_servers = upstream_handle::matched(
+            &mut self.auth_servers.clone(),
+            plan.auth_servers.iter().collect(),
+            uncounted,
+        );
         let buffers = if plan.buffers == self.plan.buffers {
             self.buffers.clone()
         } else {
@@ -137,6 +145,7 @@ impl App {
             routes: Arc::new(RouteTable::after(&plan, &self.routes)),
             backends,
             routed: fleets,
+            auth_servers,
             fallback,
             files,
             media,
@@ -171,6 +180,9 @@ impl App {
     pub fn supervise_upstreams(&self) {
         self.backends.supervise(&self.plan.upstream);
         for (upstream_handle, settings) in self.routed.iter().zip(&self.plan.routed) {
+            upstream_handle.supervise(settings);
+        }
+        for (upstream_handle, settings) in self.auth_servers.iter().zip(&self.plan.auth_servers) {
             upstream_handle.supervise(settings);
         }
         if let (Some(upstream_handle), Some(plan)) = (&self.fallback, &self.plan.missing.fallback) {
@@ -219,6 +231,14 @@ impl App {
             .zip(self.routed.iter().map(|upstream_handle| &upstream_handle.backends))
     }
 
+    /// Returns the auth servers of the plan, in their order.
+    pub(super) fn auth_servers(
+        &self,
+    ) -> impl Iterator<Item = (&plan::UpstreamSettings, &Arc<Backends>)> {
+        let backends = self.auth_servers.iter().map(|upstream_handle| &upstream_handle.backends);
+        self.plan.auth_servers.iter().zip(backends)
+    }
+
     /// Returns the server that has other releases' files.
     pub(super) fn fallback(&self) -> Option<(&FallbackSettings, &Arc<Backends>)> {
         let upstream_handle = self.fallback.as_ref()?;
@@ -245,9 +265,9 @@ impl App {
     }
 }
 
-/// Creates a handle that no application metric counts: the fallback has metrics of its own.
-fn uncounted(fallback: &FallbackSettings) -> Arc<UpstreamHandle> {
-    UpstreamHandle::new(Backends::new(&fallback.server, &Arc::default()))
+/// Creates a handle that no application metric counts: the fallback and auth servers have metrics of their own.
+fn uncounted(plan: &plan::UpstreamSettings) -> Arc<UpstreamHandle> {
+    UpstreamHandle::new(Backends::new(plan, &Arc::default()))
 }
 
 fn buffers(plan: &plan::BufferSettings, counts: &BufferCounts) -> BodyBuffers {

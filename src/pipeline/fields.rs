@@ -29,6 +29,9 @@ pub(super) fn apply(context: &RequestContext, response: &mut Response) {
     if context.route == RouteLabel::Health {
         return;
     }
+    if let Some(fields) = &context.auth_fields {
+        fields.add_to_response(headers);
+    }
     for edit in &context.policies.response_headers {
         let value = |text: &HeaderText| template::header(context, text);
         apply_edit(&mut response.head.headers, edit, value);

@@ -42,7 +42,6 @@ pub(super) fn head<'a>(
     digits: &'a mut HeaderDigits,
 ) -> UpstreamRequestHead<'a> {
     let headers = &context.parts.headers;
-    let has_named = fields::names_more(headers);
     let mut forwarded_fields: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 7);
     let host = match &replacements.host {
         Some(host) => host.as_bytes(),
@@ -50,26 +49,15 @@ pub(super) fn head<'a>(
     };
     let scheme = scheme::of(context);
     // The fallback host's port is the application's own.
-    let named_port = context.host().and_then(named_port);
+    let named_port = named_port(context);
     let port = port(context, named_port, scheme);
-    let hops = max_forwards::left(&context.parts).filter(|&hops| hops > 0);
     forwarded_fields.push((b"host", host));
-    let mut forged = 0;
-    for (known, name, value) in headers.iter() {
-        match action(known, name, context) {
-            FieldAction::Pass if has_named && fields::is_named_by_connection(headers, name) => {}
-            FieldAction::Pass if hops.is_some() && known == FieldName::MaxForwards => {}
-            FieldAction::Pass => forwarded_fields.push((name, value)),
-            FieldAction::Rewritten => {}
-            FieldAction::Forged => forged += 1,
-            FieldAction::Identity => {
-                forged += 1;
-                warn_identity_header(context, name);
-            }
-        }
-    }
-    if let Some(hops) = hops {
+    let forged = append_client_fields(context, &mut forwarded_fields);
+    if let Some(hops) = hops(context) {
         forwarded_fields.push((b"max-forwards", digits.hops.format(hops - 1).as_bytes()));
+    }
+    if let Some(fields) = &context.auth_fields {
+        forwarded_fields.extend(fields.request());
     }
     forwarded_fields.push((b"x-forwarded-for", client.as_bytes()));
     forwarded_fields.push((b"x-forwarded-proto", scheme.as_bytes()));
@@ -114,6 +102,37 @@ pub(super) fn head<'a>(
     }
 }
 
+/// Appends the client's fields that are forwarded. Returns the number of those that are dropped because they could deceive
+/// the application.
+pub(super) fn append_client_fields<'a>(
+    context: &'a RequestContext,
+    to: &mut Vec<(&'a [u8], &'a [u8])>,
+) -> u64 {
+    let headers = &context.parts.headers;
+    let has_named = fields::names_more(headers);
+    let has_hops = hops(context).is_some();
+    let mut forged = 0;
+    for (known, name, value) in headers.iter() {
+        match action(known, name, context) {
+            FieldAction::Pass if has_named && fields::is_named_by_connection(headers, name) => {}
+            FieldAction::Pass if has_hops && known == FieldName::MaxForwards => {}
+            FieldAction::Pass => to.push((name, value)),
+            FieldAction::Rewritten => {}
+            FieldAction::Forged => forged += 1,
+            FieldAction::Identity => {
+                forged += 1;
+                warn_identity_header(context, name);
+            }
+        }
+    }
+    forged
+}
+
+/// Returns how many hops a request may still make, if it says so.
+fn hops(context: &RequestContext) -> Option<u64> {
+    max_forwards::left(&context.parts).filter(|&hops| hops > 0)
+}
+
 /// Returns how the end of the body is marked: by its length, if the client has announced it.
 pub(super) fn framing(context: &RequestContext, body: &impl Body) -> RequestFraming {
     match body.size_hint().exact() {
@@ -128,9 +147,19 @@ pub(super) fn framing(context: &RequestContext, body: &impl Body) -> RequestFram
 #[expect(clippy::wildcard_enum_match_arm, reason = "most names are listed because they are common")]
 fn action(known: FieldName, name: &[u8], context: &RequestContext) -> FieldAction {
     let is_trusted = context.is_trusted;
+    let of_auth =
+        context.policies.auth_headers.iter().find(|one| one.name.as_str().as_bytes() == name);
+    // The auth server alone sets it, whoever the client is.
+    if of_auth.is_some_and(|one| one.is_here) {
+        return FieldAction::Forged;
+    }
     let believed = &context.local.app.plan.server.trusted_headers;
     if believed.iter().any(|believed| believed.as_str().as_bytes() == name) {
         return if is_trusted { FieldAction::Pass } else { FieldAction::Forged };
+    }
+    // An application believes it also in requests of routes without the auth server.
+    if of_auth.is_some() {
+        return FieldAction::Forged;
     }
     match known {
         FieldName::Host | FieldName::ContentLength | FieldName::Expect | FieldName::XRequestId => {
@@ -167,13 +196,14 @@ fn action_of_other(name: &[u8]) -> FieldAction {
     FieldAction::Pass
 }
 
-/// Returns the port in a host.
-fn named_port(host: &[u8]) -> Option<u16> {
-    host::split_port(host).and_then(|(_, digits)| forwarded::port(digits))
+/// Returns the port in the host that the request is for.
+pub(super) fn named_port(context: &RequestContext) -> Option<u16> {
+    let (_, digits) = host::split_port(context.host()?)?;
+    forwarded::port(digits)
 }
 
 /// Returns the port that the client connected to, as far as Sideman can know it.
-fn port(context: &RequestContext, named: Option<u16>, scheme: &str) -> u16 {
+pub(super) fn port(context: &RequestContext, named: Option<u16>, scheme: &str) -> u16 {
     let claimed = forwarded::last(context.parts.headers.get_all(FieldName::XForwardedPort));
     if context.is_trusted
         && let Some(port) = claimed.and_then(forwarded::port)

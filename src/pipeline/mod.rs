@@ -21,6 +21,7 @@ mod accel;
 mod access;
 mod app;
 mod auth;
+mod auth_fields;
 mod client_network;
 mod collect;
 mod connection_info;

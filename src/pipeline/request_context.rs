@@ -12,6 +12,7 @@ use http::{HeaderName, StatusCode, Version};
 
 use super::{
     app::UNRESERVED_HEAD,
+    auth_fields::AuthFields,
     connection_info::ConnectionInfo,
     interim_responses::InterimResponses,
     normal_path::NormalPath,
@@ -77,6 +78,8 @@ pub(super) struct RequestContext {
     pub(super) head_room: Option<Reservation>,
     /// The queue for interim responses, if the client supports them.
     pub(super) interim: Option<Rc<InterimResponses>>,
+    /// What auth servers have added to the request and to its response.
+    pub(super) auth_fields: Option<Box<AuthFields>>,
     /// Whether the head is released, except for what the log needs.
     is_head_released: bool,
 }
@@ -158,6 +161,7 @@ impl RequestContext {
             received: None,
             head_room: None,
             interim: None,
+            auth_fields: None,
             is_head_released: false,
         })
     }
@@ -183,7 +187,9 @@ impl RequestContext {
     /// Whether the response's header section may consist of prepared lines. That needs a configuration that changes no
     /// single field of it.
     pub(super) fn takes_response_lines(&self) -> bool {
-        self.parts.version < Version::HTTP_2 && self.policies.response_headers.is_empty()
+        self.parts.version < Version::HTTP_2
+            && self.policies.response_headers.is_empty()
+            && self.auth_fields.as_ref().is_none_or(|fields| !fields.has_cookies())
     }
 
     /// Returns the maximum size of the request's body in bytes; `None` is no limit.

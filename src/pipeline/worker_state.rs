@@ -25,6 +25,8 @@ pub struct WorkerState {
     upstream: Rc<UpstreamClient>,
     /// The applications of the plan's routes, in their order.
     routed: Vec<Rc<UpstreamClient>>,
+    /// The auth servers of the plan, in their order. No metric of the applications counts their requests.
+    auth_servers: Vec<Rc<UpstreamClient>>,
     /// The client of the fallback for static files of other releases.
     pub(super) fallback: Option<Rc<FallbackClient>>,
     pub metrics: Arc<WorkerMetrics>,
@@ -53,10 +55,14 @@ impl WorkerState {
         let upstream = |plan: &plan::UpstreamSettings, backends: &Arc<Backends>| {
             UpstreamClient::start(plan, backends, Arc::clone(&metrics))
         };
+        let auth_server = |(plan, backends): (&plan::UpstreamSettings, &Arc<Backends>)| {
+            UpstreamClient::start(plan, backends, Arc::default())
+        };
         Rc::new(Self {
             routes: RouteMemo::new(&app.routes),
             upstream: upstream(&app.plan.upstream, app.backends()),
             routed: app.routes().map(|(plan, backends)| upstream(plan, backends)).collect(),
+            auth_servers: app.auth_servers().map(auth_server).collect(),
             fallback: app.fallback().map(|(plan, backends)| FallbackClient::start(plan, backends)),
             server_names: server_names(&app.plan),
             app,
@@ -82,10 +88,15 @@ impl WorkerState {
             let known = self.fallback.as_ref().filter(|known| known.is_like(plan, backends));
             known.cloned().unwrap_or_else(|| FallbackClient::start(plan, backends))
         };
+        let auth_server = |(plan, backends): (&plan::UpstreamSettings, &Arc<Backends>)| {
+            let known = self.auth_servers.iter().find(|known| known.is_like(plan, backends));
+            known.cloned().unwrap_or_else(|| UpstreamClient::start(plan, backends, Arc::default()))
+        };
         Rc::new(Self {
             routes: RouteMemo::new(&app.routes),
             upstream: upstream(&app.plan.upstream, app.backends()),
             routed: app.routes().map(|(plan, backends)| upstream(plan, backends)).collect(),
+            auth_servers: app.auth_servers().map(auth_server).collect(),
             fallback: app.fallback().map(fallback),
             server_names: server_names(&app.plan),
             app,
@@ -100,6 +111,11 @@ impl WorkerState {
     /// Returns the application of a route, or the one for all other paths.
     pub(super) fn application(&self, route: Option<usize>) -> &UpstreamClient {
         route.and_then(|route| self.routed.get(route)).unwrap_or(&self.upstream)
+    }
+
+    /// Returns the auth server with this index in the plan.
+    pub(super) fn auth_server(&self, index: usize) -> Option<&UpstreamClient> {
+        self.auth_servers.get(index).map(Rc::as_ref)
     }
 
     /// Returns the address of the first server of an application.

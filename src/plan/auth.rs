@@ -2,6 +2,8 @@
 
 use ipnet::IpNet;
 
+use super::forward_auth::ForwardAuth;
+
 /// What a route sets about authentication. A request takes all of it from one route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthPolicy {
@@ -15,4 +17,6 @@ pub struct AuthPolicy {
 pub enum Auth {
     /// None, whatever less specific routes set.
     Off,
+    /// The verdict of a server.
+    Forward(ForwardAuth),
 }

@@ -8,6 +8,7 @@ mod auth;
 mod buffers;
 mod client_network;
 mod files;
+mod forward_auth;
 mod listen;
 mod log;
 mod memory;
@@ -24,6 +25,7 @@ pub use self::{
         CacheRule, Cors, FallbackSettings, FileSettings, Lifetime, MissingFileSettings,
         NamePatternRule, Purpose, Root, Symlinks,
     },
+    forward_auth::ForwardAuth,
     listen::ListenAddress,
     log::{
         AccessLog, Level, LogField, LogFields, LogSettings, NamePattern, Redact, SECRET_NAMES,
@@ -59,6 +61,8 @@ pub struct Plan {
     pub upstream: UpstreamSettings,
     /// The applications of routes.
     pub routed: Vec<UpstreamSettings>,
+    /// The auth servers of routes, each once.
+    pub auth_servers: Vec<UpstreamSettings>,
     /// In alphabetical order.
     pub routes: Vec<Route>,
     pub memory: MemorySettings,

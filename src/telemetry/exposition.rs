@@ -196,6 +196,18 @@ impl Scrape {
         self.counter(e, names::TUNNELS_OPENED, |shard| &shard.tunnels_opened)
     }
 
+    fn forward_auth(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let verdicts = [
+            ("allowed", self.metrics.sum(|shard| &shard.forward_auth_allowed)),
+            ("denied", self.metrics.sum(|shard| &shard.forward_auth_denied)),
+            ("failed", self.metrics.sum(|shard| &shard.forward_auth_failed)),
+        ];
+        counters(e, names::FORWARD_AUTH, "result", &verdicts)?;
+        let shards = self.metrics.shards().iter();
+        let totals = HistogramTotals::sum(shards.map(|shard| &shard.forward_auth_duration));
+        histogram(describe(e, names::FORWARD_AUTH_DURATION, MetricType::Histogram)?, &totals)
+    }
+
     fn tls(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let ends = HandshakeResult::ALL.map(|end| {
             let count = self.metrics.sum(|shard| shard.handshakes(end));
@@ -319,6 +331,7 @@ impl Collector for Scrape {
         self.counter(e, names::UPSTREAM_RETRIES, |shard| &shard.upstream_retries)?;
         self.application(e)?;
         self.counter(e, names::HEADERS_DROPPED, |shard| &shard.headers_dropped)?;
+        self.forward_auth(e)?;
         self.counter(e, names::RATE_LIMIT_DRY_RUNS, |shard| &shard.rate_limit_dry_runs)?;
         self.counter(e, names::RATE_LIMIT_EVICTIONS, |shard| &shard.rate_limit_evictions)?;
         self.counter(e, names::FILE_STORE_HITS, |shard| &shard.file_store_hits)?;

@@ -178,6 +178,8 @@ pub const LABELS: &[Label] = &[
             "missing",
             "ok",
             "failed",
+            "allowed",
+            "denied",
         ],
     ),
     label(

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod log_buffer;
 pub mod log_throttle;
 pub mod log_writer;
+mod metric_name;
 pub mod metrics;
 pub mod names;
 pub mod plain;

@@ -2,80 +2,8 @@
 //! in `metrics`, and a line in `exposition`; a new label needs a row in `labels`. Then `UPDATE_EXPECT=1 cargo test
 //! --lib reference` rewrites docs/metrics.md.
 
-/// A metric. Its name has no `_total`, which is appended to counters.
-#[derive(Clone, Copy, Debug)]
-pub struct MetricName {
-    pub name: &'static str,
-    pub kind: MetricKind,
-    pub labels: &'static [&'static str],
-    pub help: &'static str,
-}
-
-/// The type of a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetricKind {
-    /// Only increases.
-    Counter,
-    /// Increases and decreases.
-    Gauge,
-    /// Counts in buckets.
-    Histogram,
-    /// Is always 1; its labels contain the information.
-    Info,
-}
-
-// === impl MetricName ===
-
-impl MetricName {
-    /// Returns the name that queries use.
-    pub fn series(&self) -> String {
-        let suffix = match self.kind {
-            MetricKind::Counter => "_total",
-            MetricKind::Info => "_info",
-            MetricKind::Gauge | MetricKind::Histogram => "",
-        };
-        format!("{}{suffix}", self.name)
-    }
-
-    /// Returns the unit, which is always the last word of the name.
-    pub fn unit(&self) -> Option<&'static str> {
-        ["seconds", "bytes"].into_iter().find(|unit| self.name.ends_with(unit))
-    }
-
-    const fn by(self, labels: &'static [&'static str]) -> Self {
-        Self { labels, ..self }
-    }
-}
-
-// === impl MetricKind ===
-
-impl MetricKind {
-    /// Returns the name of the type in expositions.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-            Self::Info => "info",
-        }
-    }
-}
-
-const fn counter(name: &'static str, help: &'static str) -> MetricName {
-    MetricName { name, kind: MetricKind::Counter, labels: &[], help }
-}
-
-const fn gauge(name: &'static str, help: &'static str) -> MetricName {
-    MetricName { name, kind: MetricKind::Gauge, labels: &[], help }
-}
-
-const fn histogram(name: &'static str, help: &'static str) -> MetricName {
-    MetricName { name, kind: MetricKind::Histogram, labels: &[], help }
-}
-
-const fn info(name: &'static str, help: &'static str) -> MetricName {
-    MetricName { name, kind: MetricKind::Info, labels: &[], help }
-}
+pub use super::metric_name::{MetricKind, MetricName};
+use super::metric_name::{counter, gauge, histogram, info};
 
 pub const REQUESTS: MetricName =
     counter("sideman_requests", "Responses sent, by route, method and class of status")
@@ -92,6 +20,16 @@ pub const ERRORS: MetricName =
 pub const HEADERS_DROPPED: MetricName = counter(
     "sideman_request_headers_dropped",
     "Request headers not passed to the application: forged forwarding headers, names with underscores",
+);
+pub const FORWARD_AUTH: MetricName = counter(
+    "sideman_forward_auth",
+    "Requests that an auth server was asked about (auth of a route), by result: allowed, denied (its response went to \
+     the client), or failed (no verdict)",
+)
+.by(&["result"]);
+pub const FORWARD_AUTH_DURATION: MetricName = histogram(
+    "sideman_forward_auth_duration_seconds",
+    "How long requests waited for the verdict of an auth server",
 );
 pub const RATE_LIMIT_DRY_RUNS: MetricName = counter(
     "sideman_rate_limit_dry_runs",
@@ -388,6 +326,8 @@ pub const SECTIONS: &[(&str, &[MetricName])] = &[
             REQUESTS_IN_FLIGHT,
             ERRORS,
             HEADERS_DROPPED,
+            FORWARD_AUTH,
+            FORWARD_AUTH_DURATION,
             RATE_LIMIT_DRY_RUNS,
             RATE_LIMIT_EVICTIONS,
             RECEIVED_BYTES,

@@ -9,8 +9,8 @@ use super::{
 use crate::config::{
     address, auth,
     format::{BoolFormat, ChoiceFormat},
-    forwarding, header_edit, host, path, path_pattern, rate_limit, route_action, route_match,
-    servers,
+    forwarding, header_edit, header_name, host, path, path_pattern, rate_limit, route_action,
+    route_match, servers,
 };
 
 /// The settings of a route.
@@ -192,7 +192,26 @@ pub(super) const ROUTE: &[SettingKey] = &[
     SettingKey {
         name: "route.auth",
         kind: &SingleValue(auth::AUTH, |to, method| to.route.auth.method = Some(method)),
-        doc: "How clients prove who they are. off lets everybody send requests, whatever less specific routes set.",
+        doc: "How clients prove who they are. The server at a URL decides about each request by its response to a GET \
+              without the body: 2xx lets the request pass, 401, 403 and redirects go to the client, and anything else is an \
+              error. off lets everybody send requests, whatever less specific routes set. A request takes auth and the \
+              settings beside it from one route.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.auth_response_headers",
+        kind: &ListValue::at_least_one(header_name::OF_AUTH, |to, names| {
+            to.route.auth.response_headers = names;
+        }),
+        doc: "The headers of the auth server's response that the application gets. Headers of these names from clients \
+              are dropped in all requests. Beside the URL of an auth server.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.auth_timeout",
+        kind: &SingleValue(auth::TIMEOUT, |to, time| to.route.auth.timeout = Some(time)),
+        doc: "How long the auth server may take, its queue included; then 504. Without it 5s. Beside the URL of an auth \
+              server.",
         ..SettingKey::BLANK
     },
     SettingKey {

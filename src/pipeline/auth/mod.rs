@@ -1,6 +1,12 @@
 //! Authenticates the clients of routes that set `auth`. As for `allow` and `deny`, each form of a path that the
 //! application may understand must be permitted (`pipeline/access.rs`).
 
+mod forward;
+mod subrequest;
+mod verdict;
+
+use std::sync::Arc;
+
 use super::{
     access,
     request_context::RequestContext,
@@ -15,11 +21,17 @@ pub(super) async fn check(context: &mut RequestContext) -> Result<Option<Respons
     if !context.local.app.routes.authenticates() {
         return Ok(None);
     }
+    let mut passed: Option<Arc<RouteAuth>> = None;
     for policies in access::guarding(context)? {
-        let Some(auth) = policies.auth.as_deref() else { continue };
+        let Some(auth) = &policies.auth else { continue };
+        // Both forms of the path are usually in one route.
+        if passed.as_ref().is_some_and(|passed| Arc::ptr_eq(passed, auth)) {
+            continue;
+        }
         if let Some(response) = authenticate(context, auth).await? {
             return Ok(Some(response));
         }
+        passed = Some(Arc::clone(auth));
     }
     Ok(None)
 }
@@ -32,7 +44,9 @@ async fn authenticate(
     if auth.allow.iter().any(|network| network.contains(&client)) {
         return Ok(None);
     }
-    match auth.method {
+    match &auth.method {
         AuthMethod::Off => Ok(None),
+        // Boxed because few requests need it, and it is larger than all others together.
+        AuthMethod::Forward(auth) => Box::pin(forward::check(context, auth)).await,
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
+
 use super::{
     route_auth::RouteAuth,
     route_limit::RouteLimit,
@@ -29,6 +31,8 @@ pub(in crate::pipeline) struct Policies {
     pub(in crate::pipeline) access: Option<AccessRules>,
     /// How the client must authenticate; `None` is not at all.
     pub(in crate::pipeline) auth: Option<Arc<RouteAuth>>,
+    /// The fields that clients may not send, because an auth server sets them.
+    pub(in crate::pipeline) auth_headers: Vec<AuthHeader>,
     /// In place of `server.max_body`.
     pub(in crate::pipeline) max_body: Option<Option<u64>>,
     pub(in crate::pipeline) timeouts: RequestTimeouts,
@@ -36,6 +40,14 @@ pub(in crate::pipeline) struct Policies {
     /// Those of less specific routes come first.
     pub(in crate::pipeline) response_headers: Vec<HeaderEdit>,
     pub(in crate::pipeline) rate_limit: Option<RouteLimit>,
+}
+
+/// A field that an auth server sets for an application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::pipeline) struct AuthHeader {
+    pub(in crate::pipeline) name: HeaderName,
+    /// Whether the auth server of the request sets it. Otherwise that of other requests does.
+    pub(in crate::pipeline) is_here: bool,
 }
 
 /// What an application gets in place of parts of the request.
@@ -126,7 +138,13 @@ impl Policies {
         if actions.last().is_none_or(Action::falls_through) {
             actions.push(Action::Upstream(None));
         }
+        let here = auth.as_deref().map_or(&[][..], RouteAuth::response_headers);
+        let auth_headers = table
+            .auth_headers()
+            .iter()
+            .map(|name| AuthHeader { name: name.clone(), is_here: here.contains(name) });
         Self {
+            auth_headers: auth_headers.collect(),
             route,
             actions,
             streaming: merged.streaming.unwrap_or_default(),

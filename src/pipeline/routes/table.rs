@@ -1,6 +1,8 @@
 //! All routes of a plan, in the form that lookups need.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
+
+use http::HeaderName;
 
 use super::{
     host_index::HostIndex,
@@ -27,6 +29,8 @@ pub(in crate::pipeline) struct RouteTable {
     paths: Vec<PathIndex>,
     guards_access: bool,
     authenticates: bool,
+    /// The fields that auth servers set for applications, over all routes.
+    auth_headers: Vec<HeaderName>,
 }
 
 // === impl RouteTable ===
@@ -62,6 +66,9 @@ impl RouteTable {
         table.add_files(&plan.media, true);
         table.paths.iter_mut().for_each(PathIndex::finish);
         table.authenticates = table.routes.iter().any(|route| route.auth.is_some());
+        let named = table.routes.iter().filter_map(|route| route.auth.as_deref());
+        let named: HashSet<_> = named.flat_map(RouteAuth::response_headers).cloned().collect();
+        table.auth_headers = named.into_iter().collect();
         table.guards_access =
             table.authenticates || table.routes.iter().any(|route| route.policies.access.is_some());
         table
@@ -144,6 +151,11 @@ impl RouteTable {
     /// Whether some route sets how clients authenticate.
     pub(in crate::pipeline) fn authenticates(&self) -> bool {
         self.authenticates
+    }
+
+    /// Returns the fields that auth servers set for applications, over all routes.
+    pub(super) fn auth_headers(&self) -> &[HeaderName] {
+        &self.auth_headers
     }
 
     /// Collects the rules that match, the most specific first. A route with several matching patterns occurs once for

@@ -94,6 +94,12 @@ pub(super) fn method_not_allowed(context: &RequestContext, allow: &'static str) 
     response
 }
 
+/// Returns the page for a client whose request an auth server has not let pass.
+pub(super) fn denied(context: &RequestContext, status: StatusCode) -> Response {
+    let text = "You have no access to this address.";
+    page::create(context, &PageMessage { status, name: "auth_denied", text })
+}
+
 /// Returns the error that a route responds with.
 pub(super) fn of_route(context: &RequestContext, status: StatusCode) -> Response {
     let text = "This server is set to respond to this address with an error.";
@@ -125,6 +131,9 @@ fn log_failure(context: &RequestContext, error: &Error, side: FailureSide) {
     let advice = error.kind().row().advice;
     if side == FailureSide::Sideman {
         tracing::warn!(%error, path, missed, advice, "request failed in Sideman");
+    } else if error.kind().is_of_auth_server() {
+        let route = context.policies.route.as_deref();
+        tracing::warn!(%error, path, route, missed, advice, "request failed at the auth server");
     } else {
         let target = application(context).names();
         let route = context.policies.route.as_deref();

@@ -96,6 +96,11 @@ impl UpstreamClient {
         Arc::ptr_eq(&self.backends, backends) && self.plan == *plan
     }
 
+    /// Returns the names of all servers, for messages.
+    pub fn names(&self) -> String {
+        self.plan.names()
+    }
+
     /// Whether the application accepts a body of unknown length.
     pub fn takes_chunks(&self) -> bool {
         self.plan.protocol == Protocol::Http1
