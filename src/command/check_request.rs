@@ -15,6 +15,9 @@ const ACTIONS: [&str; 6] = ["upstream", "files", "media", "file", "redirect", "r
 const OF_ACTIONS: [&str; 4] = ["fallthrough", "spa", "max_age", "max_in_flight"];
 /// The keys that say which requests match.
 const MATCHERS: [&str; 4] = ["host", "path", "method", "client"];
+/// Keys that a request takes from one route: the most specific one that has any of them.
+const TOGETHER: [&[&str]; 2] =
+    [&["allow", "deny"], &["auth", "auth_response_headers", "auth_timeout"]];
 /// The keys whose changes of all routes are made.
 const MERGED: [&str; 2] = ["request_headers", "response_headers"];
 
@@ -75,9 +78,14 @@ fn decisions(settings: &[Setting], names: &[String]) -> String {
     for key in ROUTE_KEYS.iter().filter(|key| !MATCHERS.contains(&key.leaf())) {
         let leaf = key.leaf();
         let belongs_to_action = ACTIONS.contains(&leaf) || OF_ACTIONS.contains(&leaf);
-        let candidates: Vec<&String> = match belongs_to_action {
-            true => with_action.into_iter().collect(),
-            false => names.iter().collect(),
+        let together = TOGETHER.iter().find(|keys| keys.contains(&leaf));
+        let candidates: Vec<&String> = match together {
+            _ if belongs_to_action => with_action.into_iter().collect(),
+            Some(keys) => {
+                let has_any = |name: &&String| keys.iter().any(|key| of_route(name, key).is_some());
+                names.iter().find(has_any).into_iter().collect()
+            }
+            None => names.iter().collect(),
         };
         let mut found = candidates.iter().filter_map(|name| of_route(name, leaf));
         match MERGED.contains(&leaf) {
@@ -118,6 +126,12 @@ mod tests {
             ("SIDEMAN_ROUTE__SHOP__RESPONSE_HEADERS", "set X-A: two"),
             ("SIDEMAN_ROUTE__OFFICE__CLIENT", "10.0.0.0/8"),
             ("SIDEMAN_ROUTE__OFFICE__STREAM", "both"),
+            ("SIDEMAN_ROUTE__OFFICE__AUTH", "off"),
+            ("SIDEMAN_ROUTE__OFFICE__DENY", "10.0.0.1"),
+            ("SIDEMAN_ROUTE__LOGIN__PATH", "/login/"),
+            ("SIDEMAN_ROUTE__LOGIN__ALLOW", "all"),
+            ("SIDEMAN_ROUTE__LOGIN__AUTH", "http://auth:4180/check"),
+            ("SIDEMAN_ROUTE__LOGIN__AUTH_TIMEOUT", "1s"),
         ];
         let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
         let loaded = load(&Flags::default(), &environment.collect()).unwrap();
@@ -152,6 +166,14 @@ mod tests {
             "{found}"
         );
         assert!(explained("/healthz", "192.0.2.1").contains("a health check: no route applies"));
+        // The lists of one route decide, and the auth of one.
+        let found = explained("/login/", "192.0.2.1");
+        assert!(found.contains("  auth = http://auth:4180/check  (route.login.auth, "), "{found}");
+        assert!(found.contains("  auth_timeout = 1s  (route.login.auth_timeout, "), "{found}");
+        let found = explained("/other", "10.1.2.3");
+        assert!(found.contains("  auth = off  (") && found.contains("  deny = "), "{found}");
+        let found = explained("/login/", "10.1.2.3");
+        assert!(found.contains("  allow = ") && !found.contains("  deny = "), "{found}");
     }
 
     #[test]

@@ -15,9 +15,9 @@ pub(super) fn conflicts<'a>(
     let conflict = |target: &UpstreamTarget| {
         let own = listening.iter().find(|own| is_reached(target, own))?;
         let text = format!(
-            "{target} is where Sideman itself listens ({own}): write the address of the application"
+            "{target} is where Sideman itself listens ({own}): write the address of the other server"
         );
-        let plain = "this is where Sideman itself listens: write the address of the application";
+        let plain = "this is where Sideman itself listens: write the address of the other server";
         Some(Conflict::new(text, plain))
     };
     servers.filter_map(conflict).collect()

@@ -4,7 +4,7 @@
 //! 2. [`routes`] finds what the routes set for it, by its host and its path, which [`normal_path`] has decoded once.
 //!    [`own_paths`] has those of [`health`] checks and files.
 //! 3. [`guard`], [`hosts`], [`loops`] and [`access`] refuse requests that must not go further; [`redirect`] redirects to https.
-//!    [`auth`] lets clients authenticate. [`rate_limit`] counts a request with the [`rate_limiter`] of its route.
+//!    [`rate_limit`] counts a request with the [`rate_limiter`] of its route. [`auth`] lets clients authenticate.
 //! 4. An action responds: [`files`] finds the file and selects the part of it to send, [`own_response`] is a redirect or a
 //!    fixed text. Or [`proxy`] sends the request to the application:
 //!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
@@ -150,13 +150,19 @@ async fn respond(
     if let Some(response) = redirect::to_https(context)? {
         return Ok(response);
     }
+    // The context is written to while these are borrowed.
+    let (path, policies) = (Rc::clone(&context.path), Rc::clone(&context.policies));
+    let limit_at =
+        |index: usize| policies.rate_limit.as_ref().filter(|one| one.first_action == index);
+    // Before authentication, which costs more than a refusal.
+    if let Some(limit) = limit_at(0) {
+        rate_limit::check(context, limit)?;
+    }
     if let Some(response) = auth::check(context).await? {
         return Ok(response);
     }
-    // The context is written to while these are borrowed.
-    let (path, policies) = (Rc::clone(&context.path), Rc::clone(&context.policies));
     for (index, action) in policies.actions.iter().enumerate() {
-        if let Some(limit) = policies.rate_limit.as_ref().filter(|one| one.first_action == index) {
+        if let Some(limit) = limit_at(index).filter(|_| index > 0) {
             rate_limit::check(context, limit)?;
         }
         match action {

@@ -48,7 +48,7 @@ fn submit(client: &mut Client, page: &str, scheme: &str, origin: &str) -> Respon
 
 /// The cookies of a logged-in user.
 #[track_caller]
-pub(super) fn logged_in(sideman: &Sideman) -> String {
+pub(crate) fn logged_in(sideman: &Sideman) -> String {
     let answer = submit(&mut sideman.connect(), "/accounts/login/", "", "http://example.test");
     assert_eq!(answer.status, 302, "{}", answer.text());
     cookies(&answer)

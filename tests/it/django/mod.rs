@@ -12,6 +12,8 @@ mod pages;
 mod restarts;
 mod streams;
 
+pub(crate) use self::login::logged_in;
+
 use std::panic::{self, AssertUnwindSafe};
 
 use crate::support::{Django, Server, Settings, Sideman, Wsgi};

@@ -1,6 +1,7 @@
 //! Forward authentication: an auth server decides about each request of a route.
 
 mod anubis;
+mod django;
 mod failures;
 mod headers;
 mod requests;
