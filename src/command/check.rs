@@ -55,7 +55,7 @@ fn verdict(loaded: &LoadedSettings, strict: bool) -> (String, ExitCode) {
     for warning in &warnings {
         let _ = writeln!(text, "warning: {warning}");
     }
-    let faults = lifecycle::certificate_faults(&loaded.plan);
+    let faults = lifecycle::file_faults(&loaded.plan);
     for fault in &faults {
         let _ = writeln!(text, "error: {fault}");
     }

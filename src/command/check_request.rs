@@ -16,8 +16,10 @@ const OF_ACTIONS: [&str; 4] = ["fallthrough", "spa", "max_age", "max_in_flight"]
 /// The keys that say which requests match.
 const MATCHERS: [&str; 4] = ["host", "path", "method", "client"];
 /// Keys that a request takes from one route: the most specific one that has any of them.
-const TOGETHER: [&[&str]; 2] =
-    [&["allow", "deny"], &["auth", "auth_response_headers", "auth_timeout"]];
+const TOGETHER: [&[&str]; 2] = [
+    &["allow", "deny"],
+    &["auth", "auth_users", "auth_realm", "auth_allow", "auth_response_headers", "auth_timeout"],
+];
 /// The keys whose changes of all routes are made.
 const MERGED: [&str; 2] = ["request_headers", "response_headers"];
 
@@ -42,6 +44,9 @@ pub(super) fn explain(
     if [&health.path, &health.ready_path].iter().any(|known| *known == path) {
         text.push_str("a health check: no route applies\n");
         return Ok(text);
+    }
+    if path.starts_with("/.well-known/acme-challenge/") {
+        text.push_str("an ACME challenge: auth does not apply\n");
     }
     let names = lifecycle::matching_routes(&loaded.plan, (uri.host(), path), &method, client);
     match names.is_empty() {

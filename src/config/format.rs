@@ -34,6 +34,8 @@ pub(super) struct FormatProperties {
     pub(super) is_address: bool,
     /// Whether values must not appear in logs.
     pub(super) is_private: bool,
+    /// Whether values must never be shown. Faults of such a format contain no part of the value.
+    pub(super) is_secret: bool,
     /// Whether the settings file may use a string instead of an array with one item.
     pub(super) stands_alone: bool,
     /// Whether text after a comma in the environment continues the item before the comma.
@@ -135,6 +137,7 @@ impl FormatProperties {
         toml: TomlType::Text,
         is_address: false,
         is_private: false,
+        is_secret: false,
         stands_alone: false,
         continues: |_| false,
     };

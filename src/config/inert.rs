@@ -2,8 +2,8 @@
 //! settings, and checks for list rules that other rules hide.
 
 use crate::plan::{
-    AccessLog, CacheRule, ListenAddress, LogField, NamePatternRule, Plan, Protocol, Purpose, Root,
-    Route, SpillDirectory, UpstreamSettings,
+    AccessLog, Auth, CacheRule, ListenAddress, LogField, NamePatternRule, Plan, Protocol, Purpose,
+    Root, Route, RouteAction, SpillDirectory, UpstreamSettings,
 };
 
 use super::{caching, keys::SettingKey, load::LoadedSettings, read::Setting};
@@ -162,6 +162,19 @@ const REQUIREMENTS: &[Requirement] = &[
         keys: &["errors.421"],
         acts: |plan| !plan.server.allowed_hosts.is_empty(),
         why: "server.allowed_hosts is none, so no request gets 421",
+    },
+    Requirement {
+        keys: &["errors.401"],
+        acts: |plan| {
+            let sends = |route: &Route| {
+                let respond =
+                    matches!(&route.action, Some(RouteAction::Respond(own)) if own.status == 401);
+                respond
+                    || route.policies.auth.as_ref().is_some_and(|policy| policy.auth != Auth::Off)
+            };
+            plan.routes.iter().any(sends)
+        },
+        why: "no route has auth, so no request gets 401",
     },
     Requirement {
         keys: &["errors.403"],

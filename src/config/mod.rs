@@ -31,6 +31,7 @@ mod forwarding;
 mod header_edit;
 mod header_name;
 mod host;
+mod htpasswd;
 mod local_path;
 mod log_names;
 mod media_type;
@@ -53,6 +54,7 @@ mod summary;
 
 pub use self::{
     environment::{Environment, environment},
+    htpasswd::read_user_files,
     keys::{FlagSpec, KEYS, ROUTE_KEYS, ROUTE_SECTION, SECTIONS, SettingId, SettingKey},
     load::{Flags, HealthTarget, LoadedSettings, check_text, health_target, load},
     problem::{Problem, Problems},

@@ -64,7 +64,11 @@ impl Problem {
         origin: &ValueOrigin,
         fault: &str,
     ) -> Self {
-        let (shown, fault) = match secret::hidden(text, id.key.kind.properties().is_address) {
+        let properties = id.key.kind.properties();
+        let (shown, fault) = match secret::hidden(text, properties.is_address) {
+            _ if properties.is_secret => {
+                (if origin.is_secret() { "(from file)" } else { "(not shown)" }.into(), fault)
+            }
             _ if origin.is_secret() => {
                 ("(from file)".into(), "the content of the file is not valid")
             }

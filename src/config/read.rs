@@ -44,13 +44,15 @@ pub(super) fn read(
     }
     for route in sources.routes() {
         result.draft.route = RouteDraft::new(&route);
+        let before = result.problems.len();
         for key in ROUTE_KEYS.iter().filter(|key| is_wanted(key)) {
             let id = SettingId { key, route: Some(Arc::clone(&route)) };
             if sources.value(&id).is_some() {
                 result.store(&id, sources);
             }
         }
-        let route = mem::take(&mut result.draft.route);
+        let mut route = mem::take(&mut result.draft.route);
+        route.has_fault = result.problems.len() > before;
         result.draft.routes.push(route);
     }
     for constraint in CONSTRAINTS {

@@ -85,6 +85,13 @@ pub(super) const ROUTE_CONSTRAINTS: &[RouteConstraint] = &[
         },
     },
     RouteConstraint {
+        leaf: "auth",
+        conflicts: |_, route| auth::incomplete(&route.auth, route.has_fault),
+    },
+    RouteConstraint { leaf: "auth_users", conflicts: |_, route| auth::without_basic(&route.auth) },
+    RouteConstraint { leaf: "auth_realm", conflicts: |_, route| auth::without_basic(&route.auth) },
+    RouteConstraint { leaf: "auth_allow", conflicts: |_, route| auth::without_auth(&route.auth) },
+    RouteConstraint {
         leaf: "strip_prefix",
         conflicts: |draft, route| match route.policies.replaced_prefix.is_some() {
             true => when(route.strips_prefix, "replace_prefix is set too: remove one of the two"),

@@ -19,6 +19,8 @@ const LONGEST: usize = 32;
 #[derive(Clone, Debug, Default)]
 pub(super) struct RouteDraft {
     pub(super) name: String,
+    /// Whether one of its settings is invalid, and blank here.
+    pub(super) has_fault: bool,
     pub(super) matcher: RouteMatcher,
     pub(super) servers: Vec<ServerWithProtocol>,
     pub(super) files: Vec<PathBuf>,

@@ -15,6 +15,11 @@ const NO_PEM: &str =
     "this is a key or a certificate: write it to a file, and set the path of that file";
 const NO_KEY: &str = "this looks like a key or a token, which is not expected here";
 
+const NO_HASH: &str =
+    "this looks like the hash of a password, which belongs into auth_users of a route";
+/// What the hashes of passwords begin with.
+const HASH_MARKS: [&str; 7] = ["$2a$", "$2b$", "$2y$", "$apr1$", "$5$", "$6$", "{SHA}"];
+
 /// A value with a part that must not be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MaskedValue {
@@ -29,6 +34,10 @@ pub(super) struct MaskedValue {
 pub(super) fn hidden(text: &str, is_address: bool) -> Option<MaskedValue> {
     if text.contains("-----BEGIN") || text.contains("PRIVATE KEY") {
         return Some(MaskedValue { shown: "(PEM, not shown)".into(), fault: NO_PEM });
+    }
+    if let Some(at) = HASH_MARKS.iter().filter_map(|mark| text.find(mark)).min() {
+        let shown = format!("{}{MASK}", text.get(..at)?);
+        return Some(MaskedValue { shown, fault: NO_HASH });
     }
     let user = match is_address {
         true => user_of_address(text),
@@ -166,6 +175,7 @@ mod tests {
         let path =
             "/var/lib/containers/5f2b6c0e9d7a4f1b8c3e2a1d0f9b8c7d5f2b6c0e9d7a4f1b8c3e2a1d/merged";
         assert_eq!(plain(path), path);
+        assert_eq!(plain("alice:$2y$05$hunter2"), "alice:***");
         let two = "unexpected argument 'http://me:hunter2@a', 'http://hunter2@b' found";
         assert_eq!(masked(two), "unexpected argument 'http://***@a', 'http://***@b' found");
     }

@@ -71,7 +71,11 @@ impl SourceValue {
         if self.origin.is_secret() {
             return "(from file)".into();
         }
-        let is_address = key.kind.properties().is_address;
+        let properties = key.kind.properties();
+        if properties.is_secret {
+            return "(not shown)".into();
+        }
+        let is_address = properties.is_address;
         let shown = |item: &String| {
             secret::hidden(item, is_address).map_or_else(|| item.clone(), |hidden| hidden.shown)
         };

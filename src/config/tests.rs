@@ -164,7 +164,8 @@ fn every_key_of_a_route_is_read_and_refuses_garbage() {
     for key in ROUTE_KEYS {
         let name = format!("SIDEMAN_ROUTE__A1__{}", key.leaf().to_ascii_uppercase());
         let found = problems(&Flags::default(), &[UPSTREAM, (name.as_str(), GARBAGE)]);
-        let place = format!("  1. route.a1.{} = \"\\u{{1}}\" ({name})\n", key.leaf());
+        let shown = if key.kind.properties().is_secret { "(not shown)" } else { "\"\\u{1}\"" };
+        let place = format!("  1. route.a1.{} = {shown} ({name})\n", key.leaf());
         assert!(found.contains(&place), "{found}");
         assert!(found.contains(&format!("expected: {}", key.kind.expected())), "{found}");
         assert!(!found.contains("  2. "), "{found}");

@@ -233,6 +233,24 @@ kinds! {
         .retry_after(OVERLOAD_RETRY_AFTER)
         .advice("give the server of auth more workers, and raise upstream.max_in_flight if it can handle more requests \
             at once");
+    /// `auth = "basic"` of a route wants a user name and a password, and the request has none. Browsers send the first
+    /// request without.
+    AuthRequired: row("auth_required", Client, 401, "This address needs a user name and a password.")
+        .remedy("nothing, if the next request has them");
+    /// The user name or the password is wrong.
+    AuthFailed: row("auth_failed", Client, 401, "The user name or the password is wrong.")
+        .advice("if this client should have access, check its name and password against auth_users of the route: \
+            htpasswd -v");
+    /// The client has sent too many wrong passwords: 10 at once, then one every 5 seconds, for each client's network.
+    AuthLimited:
+        row("auth_limited", Client, 429, "Too many wrong passwords. Please try again later.")
+        .advice("somebody may be guessing passwords of auth_users of the route; if the client is yours, correct its \
+            password");
+    /// Too many passwords wait to be checked.
+    AuthBusy: row("auth_busy", Sideman, 503, "The server is busy. Please try again in a moment.")
+        .retry_after(OVERLOAD_RETRY_AFTER)
+        .advice("many clients send new passwords at once: somebody may be guessing them; limit the clients with allow \
+            or rate_limit of the route, or lower the cost of the hashes in auth_users");
     /// The request exceeds the `rate_limit` of its route.
     RateLimited: row("rate_limited", Client, 429, "Too many requests. Please try again later.")
         .advice("raise rate_limit of the route if such clients are legitimate, or add their network to \

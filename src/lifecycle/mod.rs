@@ -16,7 +16,7 @@ mod start;
 pub use crate::pipeline::matching_routes;
 
 pub use self::{
-    prepare::certificate_faults,
+    prepare::file_faults,
     process::TooFewDescriptors,
     shutdown::ShutdownOutcome,
     source::SettingsSource,

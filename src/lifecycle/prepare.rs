@@ -57,7 +57,7 @@ pub(super) fn prepare(
     let old = &running.app;
     let fixed = keep_fixed(&mut plan, &old.plan);
 
-    let mut problems = Vec::new();
+    let mut problems = config::read_user_files(&mut plan);
     let counts = &old.metrics.process().tls;
     let tls =
         match plan.tls.as_ref().map(|tls| TlsContext::load(tls, counts, running.tls.as_deref())) {
@@ -130,9 +130,10 @@ pub(super) fn announce_listener(address: &ListenAddress, mode: ListenerMode) {
     }
 }
 
-/// Returns the problems of existing certificates, which would prevent a start.
-pub fn certificate_faults(plan: &Plan) -> Vec<String> {
-    plan.tls.iter().flat_map(TlsContext::faults).map(|fault| fault.to_string()).collect()
+/// Returns the problems of existing certificates and of users' files, which would prevent a start.
+pub fn file_faults(plan: &Plan) -> Vec<String> {
+    let certificates = plan.tls.iter().flat_map(TlsContext::faults).map(|fault| fault.to_string());
+    certificates.chain(config::read_user_files(&mut plan.clone())).collect()
 }
 
 /// Logs the warnings of `check` that were not logged before.

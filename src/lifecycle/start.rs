@@ -63,6 +63,8 @@ pub struct BoundAddresses {
 pub enum StartError {
     Bind(BindError),
     Tls(Vec<TlsError>),
+    /// The users of routes could not be read.
+    Users(Vec<String>),
     /// A thread or a runtime could not be created.
     System(io::Error),
     Descriptors(TooFewDescriptors),
@@ -76,6 +78,10 @@ pub fn start(
     process::refuse_huge_pages();
     let advice = SettingsAdvice::of(&loaded);
     let LoadedSettings { mut plan, settings } = loaded;
+    let faults = config::read_user_files(&mut plan);
+    if !faults.is_empty() {
+        return Err(StartError::Users(faults));
+    }
     let count = match plan.server.workers {
         Some(count) => count,
         None => thread::available_parallelism()?.get(),
@@ -221,6 +227,7 @@ impl fmt::Display for StartError {
                 let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
                 f.write_str(&lines.join("\n"))
             }
+            Self::Users(faults) => f.write_str(&faults.join("\n")),
             Self::Descriptors(TooFewDescriptors { limit, min }) => write!(
                 f,
                 "cannot start: the limit of open files is {limit}, and serving needs at least {min}; raise \

@@ -8,6 +8,7 @@ use std::{
 use super::{
     loops::LoopToken,
     pages::StatusPages,
+    passwords::PasswordChecker,
     routes::RouteTable,
     store_kind::StoreKind,
     upstream_handle::{self, UpstreamHandle},
@@ -47,6 +48,8 @@ pub struct App {
     /// The name of this process in `CDN-Loop`. It does not change on reload.
     pub(super) loop_token: LoopToken,
     pub(super) buffers: BodyBuffers,
+    /// Checks the passwords of users. It does not change on reload.
+    pub(super) passwords: Arc<PasswordChecker>,
     /// The budget for request heads that are longer than usual.
     heads: Budget,
     pub(super) warned: Arc<WarnedOnce>,
@@ -90,6 +93,7 @@ impl App {
             metrics,
             pages,
             loop_token: LoopToken::new(),
+            passwords: PasswordChecker::new(),
             warned: Arc::default(),
             failure_throttle: Arc::default(),
             failure_throttles: Arc::new(std::array::from_fn(|_| LogThrottle::default())),
@@ -154,6 +158,7 @@ impl App {
             metrics: Arc::clone(&self.metrics),
             pages: self.pages.next(&plan.pages),
             loop_token: self.loop_token.clone(),
+            passwords: Arc::clone(&self.passwords),
             warned,
             failure_throttle: Arc::clone(&self.failure_throttle),
             failure_throttles: Arc::clone(&self.failure_throttles),

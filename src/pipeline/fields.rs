@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{
+    auth,
     request_context::{RequestContext, X_REQUEST_ID},
     response::Response,
     template,
@@ -31,6 +32,9 @@ pub(super) fn apply(context: &RequestContext, response: &mut Response) {
     }
     if let Some(fields) = &context.auth_fields {
         fields.add_to_response(headers);
+    }
+    if context.is_private() {
+        auth::make_private(headers);
     }
     for edit in &context.policies.response_headers {
         let value = |text: &HeaderText| template::header(context, text);

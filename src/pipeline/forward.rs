@@ -18,7 +18,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FieldAction {
     Pass,
-    /// Sideman or the codec writes a field of its own instead.
+    /// Sideman or the codec writes a field of its own instead, or the field was for Sideman.
     Rewritten,
     /// The field is dropped, because it could deceive the application.
     Forged,
@@ -177,6 +177,7 @@ fn action(known: FieldName, name: &[u8], context: &RequestContext) -> FieldActio
         FieldName::Proxy | FieldName::Forwarded | FieldName::XForwarded | FieldName::XRealIp => {
             FieldAction::Forged
         }
+        FieldName::Authorization if context.is_authorization_used => FieldAction::Rewritten,
         FieldName::Other => action_of_other(name),
         _ if fields::is_hop_by_hop_name(known) => FieldAction::Rewritten,
         _ => FieldAction::Pass,

@@ -4,7 +4,8 @@
 //! 2. [`routes`] finds what the routes set for it, by its host and its path, which [`normal_path`] has decoded once.
 //!    [`own_paths`] has those of [`health`] checks and files.
 //! 3. [`guard`], [`hosts`], [`loops`] and [`access`] refuse requests that must not go further; [`redirect`] redirects to https.
-//!    [`rate_limit`] counts a request with the [`rate_limiter`] of its route. [`auth`] lets clients authenticate.
+//!    [`rate_limit`] counts a request with the [`rate_limiter`] of its route. [`auth`] lets clients authenticate, with
+//!    [`passwords`].
 //! 4. An action responds: [`files`] finds the file and selects the part of it to send, [`own_response`] is a redirect or a
 //!    fixed text. Or [`proxy`] sends the request to the application:
 //!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
@@ -22,6 +23,7 @@ mod access;
 mod app;
 mod auth;
 mod auth_fields;
+mod challenge;
 mod client_network;
 mod collect;
 mod connection_info;
@@ -43,6 +45,7 @@ mod normal_path;
 mod own_paths;
 mod own_response;
 mod pages;
+mod passwords;
 mod proxy;
 mod rate_limit;
 mod rate_limiter;

@@ -51,6 +51,8 @@ pub(super) struct RequestContext {
     pub(super) client: IpAddr,
     /// The request id that Sideman made; `None` if the client's own id is used.
     made_id: Option<[u8; 32]>,
+    /// Whether `Authorization` was for Sideman. The application does not get it then.
+    pub(super) is_authorization_used: bool,
     pub(super) route: RouteLabel,
     /// `None` until there is a response.
     pub(super) status: Option<StatusCode>,
@@ -146,6 +148,7 @@ impl RequestContext {
             is_trusted,
             client,
             made_id,
+            is_authorization_used: false,
             route: RouteLabel::None,
             status: None,
             error: None,
@@ -190,6 +193,12 @@ impl RequestContext {
         self.parts.version < Version::HTTP_2
             && self.policies.response_headers.is_empty()
             && self.auth_fields.as_ref().is_none_or(|fields| !fields.has_cookies())
+            && !self.is_private()
+    }
+
+    /// Whether only the client may store the response, because its route asks for a password.
+    pub(super) fn is_private(&self) -> bool {
+        self.policies.auth.as_ref().is_some_and(|auth| auth.is_basic())
     }
 
     /// Returns the maximum size of the request's body in bytes; `None` is no limit.

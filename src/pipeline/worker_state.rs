@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use super::{app::App, fallback::FallbackClient, routes::RouteMemo};
+use super::{app::App, fallback::FallbackClient, passwords::Logins, routes::RouteMemo};
 use crate::{
     phase::Phase,
     plan::{self, Plan, UpstreamTarget},
@@ -29,6 +29,7 @@ pub struct WorkerState {
     auth_servers: Vec<Rc<UpstreamClient>>,
     /// The client of the fallback for static files of other releases.
     pub(super) fallback: Option<Rc<FallbackClient>>,
+    pub(super) logins: Rc<Logins>,
     pub metrics: Arc<WorkerMetrics>,
     pub log: Rc<LogBuffer>,
     pub phase: Rc<Cell<Phase>>,
@@ -65,6 +66,7 @@ impl WorkerState {
             auth_servers: app.auth_servers().map(auth_server).collect(),
             fallback: app.fallback().map(|(plan, backends)| FallbackClient::start(plan, backends)),
             server_names: server_names(&app.plan),
+            logins: Logins::new(&app.passwords, &metrics),
             app,
             metrics,
             log: Rc::new(log),
@@ -100,6 +102,7 @@ impl WorkerState {
             fallback: app.fallback().map(fallback),
             server_names: server_names(&app.plan),
             app,
+            logins: Rc::clone(&self.logins),
             metrics: Arc::clone(&self.metrics),
             log: Rc::clone(&self.log),
             phase: Rc::clone(&self.phase),

@@ -18,7 +18,7 @@ mod tls;
 mod upstream;
 
 pub use self::{
-    auth::{Auth, AuthPolicy},
+    auth::{Auth, AuthPolicy, BasicAuth, HashKind, PasswordHash, User, UserList, UserSource},
     buffers::{BufferSettings, SpillDirectory},
     client_network::ClientNetwork,
     files::{

@@ -334,6 +334,7 @@ impl Collector for Scrape {
         self.forward_auth(e)?;
         self.counter(e, names::RATE_LIMIT_DRY_RUNS, |shard| &shard.rate_limit_dry_runs)?;
         self.counter(e, names::RATE_LIMIT_EVICTIONS, |shard| &shard.rate_limit_evictions)?;
+        self.counter(e, names::PASSWORD_CHECKS, |shard| &shard.password_checks)?;
         self.counter(e, names::FILE_STORE_HITS, |shard| &shard.file_store_hits)?;
         self.counter(e, names::FILE_STORE_MISSES, |shard| &shard.file_store_misses)?;
         self.stores(e)?;

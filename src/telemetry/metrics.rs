@@ -84,6 +84,7 @@ pub struct WorkerMetrics {
     pub forward_auth_duration: Histogram<ResponseBuckets>,
     pub rate_limit_dry_runs: Counter,
     pub rate_limit_evictions: Counter,
+    pub password_checks: Counter,
     pub file_store_hits: Counter,
     pub file_store_misses: Counter,
     pub found_in_directory: Counter,

@@ -39,6 +39,10 @@ pub const RATE_LIMIT_EVICTIONS: MetricName = counter(
     "sideman_rate_limit_evictions",
     "Clients (or other keys) that may send a whole burst again, because a rate limit had too many of them at once",
 );
+pub const PASSWORD_CHECKS: MetricName = counter(
+    "sideman_password_checks",
+    "Passwords compared with a hash (auth = basic); results that are remembered are not counted",
+);
 pub const RECEIVED_BYTES: MetricName =
     counter("sideman_received_bytes", "Bytes read from clients, heads included");
 pub const SENT_BYTES: MetricName =
@@ -330,6 +334,7 @@ pub const SECTIONS: &[(&str, &[MetricName])] = &[
             FORWARD_AUTH_DURATION,
             RATE_LIMIT_DRY_RUNS,
             RATE_LIMIT_EVICTIONS,
+            PASSWORD_CHECKS,
             RECEIVED_BYTES,
             SENT_BYTES,
         ],

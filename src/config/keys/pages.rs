@@ -14,6 +14,10 @@ pub(super) const ERRORS: &[SettingKey] = &[
         "errors.400",
         "The request is ambiguous, has no valid Host, or its body was malformed or incomplete.",
     ),
+    page::<401>(
+        "errors.401",
+        "The request has no valid user name and password (auth of its route).",
+    ),
     page::<403>(
         "errors.403",
         "The client is not among those that a route allows, or this process may not read the file.",
@@ -27,7 +31,10 @@ pub(super) const ERRORS: &[SettingKey] = &[
     page::<413>("errors.413", "The body is longer than server.max_body."),
     page::<414>("errors.414", "The request line is longer than server.max_request_line."),
     page::<421>("errors.421", "The host is not among server.allowed_hosts."),
-    page::<429>("errors.429", "The request exceeds the rate_limit of its route."),
+    page::<429>(
+        "errors.429",
+        "The request exceeds the rate_limit of its route, or the client has sent too many wrong passwords.",
+    ),
     page::<431>(
         "errors.431",
         "The head exceeds server.max_head, max_header or max_headers, or a limit of the application.",

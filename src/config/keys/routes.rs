@@ -192,10 +192,33 @@ pub(super) const ROUTE: &[SettingKey] = &[
     SettingKey {
         name: "route.auth",
         kind: &SingleValue(auth::AUTH, |to, method| to.route.auth.method = Some(method)),
-        doc: "How clients prove who they are. The server at a URL decides about each request by its response to a GET \
-              without the body: 2xx lets the request pass, 401, 403 and redirects go to the client, and anything else is an \
-              error. off lets everybody send requests, whatever less specific routes set. A request takes auth and the \
-              settings beside it from one route.",
+        doc: "How clients prove who they are. basic asks for a user name and a password of auth_users (401), and removes \
+              Authorization before the application. The server at a URL decides about each request by its response to a \
+              GET without the body: 2xx lets the request pass, 401, 403 and redirects go to the client, and anything else \
+              is an error. off lets everybody send requests, whatever less specific routes set. A request takes auth and \
+              the settings beside it from one route. Health checks and ACME challenges (/.well-known/acme-challenge/) are \
+              exempt.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.auth_users",
+        kind: &SingleValue(auth::USERS, |to, users| to.route.auth.users = Some(users)),
+        doc: "The users of auth = \"basic\", with hashes by bcrypt (htpasswd -B), SHA-crypt or apr1. A file is read at the start \
+              and at each reload. Beside auth.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.auth_realm",
+        kind: &SingleValue(auth::REALM, |to, realm| to.route.auth.realm = Some(realm)),
+        doc: "The text that browsers may show when they ask for a password; Restricted without it. Beside auth.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.auth_allow",
+        kind: &ListValue::at_least_one(address::CLIENTS, |to, networks| {
+            to.route.auth.allow = networks.concat();
+        }),
+        doc: "The networks of the clients that may send requests without authentication. Beside auth.",
         ..SettingKey::BLANK
     },
     SettingKey {

@@ -57,6 +57,12 @@ impl Gcra {
         }
     }
 
+    /// Returns the theoretical arrival time as if the last request had not been counted.
+    pub(super) fn take_back(&self, arrival: u64) -> u64 {
+        // A time is never 0.
+        arrival.saturating_sub(self.interval).max(1)
+    }
+
     /// Returns the whole seconds until this tick, at least 1.
     pub(super) fn seconds_until(&self, tick: u64, elapsed: Duration) -> u32 {
         let ticks_per_period = self.requests * u128::from(self.interval);

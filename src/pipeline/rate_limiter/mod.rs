@@ -71,6 +71,13 @@ impl RateLimiter {
         let retry_after = result.err().map(|tick| self.gcra.seconds_until(tick, elapsed));
         RateLimitDecision { retry_after, has_evicted }
     }
+
+    /// Takes a request with this key back that was counted before.
+    pub(super) fn take_back(&self, key: impl Hash, at: Instant) {
+        let Some(now) = self.gcra.ticks(at.saturating_duration_since(self.begin)) else { return };
+        let decide = |arrival| Ok(self.gcra.take_back(arrival));
+        self.table.update(self.hasher.hash_one(key), now, decide);
+    }
 }
 
 #[cfg(test)]
@@ -99,6 +106,26 @@ mod tests {
         // A full burst again, and no more than that.
         assert_eq!([check(1, 60_000), check(1, 60_000), check(1, 60_000)], [None; 3]);
         assert_eq!(check(1, 60_000), Some(6));
+    }
+
+    #[test]
+    fn requests_that_are_taken_back_were_never_counted() {
+        let limiter = limiter(1, 5, 2);
+        let at = limiter.begin + Duration::from_secs(1);
+        let check = |key: u32| limiter.check(key, at).retry_after;
+        for _ in 0..100 {
+            assert_eq!(check(1), None);
+            limiter.take_back(1_u32, at);
+        }
+        assert_eq!([check(1), check(1), check(1)], [None; 3]);
+        assert_eq!(check(1), Some(5));
+        limiter.take_back(1_u32, at);
+        assert_eq!([check(1), check(1)], [None, Some(5)]);
+        // Nothing is gained by one that was not counted.
+        for _ in 0..10 {
+            limiter.take_back(2_u32, at);
+        }
+        assert_eq!([check(2), check(2), check(2), check(2)], [None, None, None, Some(5)]);
     }
 
     /// A million requests of 100,000 clients, at a rate at which half of them are over the limit.

@@ -1,9 +1,12 @@
 //! How the clients of a route authenticate, in the form that requests need. It is made once for each route that sets it.
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
-use crate::plan::{Auth, AuthPolicy, ForwardAuth};
+use crate::{
+    pipeline::passwords::UserTable,
+    plan::{Auth, AuthPolicy, BasicAuth, ForwardAuth, UserList, UserSource},
+};
 
 /// What a route sets about authentication.
 #[derive(Debug)]
@@ -18,6 +21,11 @@ pub(in crate::pipeline) struct RouteAuth {
 pub(in crate::pipeline) enum AuthMethod {
     Off,
     Forward(ForwardAuth),
+    Basic {
+        users: UserTable,
+        /// The value of `WWW-Authenticate`.
+        challenge: HeaderValue,
+    },
 }
 
 // === impl RouteAuth ===
@@ -27,9 +35,31 @@ impl RouteAuth {
         let method = match &policy.auth {
             Auth::Off => AuthMethod::Off,
             Auth::Forward(forward) => AuthMethod::Forward(forward.clone()),
+            Auth::Basic(basic) => {
+                AuthMethod::Basic { users: users(basic), challenge: challenge(basic) }
+            }
         };
         Self { method, allow: policy.allow.clone() }
     }
+
+    /// Whether clients need a password.
+    pub(in crate::pipeline) fn is_basic(&self) -> bool {
+        matches!(self.method, AuthMethod::Basic { .. })
+    }
+}
+
+fn users(basic: &BasicAuth) -> UserTable {
+    match &basic.users {
+        UserSource::List(list) => UserTable::new(list),
+        // The files were read before. Without users, nobody could log in.
+        UserSource::File(_) => UserTable::new(&UserList(Vec::new())),
+    }
+}
+
+/// The charset tells browsers how to encode letters other than ASCII (RFC 7617, 2.1).
+fn challenge(basic: &BasicAuth) -> HeaderValue {
+    let text = format!("Basic realm=\"{}\", charset=\"UTF-8\"", basic.realm);
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Basic realm=\"Restricted\""))
 }
 
 impl RouteAuth {
@@ -37,7 +67,7 @@ impl RouteAuth {
     pub(super) fn response_headers(&self) -> &[HeaderName] {
         match &self.method {
             AuthMethod::Forward(forward) => &forward.response_headers,
-            AuthMethod::Off => &[],
+            AuthMethod::Off | AuthMethod::Basic { .. } => &[],
         }
     }
 }

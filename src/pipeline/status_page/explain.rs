@@ -89,6 +89,8 @@ mod tests {
             FailureKind::AccessDenied,
             FailureKind::HeadTooLarge,
             FailureKind::RateLimited,
+            FailureKind::AuthFailed,
+            FailureKind::AuthLimited,
         ];
         for kind in FailureKind::ALL {
             let is_ours = kind.side() != FailureSide::Client
@@ -98,7 +100,8 @@ mod tests {
             assert_eq!(kind.row().advice.is_some(), is_reported, "{kind:?}");
         }
         for kind in limits {
-            let settings = ["server.", "upstream.", "rate_limit of the route"];
+            let settings =
+                ["server.", "upstream.", "rate_limit of the route", "auth_users of the route"];
             let names_setting =
                 |advice: &str| settings.iter().any(|setting| advice.contains(setting));
             assert!(kind.row().advice.is_some_and(names_setting), "{kind:?}");

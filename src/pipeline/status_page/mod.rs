@@ -12,7 +12,7 @@ use http::{HeaderValue, StatusCode, header};
 
 pub(super) use self::explain::METHODS;
 use self::page::PageMessage;
-use super::request_context::RequestContext;
+use super::{challenge, request_context::RequestContext};
 use crate::{
     error::{Error, FailureKind, FailureSide},
     pipeline::response::Response,
@@ -48,6 +48,11 @@ pub(super) fn failure(context: &mut RequestContext, error: &Error) -> Response {
     if kind.row().closes {
         let close = HeaderValue::from_static("close");
         response.head.headers.insert(header::CONNECTION, close);
+    }
+    if kind.status() == StatusCode::UNAUTHORIZED
+        && let Some(challenge) = challenge::of(context)
+    {
+        response.head.headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
     if let Some(methods) = explain::allow(kind) {
         response.head.headers.insert(header::ALLOW, HeaderValue::from_static(methods));
@@ -164,6 +169,9 @@ fn report_refused(context: &RequestContext, error: &Error) {
     } else if kind == FailureKind::AccessDenied {
         let (client, route) = (context.client, context.policies.route.as_deref());
         tracing::info!(%error, path, %client, route, missed, advice, "access denied");
+    } else if matches!(kind, FailureKind::AuthFailed | FailureKind::AuthLimited) {
+        let (client, route) = (context.client, context.policies.route.as_deref());
+        tracing::info!(%error, path, %client, route, missed, advice, "login failed");
     } else {
         tracing::info!(%error, path, missed, advice, "request exceeded a limit");
     }

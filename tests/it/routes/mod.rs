@@ -2,6 +2,7 @@
 
 mod access;
 mod actions;
+mod auth_basic;
 mod auth_forward;
 mod forwarding;
 mod rate_limit;
