@@ -1,5 +1,6 @@
 //! `allow` and `deny`: who may send a request, whatever the spelling of its path.
 
+use super::spellings;
 use crate::support::{App, Http2, Settings, Sideman, TempDir};
 
 /// The client is the address in `X-Forwarded-For`.
@@ -104,6 +105,11 @@ fn no_spelling_of_a_path_gets_past_deny() {
     let mut client = sideman.connect();
     client.send("OPTIONS * HTTP/1.1\r\nHost: example.test\r\n\r\n");
     assert_eq!(client.response().status, 200);
+}
+
+#[test]
+fn application_gets_no_path_that_could_be_a_denied_one() {
+    spellings::check(&[("deny", "all")], 403);
 }
 
 /// Another spelling of the host is the same host.

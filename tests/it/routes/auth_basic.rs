@@ -3,6 +3,7 @@
 
 use std::{
     collections::VecDeque,
+    fs,
     net::Ipv4Addr,
     sync::{Arc, Barrier, Mutex},
     thread,
@@ -11,6 +12,7 @@ use std::{
 
 use data_encoding::BASE64;
 
+use super::spellings;
 use crate::support::{
     After, App, Client, Http2, Origin, Packet, Request, Response, Settings, Sideman, TempDir,
     UwsgiApp, expect, send,
@@ -297,6 +299,15 @@ fn a_full_queue_of_passwords_is_503_and_nobody_else_waits() {
     let response = clients[number].response();
     assert_eq!((response.status, response.header("retry-after")), (503, Some("1")));
     sideman.event("request failed in Sideman error=auth_busy");
+    // The threads give way to the workers.
+    let tasks = fs::read_dir(format!("/proc/{}/task", sideman.pid())).unwrap();
+    let stats = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("stat")).unwrap());
+    let niceness: Vec<String> = stats
+        .filter(|stat| stat.contains("(passwords)"))
+        // The 19th field; the name is the second.
+        .map(|stat| stat.rsplit_once(") ").unwrap().1.split(' ').nth(16).unwrap().to_owned())
+        .collect();
+    assert!(!niceness.is_empty() && niceness.iter().all(|one| one == "10"), "{niceness:?}");
 }
 
 #[test]
@@ -485,6 +496,11 @@ fn no_spelling_of_a_path_or_host_gets_past_a_password() {
     assert_eq!(application.requests(), 0);
     assert_eq!(status(&sideman, "//admin/x", &alice()), 200);
     assert_eq!(sideman.get("/x/").text(), "application");
+}
+
+#[test]
+fn application_gets_no_path_that_could_need_a_password() {
+    spellings::check(&basic(ALICE), 401);
 }
 
 #[test]

@@ -7,3 +7,4 @@ mod auth_forward;
 mod forwarding;
 mod rate_limit;
 mod site;
+mod spellings;
