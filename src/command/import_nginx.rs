@@ -23,7 +23,7 @@ pub(super) fn import_nginx(
     let variable = |name: &str| environment.get(OsStr::new(name))?.to_str().map(str::to_owned);
     let (text, note, code) = match import_nginx::import(&args.files, &variable) {
         Ok(mut import) => {
-            if let Err(problems) = config::check_text(&import.text) {
+            if let Err(problems) = config::check_text(import.checkable()) {
                 import.add_problems(&problems.to_string());
             }
             let (note, code) = match import.lost {

@@ -1,32 +1,31 @@
 //! Who may see a location. What cannot be translated closes it: a route must never be more open than its location was.
 
 use super::{
+    auth,
     known::{self, Duty},
     parser::Directive,
-    problem::Place,
-    report::{self, Report},
+    report::Report,
     scope::Scope,
     settings::{Policies, Value},
+    surroundings::Surroundings,
 };
 
-/// What restricts a location.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Access {
-    /// Why it must be closed.
-    pub(super) closed: Option<String>,
-    /// The only methods that are allowed, and the response to others.
-    pub(super) methods: Option<(Vec<String>, String)>,
-}
+pub(super) use super::closed::{Access, close};
 
 /// Translates everything that restricts the place that `scope` is about.
-pub(super) fn restrict(scope: &Scope<'_>, policies: &mut Policies, report: &mut Report) -> Access {
+pub(super) fn restrict(
+    scope: &Scope<'_>,
+    around: &Surroundings<'_, '_>,
+    policies: &mut Policies,
+    report: &mut Report,
+) -> Access {
     let mut access = Access::default();
     for directive in scope.each() {
         match known::duty(directive) {
             Some(Duty::Closes(remedy)) => close(directive, remedy, &mut access, report),
             None if super::template::is_placeholder(&directive.name) => close(
                 directive,
-                &super::text::unknown_placeholder(&directive.name),
+                &super::text::unknown_placeholder(&super::template::restore(&directive.name)),
                 &mut access,
                 report,
             ),
@@ -36,41 +35,22 @@ pub(super) fn restrict(scope: &Scope<'_>, policies: &mut Policies, report: &mut 
                 &mut access,
                 report,
             ),
+            // Its file may say anything.
+            Some(_)
+                if directive.name == "include"
+                    && super::template::unresolved(directive.arg(0)).is_some() =>
+            {
+                close(directive, "name the file that is included", &mut access, report);
+            }
             Some(Duty::Translated | Duty::Unnecessary(_) | Duty::Lost(_)) => {}
         }
     }
     networks(scope, policies, &mut access, report);
-    for name in ["auth_basic", "auth_request"] {
-        if let Some(directive) = scope.last(&[name]).filter(|one| !known::is_off(one)) {
-            let remedy = match name {
-                "auth_basic" => "protect these paths in the application, or at the load balancer",
-                _ => "check in the application, and let it send files with X-Accel-Redirect",
-            };
-            close(directive, remedy, &mut access, report);
-        }
-    }
-    if let Some(satisfy) = scope.last(&["satisfy"]).filter(|one| one.arg(0) != "all") {
-        close(satisfy, "networks and passwords cannot replace each other", &mut access, report);
-    }
+    auth::restrict(scope, around, policies, &mut access, report);
     for limit in scope.all(&["limit_except"]) {
         only_methods(limit, &mut access, report);
     }
-    for directive in scope.all(&["limit_req"]) {
-        report
-            .lost(directive, "rates are not limited yet: use the application or the load balancer");
-    }
     access
-}
-
-/// Closes a place because of a directive.
-pub(super) fn close(directive: &Directive, remedy: &str, access: &mut Access, report: &mut Report) {
-    report.lost(directive, format!("{remedy}. Until then what it protects responds 403"));
-    let reason = || reason(&directive.place, &report::shown(directive));
-    access.closed.get_or_insert_with(reason);
-}
-
-fn reason(place: &Place, directive: &str) -> String {
-    format!("{place}: {directive} is not translated")
 }
 
 /// Translates `allow` and `deny`. nginx takes the first that matches, a route the most specific.
@@ -100,6 +80,13 @@ fn networks(scope: &Scope<'_>, policies: &mut Policies, access: &mut Access, rep
         if network == "unix:" {
             report
                 .unnecessary(rule, "health checks and proxies on the same machine use other ways");
+            continue;
+        }
+        if super::template::is_placeholder(network) {
+            match is_allowed {
+                true => allowed.push(network.to_owned()),
+                false => denied.push(network.to_owned()),
+            }
             continue;
         }
         let address = network.parse::<std::net::IpAddr>().map(ipnet::IpNet::from);
@@ -152,7 +139,11 @@ mod tests {
     fn restricted(text: &str) -> (Access, Policies, usize) {
         let tree = parser::parse(text, &"f".into()).unwrap();
         let (mut policies, mut report) = (Policies::new(), Report::default());
-        let access = restrict(&Scope::default().within(&tree), &mut policies, &mut report);
+        let scope = Scope::default().within(&tree);
+        let locations = crate::import_nginx::location::locations(&scope, &mut report);
+        let upstreams = Default::default();
+        let around = Surroundings { upstreams: &upstreams, named: Vec::new(), all: &locations };
+        let access = restrict(&scope, &around, &mut policies, &mut report);
         (access, policies, report.lost_count())
     }
 
@@ -191,9 +182,12 @@ mod tests {
     #[test]
     fn what_is_not_understood_closes() {
         for text in [
-            "auth_basic a; auth_basic_user_file /h;",
+            "auth_basic a;",
+            "auth_basic a; auth_basic_user_file $x;",
             "auth_request /auth;",
-            "satisfy any; allow 10.0.0.1; deny all;",
+            "auth_request /auth; location = /auth { uwsgi_pass a:1; }",
+            "auth_basic a; auth_basic_user_file /h; auth_request /auth; location = /auth { proxy_pass http://a:1; }",
+            "auth_basic a; auth_basic_user_file /h; satisfy any; deny 10.0.0.1;",
             "auth_jwt on;",
             "modsecurity on;",
             "secure_link $arg_a;",
@@ -203,9 +197,46 @@ mod tests {
             let (access, _, lost) = restricted(text);
             assert!(access.closed.is_some() && lost > 0, "{text}");
         }
-        for text in ["auth_basic off;", "auth_request off;", "satisfy all;", "sendfile on;"] {
+        for text in ["auth_basic off;", "auth_request off;", "satisfy any;", "sendfile on;"] {
             assert_eq!(restricted(text).0, Access::default(), "{text}");
         }
+    }
+
+    #[test]
+    fn passwords_and_auth_servers() {
+        let shown = |text: &str| {
+            let (access, policies, lost) = restricted(text);
+            assert_eq!((access.closed, lost), (None, 0), "{text}");
+            let of = |key: &str| match policies.get(key) {
+                Some(Value::Text(text)) => format!("{key}={text} "),
+                Some(Value::List(items)) => format!("{key}={} ", items.join(",")),
+                _ => String::new(),
+            };
+            let keys =
+                ["auth", "auth_users", "auth_realm", "auth_allow", "auth_response_headers", "deny"];
+            keys.map(of).concat()
+        };
+        assert_eq!(
+            shown("auth_basic 'Keep out'; auth_basic_user_file htpasswd;"),
+            "auth=basic auth_users=/etc/nginx/htpasswd auth_realm=Keep out "
+        );
+        assert_eq!(
+            shown(
+                "auth_basic a; auth_basic_user_file /h; satisfy any; allow 10.0.0.0/8; deny all;"
+            ),
+            "auth=basic auth_users=/h auth_realm=a auth_allow=10.0.0.0/8 "
+        );
+        assert_eq!(
+            shown(
+                "auth_request /auth; auth_request_set $user $upstream_http_x_user; proxy_set_header X-User $user;
+                 location = /auth { internal; proxy_pass http://a:1/check/; }"
+            ),
+            "auth=http://a:1/check/ auth_response_headers=X-User "
+        );
+        assert_eq!(
+            shown("auth_request /x/api/check; location /x/ { proxy_pass http://anubis:8923; }"),
+            "auth=http://anubis:8923/x/api/check "
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! route must repeat because another one that matches too sets it.
 
 use super::{
+    auth,
     matcher::RoutePath,
     plan::Planned,
     settings::{Action, Policies, Route, Settings, Value},
@@ -98,7 +99,9 @@ pub(super) fn locations(planned: &[Planned], owner: &Owner, base: &Base, setting
         if one.is_internal && internal(one, settings) {
             continue;
         }
-        if owner.hosts.is_empty() && is_plain(one) && section_roots(one, settings) {
+        // Directories of a section would take the restrictions of the whole site.
+        let is_open = !["allow", "deny", "auth"].iter().any(|key| base.policies.contains_key(key));
+        if owner.hosts.is_empty() && is_open && is_plain(one) && section_roots(one, settings) {
             continue;
         }
         location(one, planned, owner, base, settings);
@@ -219,6 +222,11 @@ fn method_routes(one: &Planned, paths: &[String], owner: &Owner, settings: &mut 
         route.hosts.clone_from(&owner.hosts);
         route.paths = paths.to_vec();
         route.closed.clone_from(&one.route.closed);
+        let responds = matches!(&route.action, Action::Respond(_) | Action::Redirect(_));
+        if responds && one.route.policies.contains_key("auth") {
+            // nginx responds before it asks for a password.
+            route.policies.insert("auth", Value::Text("off".into()));
+        }
         settings.add_route(route);
     }
     if let Some((_, status)) = &one.methods {
@@ -279,6 +287,27 @@ fn inherit(route: &mut Route, inherited: &Policies) {
             route.policies.insert(key, Value::Text(default.into()));
         }
     }
+    let mut own = own;
+    if let (Some(Value::List(outer)), Some(Value::List(edits))) =
+        (inherited.get("response_headers"), own.get_mut("response_headers"))
+    {
+        // Both routes change the response: the header must not come twice.
+        let name = |edit: &str| edit.split_once(' ').map(|(_, field)| header_name(field));
+        for edit in edits.iter_mut().filter(|edit| !outer.contains(edit)) {
+            let is_twice = outer.iter().any(|other| name(other) == name(edit));
+            if let Some(field) = edit.strip_prefix("add ").filter(|_| is_twice) {
+                *edit = format!("set {field}");
+            }
+        }
+    }
+    // A limit is not one of files.
+    if inherited.contains_key("rate_limit")
+        && !own.contains_key("rate_limit")
+        && !route.action.is_of_files()
+        && route.closed.is_none()
+    {
+        route.policies.insert("rate_limit", Value::Text("off".into()));
+    }
     if inherited.contains_key("response_headers") && !own.contains_key("response_headers") {
         route
             .comments
@@ -297,8 +326,26 @@ fn inherit(route: &mut Route, inherited: &Policies) {
             route.policies.insert("allow", Value::List(vec!["all".into()]));
         }
     }
-    let differs = |key: &&str, value: &Value| inherited.get(*key) != Some(value);
-    route.policies.extend(own.into_iter().filter(|(key, value)| differs(key, value)));
+    // So do the settings of authentication.
+    if auth::KEYS.iter().any(is_other) && route.closed.is_none() {
+        for key in auth::KEYS {
+            if let Some(value) = own.get(key) {
+                route.policies.insert(key, value.clone());
+            }
+        }
+        if !own.contains_key("auth") {
+            route.policies.insert("auth", Value::Text("off".into()));
+        }
+    }
+    // These belong to the action.
+    let of_action = ["spa", "strip_prefix", "replace_prefix", "fallthrough"];
+    let is_own =
+        |key: &str, value: &Value| of_action.contains(&key) || inherited.get(key) != Some(value);
+    route.policies.extend(own.into_iter().filter(|(key, value)| is_own(key, value)));
+}
+
+fn header_name(field: &str) -> String {
+    field.split(':').next().unwrap_or_default().to_ascii_lowercase()
 }
 
 /// Whether a location has nothing but files.
@@ -328,7 +375,7 @@ fn section_roots(one: &Planned, settings: &mut Settings) -> bool {
             settings.push(name, format!("{prefix}={directory}"), one.source.clone());
         }
     }
-    if one.has_index && !prefixes.is_empty() {
+    if one.has_index && !prefixes.is_empty() && name == "static.roots" {
         settings.set("static.index", Value::Text("index.html".into()), one.source.clone());
     }
     !prefixes.is_empty()

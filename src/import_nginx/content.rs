@@ -1,6 +1,7 @@
 //! What a location responds with: an application, files, a redirect or a fixed response.
 
 use super::{
+    known,
     location::{Location, joined},
     matcher::{Matcher, RoutePath},
     parser::Directive,
@@ -8,8 +9,8 @@ use super::{
     rewrites::{self, Rewrite},
     scope::Scope,
     settings::Action,
-    target::{self, PathChange, Upstreams},
-    text,
+    surroundings::Surroundings,
+    target::{self, PathChange},
 };
 
 /// What a location responds with.
@@ -34,76 +35,21 @@ pub(super) struct Content<'a> {
     pub(super) is_internal: bool,
     /// Redirects of some paths.
     pub(super) redirects: Vec<rewrites::PathRedirect>,
-}
-
-/// What is known about the whole configuration.
-pub(super) struct Surroundings<'a, 'c> {
-    pub(super) upstreams: &'c Upstreams,
-    pub(super) named: Vec<(&'c str, &'c Location<'a>)>,
+    /// Whether whole paths name the files, also below a prefix.
+    pub(super) has_whole_paths: bool,
+    /// The file for the directory of the location itself.
+    pub(super) index: Option<String>,
 }
 
 /// Named locations may lead to each other; more steps are a circle.
 const MOST_STEPS: usize = 4;
 
-/// Returns what a location responds with.
-pub(super) fn of_location<'a>(
-    location: &Location<'a>,
-    paths: &[RoutePath],
-    around: &Surroundings<'a, '_>,
-    report: &mut Report,
-) -> Content<'a> {
-    let scope = &location.scope;
-    let mut content = Content {
-        action: Action::None,
-        source: None,
-        path_change: PathChange::None,
-        files_first: Vec::new(),
-        spa: None,
-        maintenance: None,
-        has_index: false,
-        max_in_flight: None,
-        scope: scope.clone(),
-        is_internal: !scope.own_named(&["internal"]).is_empty(),
-        redirects: Vec::new(),
-    };
-    let is_finished = rewrite(location, &mut content, report);
-    if is_finished {
-        return content;
-    }
-    let tries = scope.own_named(&["try_files"]).pop();
-    let pass = scope.own_named(&["proxy_pass", "uwsgi_pass"]).pop();
-    match (tries, pass) {
-        (Some(tries), None) => try_files(tries, location, paths, around, &mut content, report),
-        (_, Some(pass)) => {
-            if let Some(tries) = tries {
-                report.lost(
-                    tries,
-                    "with `proxy_pass` beside it, write the two in locations of their own",
-                );
-            }
-            pass_to(pass, location, around, &mut content, report);
-        }
-        (None, None) => {
-            let old = scope.own_named(&["if"]).into_iter().find_map(|condition| {
-                match rewrites::of_if(condition, scope) {
-                    rewrites::Condition::MissingFile(pass) => Some(pass),
-                    _ => None,
-                }
-            });
-            match old {
-                Some(pass) => {
-                    content.files_first = directories(location, paths, None).unwrap_or_default();
-                    pass_to(pass, location, around, &mut content, report);
-                }
-                None => files(location, paths, &mut content, report),
-            }
-        }
-    }
-    content
-}
-
 /// Translates `return` and `rewrite`; returns whether nothing else happens.
-fn rewrite<'a>(location: &Location<'a>, content: &mut Content<'a>, report: &mut Report) -> bool {
+pub(super) fn rewrite<'a>(
+    location: &Location<'a>,
+    content: &mut Content<'a>,
+    report: &mut Report,
+) -> bool {
     let scope = &location.scope;
     let captures = location.matcher.captures();
     for directive in scope.own_named(&["rewrite", "return"]) {
@@ -143,7 +89,7 @@ fn rewrite<'a>(location: &Location<'a>, content: &mut Content<'a>, report: &mut 
     false
 }
 
-fn pass_to<'a>(
+pub(super) fn pass_to<'a>(
     pass: &'a Directive,
     location: &Location<'a>,
     around: &Surroundings<'a, '_>,
@@ -183,6 +129,9 @@ fn pass_to<'a>(
     ] {
         if let Some(directive) = content.scope.last(&[name]) {
             match directive.arg(0) {
+                "off" if super::auth::is_server(location, around.all) => {
+                    report.unnecessary(directive, "the auth server gets no body");
+                }
                 "off" => report.lost(directive, "headers and bodies are always passed on"),
                 _ => report.unnecessary(directive, "headers and bodies are always passed on"),
             }
@@ -190,145 +139,8 @@ fn pass_to<'a>(
     }
 }
 
-/// Translates `try_files`.
-fn try_files<'a>(
-    tries: &'a Directive,
-    location: &Location<'a>,
-    paths: &[RoutePath],
-    around: &Surroundings<'a, '_>,
-    content: &mut Content<'a>,
-    report: &mut Report,
-) {
-    content.source = Some(tries);
-    let Some((fallback, items)) = tries.args.split_last() else { return };
-    let mut found = Vec::new();
-    for item in items.iter().map(|item| item.replace("${uri}", "$uri")) {
-        match item.as_str() {
-            "$uri" | "$request_filename" => {
-                found.extend(directories(location, paths, None).unwrap_or_default());
-            }
-            "$uri/" | "$uri/index.html" | "$uri/index.htm" => content.has_index = true,
-            "$uri.html" => {
-                report.lost(tries, "no ending is added to a name: link to the name of the file")
-            }
-            item => match item
-                .strip_suffix("$uri")
-                .filter(|base| base.starts_with('/') && !text::has_variable(base))
-            {
-                Some(base) => {
-                    found.extend(directories(location, paths, Some(base)).unwrap_or_default())
-                }
-                None if captured_rest(item, location).is_some() => {
-                    let base = captured_rest(item, location).unwrap_or_default();
-                    if let Some(root) = &location.root
-                        && let Ok(directory) = root.base(&location.scope)
-                    {
-                        found.push(joined(&directory, base));
-                    }
-                }
-                None if captured_rest(item.trim_end_matches('/'), location).is_some() => {}
-                None if !text::has_variable(item) => {
-                    fixed_file(item, tries, location, content, report)
-                }
-                None => report.lost(tries, format!("{item} is made of variables")),
-            },
-        }
-    }
-    let is_fixed = matches!(content.action, Action::File(_));
-    if let Some(name) = fallback.strip_prefix('@') {
-        content.files_first = found;
-        return named(name, tries, location, around, content, report);
-    }
-    if let Some(status) = fallback.strip_prefix('=') {
-        if !is_fixed {
-            content.action = files_action(found, paths);
-            if matches!(content.action, Action::None) {
-                content.action = Action::Respond(status.to_owned());
-            }
-        }
-        return;
-    }
-    let last = fallback.rsplit('/').next().unwrap_or_default();
-    match fallback.as_str() {
-        // The name itself again: nothing else is tried.
-        fallback if fallback.ends_with("$uri") || is_fixed => {
-            if let Some(base) = fallback.strip_suffix("$uri") {
-                let base = if base == "/" { None } else { Some(base) };
-                found.extend(directories(location, paths, base).unwrap_or_default());
-            }
-            if !is_fixed {
-                content.action = files_action(found, paths);
-            }
-        }
-        fallback if last.ends_with(".html") && !text::has_variable(fallback) => {
-            let page = spa_page(fallback, &location.matcher);
-            content.action = files_action(found, paths);
-            match (page, &content.action) {
-                (Some(page), Action::Files(_)) => content.spa = Some(page),
-                (_, Action::None) => content.action = Action::Respond("404".into()),
-                _ => report.lost(
-                    tries,
-                    "the page must be in the directory of the files: spa = \"index.html\"",
-                ),
-            }
-        }
-        _ => {
-            content.action = files_action(found, paths);
-            report.lost(
-                tries,
-                "the last item can be a named location, a status or a page: add a location for it",
-            );
-        }
-    }
-}
-
-/// Returns the directory part of `/staticfiles/$1` in a location such as `/static/(.*)$`.
-fn captured_rest<'t>(item: &'t str, location: &Location<'_>) -> Option<&'t str> {
-    let Matcher::Expression { pattern, .. } = &location.matcher else { return None };
-    let is_rest =
-        pattern.ends_with("(.*)$") || pattern.ends_with("(.*$)") || pattern.ends_with("(.*)");
-    let base = item.strip_suffix("$1").filter(|_| is_rest)?;
-    (base.starts_with('/') && !text::has_variable(base)).then_some(base)
-}
-
-/// The page of a single-page application, as a name in the directory of the location.
-fn spa_page(fallback: &str, matcher: &Matcher) -> Option<String> {
-    let page = match matcher {
-        Matcher::Prefix { path, .. } => fallback.strip_prefix(path.as_str())?,
-        Matcher::Exact(_) | Matcher::Expression { .. } | Matcher::Named(_) => return None,
-    };
-    let page = page.trim_start_matches('/');
-    (!page.is_empty() && !page.contains('/')).then(|| page.to_owned())
-}
-
-/// Translates an item of `try_files` without variables.
-fn fixed_file(
-    item: &str,
-    tries: &Directive,
-    location: &Location<'_>,
-    content: &mut Content<'_>,
-    report: &mut Report,
-) {
-    let Some(file) = location.root.as_ref().and_then(|root| root.base(&location.scope).ok()) else {
-        return;
-    };
-    let file = joined(&file, item);
-    if matches!(location.matcher, Matcher::Exact(_)) {
-        if !matches!(content.action, Action::File(_)) {
-            content.action = Action::File(file);
-        }
-    } else if item.contains("maintenance") || item.contains("50") {
-        content.maintenance = Some(file);
-    } else {
-        report.lost(
-            tries,
-            format!("{item} would be sent for every name: give it a location of its own"),
-        );
-    }
-}
-
 /// Follows a named location.
-fn named<'a>(
+pub(super) fn named<'a>(
     name: &str,
     source: &'a Directive,
     location: &Location<'a>,
@@ -363,6 +175,7 @@ fn named<'a>(
             && let Ok(directory) = root.for_path(location.matcher.text(), &next.scope)
         {
             content.files_first.push(directory);
+            content.has_index |= next.scope.own_named(&["try_files"]).is_empty() && has_index(next);
         }
         name = after.to_owned();
     }
@@ -371,7 +184,7 @@ fn named<'a>(
 }
 
 /// Translates a location that only has files.
-fn files<'a>(
+pub(super) fn files<'a>(
     location: &Location<'a>,
     paths: &[RoutePath],
     content: &mut Content<'a>,
@@ -382,7 +195,7 @@ fn files<'a>(
         return;
     };
     content.source = Some(root.directive);
-    content.has_index = !location.scope.all(&["index"]).is_empty();
+    content.has_index = has_index(location);
     if root.is_alias() && matches!(location.matcher, Matcher::Expression { .. }) {
         let is_file = paths.iter().all(|path| matches!(path, RoutePath::Exact(_)));
         match root.base(&location.scope) {
@@ -403,13 +216,38 @@ fn files<'a>(
     }
 }
 
+/// Reports lists of directories. Nobody looks for those of Django's own directories, whose names are in its pages.
+pub(super) fn autoindex(location: &Location<'_>, report: &mut Report) {
+    let Some(list) = location.scope.last(&["autoindex"]).filter(|one| one.arg(0) != "off") else {
+        return;
+    };
+    let is_of_django = matches!(&location.matcher, Matcher::Prefix { path, .. }
+        if ["static", "media", "upload", "assets"].iter().any(|name| path.contains(name)));
+    match is_of_django {
+        true => report.differs(list, known::NO_LIST),
+        false => report.lost(list, known::NO_LIST),
+    }
+}
+
+/// Whether directories have an index file: by `index`, or without it, as index.html is nginx's default. The files that
+/// Django collects have none.
+fn has_index(location: &Location<'_>) -> bool {
+    let is_collected = matches!(&location.matcher, Matcher::Prefix { path, .. } if path.contains("static") || path.contains(".well-known"));
+    match location.scope.last(&["index"]) {
+        Some(index) => {
+            index.args.iter().any(|name| matches!(name.as_str(), "index.html" | "index.htm"))
+        }
+        None => !is_collected,
+    }
+}
+
 fn lost_files(directive: &Directive, remedy: &str, content: &mut Content<'_>, report: &mut Report) {
     report.lost(directive, format!("{remedy}. Until then it responds 404"));
     content.action = Action::Respond("404".into());
 }
 
 /// Returns the directories of a location's files, or the one file of an exact path. `below` is put before the path.
-fn directories(
+pub(super) fn directories(
     location: &Location<'_>,
     paths: &[RoutePath],
     below: Option<&str>,
@@ -435,7 +273,7 @@ fn directories(
 }
 
 /// Files below a prefix, or the file of an exact path.
-fn files_action(found: Vec<String>, paths: &[RoutePath]) -> Action {
+pub(super) fn files_action(found: Vec<String>, paths: &[RoutePath]) -> Action {
     let is_exact =
         !paths.is_empty() && paths.iter().all(|path| matches!(path, RoutePath::Exact(_)));
     let mut unique: Vec<String> = Vec::new();

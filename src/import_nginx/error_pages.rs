@@ -75,6 +75,13 @@ fn one(
         if codes.iter().all(|code| code == "497") {
             return report.unnecessary(page, "plain HTTP on a port with TLS is refused");
         }
+        let mut statuses = codes.iter().filter(|code| !code.starts_with('='));
+        if statuses.all(|code| code == "401") && server.each().any(asks) {
+            return report.differs(
+                page,
+                "what the auth server responds goes to the client: let it redirect",
+            );
+        }
         return report.lost(page, "only a file can replace an error page: errors.404, errors.502");
     }
     pages.insert(target.clone());
@@ -102,8 +109,25 @@ fn one(
                 }
             }
         }
+        Err(_) if is_of_application(target, locations) => report.differs(
+            page,
+            "the page would come from the application: a file, or Sideman itself, has one in its place",
+        ),
         Err(remedy) => report.lost(page, remedy),
     }
+}
+
+/// Whether the location `/` of an application has the page.
+fn is_of_application(path: &str, locations: &[Location<'_>]) -> bool {
+    let is_pass = |one: &Location<'_>| {
+        !one.scope.own_named(&["proxy_pass", "uwsgi_pass"]).is_empty() && one.root.is_none()
+    };
+    let has_other = locations.iter().any(|one| match &one.matcher {
+        Matcher::Exact(own) => own == path,
+        Matcher::Prefix { path: own, .. } => own != "/" && path.starts_with(own.as_str()),
+        Matcher::Expression { .. } | Matcher::Named(_) => false,
+    });
+    !has_other && locations.iter().any(|one| one.matcher.is_root() && is_pass(one))
 }
 
 /// Returns the file of a page.
@@ -135,17 +159,35 @@ fn file(path: &str, server: &Scope<'_>, locations: &[Location<'_>]) -> Result<St
         location.and_then(|location| location.root.as_ref().map(|root| (root, &location.scope)));
     if let Some((root, scope)) = root {
         let is_application = is_other(&["proxy_pass", "uwsgi_pass"]) && !is_root;
+        let own = root.base(scope);
+        // nginx has its own pages there.
+        if own.is_err() && root_is_html(location) {
+            return Ok(SAMPLE.into());
+        }
         return match is_application {
             true => Err("the page comes from the application: name a file in errors.*".into()),
             false => root.for_path(path, scope),
         };
     }
     match server.last(&["root"]) {
-        Some(root) if root.arg(0).starts_with('/') => {
+        Some(root)
+            if root.arg(0).starts_with('/') || super::template::begins_with_mark(root.arg(0)) =>
+        {
             Ok(super::location::joined(root.arg(0), path))
         }
         _ => Err("no file has this path: name a file in errors.*".into()),
     }
+}
+
+/// Whether an auth server decides somewhere.
+fn asks(directive: &Directive) -> bool {
+    (directive.name == "auth_request" && directive.arg(0) != "off")
+        || directive.children().iter().any(asks)
+}
+
+/// Whether a location has the directory of nginx's own pages.
+fn root_is_html(location: Option<&Location<'_>>) -> bool {
+    location.is_some_and(|one| one.scope.last(&["root"]).is_some_and(|root| root.arg(0) == "html"))
 }
 
 #[cfg(test)]

@@ -167,7 +167,7 @@ impl Reader<'_> {
         match found {
             Some(path) => Ok(Some(vec![path.clone()])),
             None if KNOWN_INCLUDES.contains(&name) => Ok(None),
-            None if template::first_placeholder(text).is_some() => Ok(None),
+            None if template::unresolved(text).is_some() => Ok(None),
             None => Err(ImportError::at(
                 &directive.place,
                 format!("cannot find {text}: copy it into {}", self.home_text()),
@@ -284,6 +284,7 @@ mod tests {
         for directive in tree {
             let file = directive.place.file.rsplit('/').next().unwrap();
             let words = [vec![directive.name.clone()], directive.args.clone()].concat().join(" ");
+            let words = template::restore(&words);
             lines.push(format!("{file}:{} {words}", directive.place.line));
             flatten(directive.children(), lines);
         }

@@ -13,6 +13,8 @@ pub fn nginx_config(data: &[u8]) {
             assert!(tree.iter().all(|directive| is_within(directive.place.line)));
             let import = written(&tree, &["nginx.conf".into()]);
             let table = toml::from_str::<toml::Table>(&import.text);
+            let is_listed = import.text.contains("\n# Not translated\n");
+            assert_eq!(import.lost > 0, is_listed, "{}", import.text);
             assert!(table.is_ok(), "not TOML: {}", import.text);
             let is_plain = |letter: char| letter == '\n' || !letter.is_control();
             assert!(import.text.chars().all(is_plain), "control characters: {:?}", import.text);

@@ -38,10 +38,18 @@ pub(super) fn of_requests(
     let mut edits = Vec::new();
     for directive in scope.all(&["proxy_set_header"]) {
         let (name, value) = (directive.arg(0), directive.arg(1));
-        match request_header(name, value, scope, settings) {
+        match request_header(name, value, scope) {
             RequestHeader::Unnecessary(reason) => report.unnecessary(directive, reason),
             RequestHeader::Https => https(directive, settings),
-            RequestHeader::Lost(remedy) => report.lost(directive, remedy),
+            RequestHeader::OfProxy => of_proxy(directive, settings, report),
+            RequestHeader::SchemeOfProxy => {
+                of_proxy(directive, settings, report);
+                edits.push(format!("set {name}: {{scheme}}"));
+            }
+            RequestHeader::HttpsToo => {
+                https(directive, settings);
+                edits.push(format!("set {name}: {value}"));
+            }
             RequestHeader::Edit if name.eq_ignore_ascii_case("host") && value == "$proxy_host" => {
                 policies.insert("host_header", Value::Text("upstream".into()));
             }
@@ -53,6 +61,12 @@ pub(super) fn of_requests(
                     Err(remedy) => report.lost(directive, remedy),
                 }
             }
+            RequestHeader::Edit if super::auth::is_of_server(value, scope) => {
+                report.unnecessary(
+                    directive,
+                    "the header comes from the auth server: auth_response_headers",
+                );
+            }
             RequestHeader::Edit if value.is_empty() => edits.push(format!("remove {name}")),
             RequestHeader::Edit => match text::to_template(value, scope, captures) {
                 Ok(value) => edits.push(format!("set {name}: {value}")),
@@ -60,26 +74,35 @@ pub(super) fn of_requests(
             },
         }
     }
-    if !edits.is_empty() {
-        policies.insert("request_headers", Value::List(edits));
+    let name = |edit: &str| {
+        let field = edit.split_once(' ').map_or(edit, |(_, field)| field);
+        field.split(':').next().unwrap_or_default().to_ascii_lowercase()
+    };
+    let mut unique: Vec<String> = Vec::new();
+    for edit in edits {
+        // nginx would send both.
+        unique.retain(|other| name(other) != name(&edit));
+        unique.push(edit);
+    }
+    if !unique.is_empty() {
+        policies.insert("request_headers", Value::List(unique));
     }
 }
 
 enum RequestHeader {
     Unnecessary(&'static str),
-    /// The scheme is always https.
+    /// The scheme is always https, or that of a placeholder.
     Https,
-    Lost(&'static str),
+    /// The scheme is that of a proxy.
+    OfProxy,
+    /// The same, for a header that is not always sent.
+    SchemeOfProxy,
+    HttpsToo,
     /// It is changed as the directive says.
     Edit,
 }
 
-fn request_header(
-    name: &str,
-    value: &str,
-    scope: &Scope<'_>,
-    settings: &Settings,
-) -> RequestHeader {
+fn request_header(name: &str, value: &str, scope: &Scope<'_>) -> RequestHeader {
     let value = text::with_constants(value, scope);
     let value = value.replace(['{', '}'], "").to_ascii_lowercase();
     let name = name.to_ascii_lowercase();
@@ -88,21 +111,24 @@ fn request_header(
         "host" if matches!(value.as_str(), "$host" | "$http_host" | "$host:$server_port") => {
             RequestHeader::Unnecessary(ALWAYS_SENT)
         }
-        "x-forwarded-proto"
-        | "x-forwarded-protocol"
-        | "x-forwarded-scheme"
-        | "x-forwarded-ssl"
-        | "x-url-scheme" => match value.as_str() {
+        "x-forwarded-proto" => match value.as_str() {
             "https" | "ssl" | "on" => RequestHeader::Https,
             "$scheme" | "http" | "$https" => RequestHeader::Unnecessary(ALWAYS_SENT),
-            _ if settings.get("server.trusted_proxies").is_some() => {
-                RequestHeader::Unnecessary(ALWAYS_SENT)
-            }
-            _ => RequestHeader::Lost(SET_TRUSTED),
+            value if super::template::is_placeholder(value) => RequestHeader::Https,
+            _ => RequestHeader::OfProxy,
         },
-        "x-forwarded-for" | "x-real-ip" | "x-client-ip" | "client_ip" | "x-forwarded-port"
-        | "x-forwarded-by" | "x-request-id" | "x-correlation-id" | "forwarded" | "via" => {
-            RequestHeader::Unnecessary(ALWAYS_SENT)
+        "x-forwarded-for" | "x-real-ip" | "client_ip" | "x-forwarded-port" | "x-forwarded-by"
+        | "x-request-id" | "forwarded" | "via" => RequestHeader::Unnecessary(ALWAYS_SENT),
+        // Django may read the scheme from these in place of X-Forwarded-Proto.
+        "x-forwarded-protocol" | "x-forwarded-scheme" | "x-forwarded-ssl" | "x-url-scheme"
+            if value.contains("$http_x_forwarded") =>
+        {
+            RequestHeader::SchemeOfProxy
+        }
+        "x-forwarded-protocol" | "x-forwarded-scheme" | "x-forwarded-ssl" | "x-url-scheme"
+            if matches!(value.as_str(), "https" | "ssl" | "on") =>
+        {
+            RequestHeader::HttpsToo
         }
         "x-forwarded-host" | "x-forwarded-server" | "x-host" => RequestHeader::Unnecessary(NO_HOST),
         "upgrade" | "connection" | "keep-alive" => RequestHeader::Unnecessary(UPGRADES),
@@ -116,7 +142,17 @@ fn request_header(
 
 fn https(directive: &Directive, settings: &mut Settings) {
     let from = super::servers::source(directive);
-    settings.set("server.external_scheme", Value::Text("https".into()), from);
+    let value = directive.arg(1);
+    let scheme = if super::template::is_placeholder(value) { value } else { "https" };
+    settings.set("server.external_scheme", Value::Text(scheme.into()), from);
+}
+
+fn of_proxy(directive: &Directive, settings: &mut Settings, report: &mut Report) {
+    let from = super::servers::source(directive);
+    match settings.trust_private(from, directive, report) {
+        true => report.unnecessary(directive, ALWAYS_SENT),
+        false => report.lost(directive, SET_TRUSTED),
+    }
 }
 
 /// Translates the parameters of the uwsgi protocol.
@@ -126,34 +162,65 @@ pub(super) fn of_uwsgi(
     settings: &mut Settings,
     report: &mut Report,
 ) {
+    let mut edits = Vec::new();
     for directive in scope.all(&["uwsgi_param"]) {
         let (name, value) = (directive.arg(0), directive.arg(1));
         match name {
             "SCRIPT_NAME" if !text::has_variable(value) => {
                 policies.insert("script_name", Value::Text(value.into()));
             }
-            "HTTP_X_FORWARDED_PROTO" | "HTTP_X_FORWARDED_PROTOCOL" | "UWSGI_SCHEME" | "HTTPS"
+            "HTTP_X_FORWARDED_PROTO" | "UWSGI_SCHEME" | "HTTPS"
                 if matches!(value, "https" | "on" | "ssl") =>
             {
                 https(directive, settings);
             }
             "HTTP_X_FORWARDED_PROTO" if value.starts_with("$http") => {
-                match settings.get("server.trusted_proxies") {
-                    Some(_) => report.unnecessary(directive, ALWAYS_SENT),
-                    None => report.lost(directive, SET_TRUSTED),
-                }
+                of_proxy(directive, settings, report);
             }
             "REMOTE_ADDR" if !matches!(value, "$remote_addr") => report.lost(
                 directive,
                 "set server.trusted_proxies to the networks of the load balancer: the client's address is \
                  then that of X-Forwarded-For",
             ),
+            name if of_header(name).is_some() => {
+                let header = of_header(name).unwrap_or_default();
+                if name == "HTTP_X_FORWARDED_PROTOCOL" && matches!(value, "https" | "on" | "ssl") {
+                    https(directive, settings);
+                }
+                match text::to_template(value, scope, &Captures::default()) {
+                    Ok(value) => edits.push(format!("set {header}: {value}")),
+                    Err(remedy) => report.lost(directive, remedy),
+                }
+            }
             _ => report.unnecessary(
                 directive,
                 "the usual parameters of the uwsgi protocol are always sent, and Django reads no others",
             ),
         }
     }
+    if !edits.is_empty() {
+        policies.insert("request_headers", Value::List(edits));
+    }
+}
+
+/// Returns the header that a parameter of uwsgi stands for, unless it is always sent.
+fn of_header(parameter: &str) -> Option<String> {
+    const ALWAYS: [&str; 8] = [
+        "HOST",
+        "X_REAL_IP",
+        "X_FORWARDED_FOR",
+        "X_FORWARDED_PROTO",
+        "X_FORWARDED_HOST",
+        "X_FORWARDED_PORT",
+        "X_REQUEST_ID",
+        "COOKIE",
+    ];
+    let name = parameter.strip_prefix("HTTP_").filter(|name| !ALWAYS.contains(name))?;
+    let words = name.split('_').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        format!("{first}{}", rest.to_ascii_lowercase())
+    });
+    Some(words.collect::<Vec<_>>().join("-"))
 }
 
 /// Translates the headers of responses, and the lifetime of files.
@@ -205,6 +272,9 @@ pub(super) fn of_responses(
         let (name, value) = (directive.arg(0), directive.arg(1));
         let lower = name.to_ascii_lowercase();
         match lower.as_str() {
+            _ if matches!(value, "$upstream_cache_status" | "$upstream_status") => {
+                report.unnecessary(directive, "only has an effect together with a cache");
+            }
             "pragma" => {
                 report.unnecessary(directive, "only HTTP/1.0 knows it; Cache-Control decides")
             }

@@ -54,7 +54,7 @@ const NO_COOKIES: &str =
     "cookies are never changed: set SESSION_COOKIE_* and CSRF_COOKIE_* in Django";
 const NO_CONNECTIONS: &str = "connections are not limited by client: upstream.max_in_flight and upstream.queue bound the \
                               load of the application";
-const NO_LIST: &str = "directories are never listed";
+pub(super) const NO_LIST: &str = "directories are never listed";
 const NO_RATE: &str =
     "limit the rate of uploads with media.rate, or of one response with X-Accel-Limit-Rate";
 const NO_OTHER_PROTOCOL: &str = "only HTTP and uwsgi are spoken to applications";
@@ -182,7 +182,7 @@ const DUTIES: &[(&str, Duty)] = &[
         "disable_symlinks",
         Unnecessary("links that leave the directory are not followed: static.symlinks"),
     ),
-    ("autoindex", Lost(NO_LIST)),
+    ("autoindex", Translated),
     ("autoindex_*", Unnecessary("only has an effect together with autoindex")),
     ("fancyindex*", Lost(NO_LIST)),
     ("gzip_static", Unnecessary(COMPRESSED_FILES)),

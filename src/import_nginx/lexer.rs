@@ -1,7 +1,7 @@
 //! Splits the text of an nginx configuration into words and marks, as nginx does: quotes, escapes, comments, and `${name}`
 //! within a word. Expressions of templates (`{{ name }}`) stay in their words.
 
-use super::problem::SyntaxError;
+use super::{problem::SyntaxError, template::STATEMENTS};
 
 /// One token and the line that it begins on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,10 +20,6 @@ pub(super) enum TokenKind {
     /// `}`
     Close,
 }
-
-/// Words with which an expression of a Go or Jinja template is a statement.
-const STATEMENTS: [&str; 9] =
-    ["if", "else", "end", "range", "with", "define", "template", "block", "for"];
 
 const RENDER_FIRST: &str = "render the template and import the result";
 

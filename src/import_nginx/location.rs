@@ -120,7 +120,7 @@ impl Root<'_> {
                     .into(),
             );
         }
-        if !written.starts_with('/') {
+        if !written.starts_with('/') && !template::begins_with_mark(&written) {
             return Err(
                 "the path is relative to nginx's own directory: write an absolute path".into()
             );
@@ -133,7 +133,8 @@ impl Root<'_> {
 pub(super) fn joined(base: &str, rest: &str) -> String {
     let whole = format!("{base}/{rest}");
     let parts: Vec<&str> = whole.split('/').filter(|part| !part.is_empty()).collect();
-    format!("/{}", parts.join("/"))
+    let first = if template::begins_with_mark(base) { "" } else { "/" };
+    format!("{first}{}", parts.join("/"))
 }
 
 #[cfg(test)]

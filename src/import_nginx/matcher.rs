@@ -286,6 +286,17 @@ pub(super) fn captures(pattern: &str) -> Captures {
     Captures { names }
 }
 
+/// Returns an expression that matches the text.
+pub(super) fn escaped(text: &str) -> String {
+    text.chars().fold(String::new(), |mut escaped, letter| {
+        if letter.is_ascii_punctuation() && !matches!(letter, '/' | '_' | '-' | ':' | '@' | '~') {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+        escaped
+    })
+}
+
 // === impl RoutePath ===
 
 impl RoutePath {

@@ -19,9 +19,12 @@ mod template;
 
 mod access;
 mod assemble;
+mod auth;
+mod closed;
 mod content;
 mod error_pages;
 mod headers;
+mod https;
 mod known;
 mod lifetimes;
 mod location;
@@ -29,14 +32,20 @@ mod matcher;
 mod plan;
 mod policies;
 mod precedence;
+mod rates;
 mod report;
+mod response;
 mod rewrites;
 mod scope;
+mod server_rules;
 mod servers;
 mod settings;
+mod surroundings;
 mod target;
 mod text;
 mod translate;
+mod tries;
+mod twins;
 mod values;
 
 #[cfg(test)]
@@ -53,6 +62,8 @@ pub struct Import {
     pub text: String,
     /// The number of directives that were not translated.
     pub lost: usize,
+    /// For a template: the text with a possible value for each placeholder.
+    sample: Option<String>,
 }
 
 /// Reads the files with what they include, and writes the settings. `variables` has the values of placeholders.
@@ -67,6 +78,11 @@ pub fn import(
 // === impl Import ===
 
 impl Import {
+    /// The settings that can be checked.
+    pub fn checkable(&self) -> &str {
+        self.sample.as_deref().unwrap_or(&self.text)
+    }
+
     /// Adds what the loader of settings says against them. Such a file cannot be used as it is.
     pub fn add_problems(&mut self, problems: &str) {
         self.lost += 1;
@@ -88,9 +104,18 @@ fn written(directives: &[parser::Directive], paths: &[PathBuf]) -> Import {
         report::comment(&format!("Made by `sideman import-nginx` from {}.", names.join(", ")))
     );
     let _ = writeln!(text, "# {}", summary(lost, translate::is_empty(&settings)));
+    let before = text.len();
     settings.write(&mut text);
+    if text.get(before..).is_some_and(template::has_marks) {
+        let note = "# Like the imported file, it is a template: replace its placeholders in the same way.\n";
+        text.insert_str(before, note);
+    }
     report.write(&mut text);
-    Import { text, lost }
+    if !template::has_marks(&text) {
+        return Import { text, lost, sample: None };
+    }
+    let sample = template::with_samples(&text);
+    Import { text: template::restore(&text), lost, sample: Some(sample) }
 }
 
 fn summary(lost: usize, is_empty: bool) -> String {

@@ -5,15 +5,20 @@ use std::collections::BTreeMap;
 
 use super::{
     access::{self, Access},
-    content::{self, Content, Surroundings},
+    auth,
+    content::Content,
     location::Location,
     matcher::{Matcher, RoutePath},
     parser::Directive,
     policies,
+    rates::{self, Rates},
     report::Report,
+    response,
     rewrites::{self, Condition},
+    server_rules::{ServerRules, method_route},
     servers::source,
     settings::{Action, Policies, Route, Settings, Value},
+    surroundings::Surroundings,
 };
 
 /// A location as a route.
@@ -49,141 +54,6 @@ pub(super) struct Planned {
 /// More prefixes of files become one expression.
 const MOST_PATHS: usize = 8;
 
-/// What holds for all locations of a server.
-#[derive(Debug, Default)]
-pub(super) struct ServerRules {
-    pub(super) closed: Option<String>,
-    methods: Option<(Vec<String>, String)>,
-    by_method: Vec<Route>,
-    /// Redirects of hosts and paths.
-    pub(super) redirects: Vec<Route>,
-}
-
-/// Translates the `if` and `rewrite` of a server.
-pub(super) fn server_rules(
-    scope: &super::scope::Scope<'_>,
-    settings: &mut Settings,
-    report: &mut Report,
-) -> ServerRules {
-    let mut rules = ServerRules::default();
-    for directive in scope.own_named(&["if"]) {
-        condition(directive, scope, &mut rules, settings, report);
-    }
-    for directive in scope.own_named(&["rewrite"]) {
-        match rewrites::of_rewrite(directive, "/", scope, &super::text::Captures::default()) {
-            Ok(rewrites::Rewrite::Paths(one)) => rules.redirects.push(Route {
-                name: format!("redirect {}", directive.arg(0)),
-                comments: vec![source(directive)],
-                paths: one.paths.iter().map(RoutePath::setting).collect(),
-                action: Action::Redirect(one.redirect),
-                ..Route::default()
-            }),
-            // A redirect of everything is the action of the server.
-            Ok(rewrites::Rewrite::Everything(_)) => {}
-            Ok(rewrites::Rewrite::Change(super::target::PathChange::None)) => {}
-            Ok(rewrites::Rewrite::Change(_)) => {
-                report.lost(directive, "write it into the location whose path it changes");
-            }
-            Err(remedy) => report.lost(directive, remedy),
-        }
-    }
-    rules
-}
-
-fn condition(
-    directive: &Directive,
-    scope: &super::scope::Scope<'_>,
-    rules: &mut ServerRules,
-    settings: &mut Settings,
-    report: &mut Report,
-) {
-    match rewrites::of_if(directive, scope) {
-        Condition::RedirectHttps => {
-            settings.set("server.redirect_https", Value::Yes, source(directive));
-            if settings.get("server.trusted_proxies").is_none() {
-                report.lost(
-                    directive,
-                    "set server.trusted_proxies to the networks of the load balancer: redirect_https needs its \
-                     X-Forwarded-Proto",
-                );
-            }
-        }
-        Condition::CanonicalHost(host) => {
-            let other = match host.strip_prefix("www.") {
-                Some(bare) => bare.to_owned(),
-                None => format!("www.{host}"),
-            };
-            let names =
-                scope.last(&["server_name"]).map(|names| names.args.clone()).unwrap_or_default();
-            match names.iter().all(|name| *name == host || *name == other) {
-                true => {
-                    let value = Value::Text(host);
-                    settings.set("server.canonical_host", value, source(directive));
-                }
-                false => report.lost(
-                    directive,
-                    "server.canonical_host redirects www. alone: redirect other hosts with a route",
-                ),
-            }
-        }
-        Condition::Host { host, redirect } => rules.redirects.push(Route {
-            name: format!("redirect {host}"),
-            comments: vec![source(directive)],
-            hosts: vec![host],
-            action: Action::Redirect(redirect),
-            ..Route::default()
-        }),
-        Condition::Methods { methods, action, block } => {
-            rules.by_method.push(method_route(directive, methods, action, block, report));
-        }
-        Condition::OnlyMethods { methods, status } => rules.methods = Some((methods, status)),
-        Condition::Maintenance(path) => {
-            settings.set("maintenance.flag", Value::Text(path), source(directive));
-        }
-        Condition::MissingFile(_) => {
-            report.lost(directive, "write it into `location /`");
-        }
-        Condition::Unknown { restricts: true } => {
-            let mut access = Access::default();
-            access::close(
-                directive,
-                "refuse these requests in the application, or at the load balancer",
-                &mut access,
-                report,
-            );
-            rules.closed = rules.closed.take().or(access.closed);
-        }
-        Condition::Unknown { restricts: false } => {
-            report.lost(
-                directive,
-                "there are no conditions: use routes by host, path, method or client",
-            );
-        }
-    }
-}
-
-/// A route for some methods, without its paths.
-fn method_route(
-    directive: &Directive,
-    methods: Vec<String>,
-    action: Action,
-    block: &[Directive],
-    report: &mut Report,
-) -> Route {
-    let mut policies = Policies::new();
-    let scope = super::scope::Scope::default().within(block);
-    let captures = super::text::Captures::default();
-    super::headers::of_responses(
-        &scope,
-        &captures,
-        super::headers::HeaderUse::Other,
-        &mut policies,
-        report,
-    );
-    let name = methods.join(" ");
-    Route { name, comments: vec![source(directive)], methods, action, policies, ..Route::default() }
-}
-
 /// A location whose paths cannot be said in the settings; `restricts`: it must not be open.
 #[derive(Debug)]
 pub(super) struct Unplanned {
@@ -200,7 +70,7 @@ pub(super) fn of_location<'a>(
     report: &mut Report,
 ) -> Result<Vec<Planned>, Unplanned> {
     let mut restrictions = Policies::new();
-    let mut access = access::restrict(&location.scope, &mut restrictions, report);
+    let mut access = access::restrict(&location.scope, around, &mut restrictions, report);
     if access.closed.is_none() {
         access.closed.clone_from(&rules.closed);
     }
@@ -224,6 +94,7 @@ pub(super) fn of_location<'a>(
     }
     let is_strict = access.closed.is_some()
         || restrictions.contains_key("deny")
+        || restrictions.contains_key("auth")
         || access.methods.is_some()
         || is_internal
         || refuses;
@@ -237,11 +108,39 @@ pub(super) fn of_location<'a>(
     let found = groups(location, paths)
         .into_iter()
         .flat_map(|paths| {
-            let content = content::of_location(location, &paths, around, report);
+            let content = response::of_location(location, &paths, around, report);
             let mut route_policies = restrictions.clone();
-            access_of_named(location, &content, &mut access, &mut route_policies, report);
+            access_of_named(location, &content, around, &mut access, &mut route_policies, report);
+            if content
+                .source
+                .is_some_and(|source| matches!(source.name.as_str(), "return" | "rewrite"))
+            {
+                // nginx has responded before it asks.
+                route_policies.retain(|key, _| !auth::KEYS.contains(key));
+            }
             policies::of_location(location, &content, &mut route_policies, settings, report);
             maintenance(location, &content, settings, report);
+            let paths = match (&location.matcher, content.has_whole_paths) {
+                (Matcher::Prefix { path, .. }, true) if path != "/" => {
+                    vec![RoutePath::Expression(format!("^{}", super::matcher::escaped(path)))]
+                }
+                _ => paths,
+            };
+            let rates = rates_of(location, &content, report);
+            route_policies.extend(rates.all);
+            let mut by_method = by_method.clone();
+            by_method.extend(rates.by_method.map(|(methods, policies)| Route {
+                name: "limit".into(),
+                methods,
+                policies,
+                ..Route::default()
+            }));
+            // Without an action they would have that of the methods which are refused.
+            if access.methods.is_some() || rules.methods.is_some() {
+                for route in by_method.iter_mut().filter(|route| route.action == Action::None) {
+                    route.action = content.action.clone();
+                }
+            }
             let planned = planned(
                 location,
                 paths,
@@ -253,10 +152,56 @@ pub(super) fn of_location<'a>(
                 &by_method,
             );
             let redirects = redirects(location, order, &content, &planned);
-            redirects.into_iter().chain([planned]).collect::<Vec<_>>()
+            let limited = rates.by_path.map(|(paths, policies)| limited(&planned, paths, policies));
+            let index = content.index.clone().map(|file| index_file(&planned, location, file));
+            redirects.into_iter().chain(limited).chain(index).chain([planned]).collect::<Vec<_>>()
         })
         .collect();
     Ok(found)
+}
+
+/// The rate limit of a location. That of a whole server does not count its files.
+fn rates_of(location: &Location<'_>, content: &Content<'_>, report: &mut Report) -> Rates {
+    let is_own = !location.scope.own_named(&["limit_req"]).is_empty();
+    let is_limited = match &content.action {
+        Action::Upstream(_) => true,
+        Action::Files(_) | Action::Media(_) | Action::File(_) => is_own,
+        // nginx has responded before it counts.
+        Action::Redirect(_) | Action::Respond(_) | Action::None => false,
+    };
+    if !is_limited {
+        if let (Some(limit), true) =
+            (location.scope.last(&["limit_req"]), content.action.is_of_files())
+        {
+            report.differs(limit, "files are not counted: they cost little, and a page has many");
+        }
+        return Rates::default();
+    }
+    match is_own {
+        true => rates::of_scope(&location.scope, report),
+        false => rates::of_scope(&content.scope, report),
+    }
+}
+
+/// The route of the file for a directory.
+fn index_file(of: &Planned, location: &Location<'_>, file: String) -> Planned {
+    let mut index = of.clone();
+    index.paths = vec![RoutePath::Exact(location.matcher.text().to_owned())];
+    index.route.name = format!("{} index", of.route.name);
+    index.route.action = Action::File(file);
+    index.files_first.clear();
+    index
+}
+
+/// The route of those paths of a location that have a rate limit.
+fn limited(of: &Planned, paths: Vec<RoutePath>, policies: Policies) -> Planned {
+    let mut limited = of.clone();
+    limited.paths = paths;
+    limited.route.name = format!("limit {}", of.route.name);
+    limited.route.policies.extend(policies);
+    limited.by_method.clear();
+    limited.files_first.clear();
+    limited
 }
 
 /// Returns the expression of a location whose redirect uses its groups.
@@ -298,6 +243,7 @@ fn maintenance(
 fn access_of_named(
     location: &Location<'_>,
     content: &Content<'_>,
+    around: &Surroundings<'_, '_>,
     access: &mut Access,
     policies: &mut Policies,
     report: &mut Report,
@@ -307,19 +253,22 @@ fn access_of_named(
         return;
     }
     let mut others = Policies::new();
-    let other = access::restrict(&content.scope, &mut others, report);
+    let other = access::restrict(&content.scope, around, &mut others, report);
     access.closed = access.closed.take().or(other.closed);
     if access.methods.is_none() {
         access.methods = other.methods;
     }
-    for key in ["allow", "deny"] {
+    for key in ["allow", "deny"].into_iter().chain(auth::KEYS) {
         match (policies.get(key), others.get(key)) {
             (None, Some(value)) => {
                 policies.insert(key, value.clone());
             }
             (Some(one), Some(other)) if one != other => {
                 access.closed = access.closed.take().or_else(|| {
-                    Some(format!("{}: two lists of networks cannot be combined", location.place))
+                    Some(format!(
+                        "{}: two different restrictions cannot be combined",
+                        location.place
+                    ))
                 });
             }
             _ => {}
@@ -337,7 +286,8 @@ fn of_condition(
 ) {
     match rewrites::of_if(directive, &location.scope) {
         Condition::Methods { methods, action, block } => {
-            by_method.push(method_route(directive, methods, action, block, report));
+            let scope = &location.scope;
+            by_method.push(method_route(directive, scope, methods, action, block, report));
         }
         Condition::OnlyMethods { methods, status } => access.methods = Some((methods, status)),
         Condition::Maintenance(path) if location.matcher.is_root() => {
@@ -451,13 +401,24 @@ fn planned(
         has_index: content.has_index,
         max_in_flight: content.max_in_flight,
         is_internal: content.is_internal,
-        was_prefix: false,
+        was_prefix: content.has_whole_paths,
         implies_paths: matches!(&location.matcher, Matcher::Prefix { path, .. } if !path.ends_with('/')),
         policy_sources: policies::sources(&content.scope),
-        methods: access.methods.clone().or_else(|| rules.methods.clone()),
+        methods: methods(access, rules, by_method),
         by_method: by_method.to_vec(),
         source,
     }
+}
+
+/// The methods that are allowed, without those that have a route of their own.
+fn methods(
+    access: &Access,
+    rules: &ServerRules,
+    by_method: &[Route],
+) -> Option<(Vec<String>, String)> {
+    let (mut methods, status) = access.methods.clone().or_else(|| rules.methods.clone())?;
+    methods.retain(|method| !by_method.iter().any(|route| route.methods.contains(method)));
+    Some((methods, status))
 }
 
 /// Routes for the redirects of a location.

@@ -80,8 +80,8 @@ fn max_body(scope: &Scope<'_>, policies: &mut Policies, report: &mut Report) {
 }
 
 fn not_a_value(text: &str, kind: &str) -> String {
-    match super::template::first_placeholder(text) {
-        Some(placeholder) => super::text::unknown_placeholder(placeholder),
+    match super::template::unresolved(text) {
+        Some(placeholder) => super::text::unknown_placeholder(&placeholder),
         None => format!("not a {kind}"),
     }
 }

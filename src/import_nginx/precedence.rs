@@ -2,7 +2,7 @@
 //! Where that makes a difference, the prefix becomes an expression too.
 
 use super::{
-    matcher::RoutePath,
+    matcher::{RoutePath, escaped},
     plan::Planned,
     settings::{Action, Value},
 };
@@ -20,7 +20,7 @@ pub(super) struct Difference {
 pub(super) fn settle(planned: &mut [Planned]) -> Vec<Difference> {
     let mut differences = Vec::new();
     explicit_paths(planned);
-    let expressions: Vec<usize> = indices(planned, is_expression);
+    let expressions: Vec<usize> = indices(planned, |one| is_expression(one) && !one.was_prefix);
     let prefixes: Vec<usize> = indices(planned, |one| below(one).is_some() && !is_expression(one));
     for &prefix in &prefixes {
         let Some(of_prefix) = planned.get(prefix) else { continue };
@@ -167,6 +167,7 @@ pub(super) fn restricts(planned: &Planned) -> bool {
         || planned.is_internal
         || planned.methods.is_some()
         || planned.route.policies.contains_key("deny")
+        || planned.route.policies.contains_key("auth")
 }
 
 /// Whether an expression would win over a prefix in nginx, with another response.
@@ -330,16 +331,6 @@ fn win_below(planned: &mut Planned, prefix: &str) {
 fn is_below(path: &RoutePath, outer: Option<&str>) -> bool {
     let begin = format!("^{}", escaped(outer.unwrap_or_default()));
     matches!(path, RoutePath::Expression(text) if text.starts_with(&begin))
-}
-
-fn escaped(text: &str) -> String {
-    text.chars().fold(String::new(), |mut escaped, letter| {
-        if letter.is_ascii_punctuation() && !matches!(letter, '/' | '_' | '-' | ':' | '@' | '~') {
-            escaped.push('\\');
-        }
-        escaped.push(letter);
-        escaped
-    })
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ impl fmt::Display for ImportError {
             write!(out, "{place}: ")?;
         }
         // Words of the file may hold control characters, which must not reach a terminal.
-        for letter in self.message.chars() {
+        for letter in super::template::restore(&self.message).chars() {
             match letter.is_control() {
                 true => write!(out, "{}", letter.escape_default())?,
                 false => write!(out, "{letter}")?,

@@ -98,6 +98,7 @@ pub(super) fn shown(directive: &Directive) -> String {
 /// Makes a text safe for a comment: one line, no control characters, not endless.
 pub(super) fn comment(text: &str) -> String {
     const LONGEST: usize = 400;
+    let text = super::template::restore(text);
     let mut safe: String = text
         .chars()
         .take(LONGEST)

@@ -74,7 +74,7 @@ pub(super) fn of_return(
             if text::has_variable(second) {
                 return Err("the text of a response cannot have variables".into());
             }
-            let text = second.trim().replace("\r\n", "\n");
+            let text = second.replace("\r\n", "\n");
             let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n'));
             match (is_plain, text.is_empty()) {
                 (false, _) => {
@@ -175,7 +175,9 @@ pub(super) fn of_if<'a>(directive: &'a Directive, scope: &Scope<'_>) -> Conditio
     );
     let known = match variable {
         "$host" | "$http_host" => of_host(operator, value, directive, scope),
-        "$http_x_forwarded_proto" | "$scheme" | "$https" => of_scheme(operator, value, directive),
+        "$http_x_forwarded_proto" | "$scheme" | "$https" | "$ssl_protocol" | "$server_port" => {
+            of_scheme(variable, operator, value, directive, scope)
+        }
         "$request_method" => of_method(operator, value, directive, scope),
         "-f" | "-e" => of_maintenance(operator, directive, scope),
         "!-f" | "!-e" if operator == "$request_filename" => of_missing(directive),
@@ -247,12 +249,23 @@ fn of_host<'a>(
     }
 }
 
-fn of_scheme<'a>(operator: &str, value: &str, directive: &Directive) -> Option<Condition<'a>> {
+fn of_scheme<'a>(
+    variable: &str,
+    operator: &str,
+    value: &str,
+    directive: &Directive,
+    scope: &Scope<'_>,
+) -> Option<Condition<'a>> {
     let value = value.trim_matches(['"', '\'']);
-    let is_plain = matches!((operator, value), ("=", "http") | ("!=", "https") | ("~", "^http$"));
-    let target = redirect(directive, &Scope::default())?;
-    (is_plain && target.ends_with("https://{host}{path}{query}"))
-        .then_some(Condition::RedirectHttps)
+    let is_plain = match variable {
+        "$https" | "$ssl_protocol" => matches!((operator, value), ("=", "") | ("!=", "on")),
+        "$server_port" => matches!((operator, value), ("=", "80") | ("!=", "443")),
+        _ => matches!((operator, value), ("=", "http") | ("!=", "https") | ("~", "^http$")),
+    };
+    let target = redirect(directive, scope)?;
+    let own = text::with_constants("$server_name", scope);
+    let is_same = |host: &str| target.ends_with(&format!("https://{host}{{path}}{{query}}"));
+    (is_plain && (is_same("{host}") || is_same(&own))).then_some(Condition::RedirectHttps)
 }
 
 fn of_method<'a>(
@@ -343,7 +356,7 @@ mod tests {
         for (nginx, action) in [
             ("return 404;", Action::Respond("404".into())),
             ("return 444;", Action::Respond("close".into())),
-            ("return 200 'ok\\n';", Action::Respond("200 ok".into())),
+            ("return 200 'ok\\n';", Action::Respond("200 ok\n".into())),
             ("return 301 /a;", Action::Redirect("301 /a".into())),
             (
                 "return 301 https://$host$request_uri;",

@@ -8,6 +8,7 @@ use super::{
     settings::{Action, Settings, Value},
     template,
     text::{self, Captures},
+    twins,
 };
 
 /// A `server` block.
@@ -31,6 +32,8 @@ pub(super) enum Role {
     RedirectsToHttps,
     /// Refuses requests for hosts that no other server has.
     RefusesOthers,
+    /// Has the locations of another server on another port.
+    Shares,
     /// Cannot be distinguished from another server.
     LeftOut,
 }
@@ -75,7 +78,7 @@ pub(super) fn servers<'a>(
 
 /// Leaves out servers that only differ by their port: a route matches on every address.
 fn leave_out_twins(servers: &mut [Server<'_>], report: &mut Report) {
-    let mut kept: Vec<(Vec<String>, Vec<String>, bool)> = Vec::new();
+    let mut kept: Vec<(Vec<String>, Vec<String>, usize)> = Vec::new();
     // TLS first, then the server that nginx would take for any host.
     let mut order: Vec<usize> = (0..servers.len()).collect();
     order.sort_by_key(|&index| {
@@ -84,8 +87,7 @@ fn leave_out_twins(servers: &mut [Server<'_>], report: &mut Report) {
         (!is_tls, server.is_none_or(|server| !server.is_default()), index)
     });
     for index in order {
-        let Some(server) = servers.get_mut(index).filter(|server| server.role == Role::Serves)
-        else {
+        let Some(server) = servers.get(index).filter(|server| server.role == Role::Serves) else {
             continue;
         };
         let ports: Vec<String> = server.listens.iter().map(|listen| listen.port.clone()).collect();
@@ -97,25 +99,67 @@ fn leave_out_twins(servers: &mut [Server<'_>], report: &mut Report) {
                 || (hosts.is_empty() && server.hosts.is_empty())
         };
         let twin = kept.iter().find(|other| is_same_host(other));
-        match twin {
+        let role = match twin {
             Some(other) if is_other_port(other) => {
-                server.role = Role::LeftOut;
-                report.lost(
-                    server.directive,
-                    "it only differs from another server by its port: run a second Sideman, with the settings of \
-                     this server alone",
-                );
+                let first = servers.get(other.2);
+                let shared =
+                    first.and_then(|first| twins::differences(first.directive, server.directive));
+                match shared {
+                    Some(differences) => {
+                        twins::report(&differences, report);
+                        Role::Shares
+                    }
+                    None => {
+                        report.lost(
+                            server.directive,
+                            "it only differs from another server by its port: run a second Sideman, with the settings \
+                             of this server alone",
+                        );
+                        Role::LeftOut
+                    }
+                }
             }
             Some(_) => {
-                server.role = Role::LeftOut;
                 report.unnecessary(
                     server.directive,
                     "another server has the same names, and nginx uses that",
                 );
+                Role::LeftOut
             }
-            None => kept.push((server.hosts.clone(), ports, server.is_tls())),
+            None => {
+                kept.push((server.hosts.clone(), ports, index));
+                Role::Serves
+            }
+        };
+        if let Some(server) = servers.get_mut(index) {
+            server.role = role;
         }
     }
+}
+
+/// The status and the host of a server's redirect to https.
+pub(super) fn https_target(server: &Server<'_>) -> Option<(String, String)> {
+    let scope = &server.scope;
+    let root = scope.own_named(&["location"]).into_iter().find(|one| one.args == ["/"]);
+    let root = root.map(|root| scope.within(root.children()));
+    let target = [Some(scope), root.as_ref()].into_iter().flatten().find_map(|scope| {
+        let returns = scope.own_named(&["return"]).into_iter().find_map(|one| {
+            match rewrites::of_return(one, scope, &Captures::default()) {
+                Ok(Action::Redirect(target)) => Some(target),
+                _ => None,
+            }
+        });
+        returns.or_else(|| {
+            scope.own_named(&["rewrite"]).into_iter().find_map(|one| {
+                match rewrites::of_rewrite(one, "/", scope, &Captures::default()) {
+                    Ok(rewrites::Rewrite::Everything(target)) => Some(target),
+                    _ => None,
+                }
+            })
+        })
+    })?;
+    let (status, target) = target.split_once(" https://")?;
+    Some((status.to_owned(), target.split("{path}").next()?.to_owned()))
 }
 
 fn redirects_to_https(server: &Server<'_>) -> bool {
@@ -169,8 +213,8 @@ pub(super) fn listeners(server: &Server<'_>, settings: &mut Settings, report: &m
         match &listen.address {
             Some(address) => settings.push(key, address.clone(), from),
             None => {
-                let placeholder = template::first_placeholder(listen.directive.arg(0));
-                let remedy = placeholder.map(text::unknown_placeholder);
+                let placeholder = template::unresolved(listen.directive.arg(0));
+                let remedy = placeholder.as_deref().map(text::unknown_placeholder);
                 report.lost(
                     listen.directive,
                     remedy.unwrap_or_else(|| "write an IP address and a port".into()),
@@ -307,6 +351,9 @@ impl<'a> Server<'a> {
 
 /// Returns the host that a `server_name` names; `None` if it names every host, or none.
 fn host(name: &str) -> Result<Option<String>, String> {
+    // nginx has no variables here.
+    let marked = template::marked(name);
+    let name = marked.as_deref().unwrap_or(name);
     if let Some(placeholder) = template::first_placeholder(name) {
         return Err(text::unknown_placeholder(placeholder));
     }
@@ -344,6 +391,7 @@ impl<'a> Listen<'a> {
                 let (ip, port) = match text.rsplit_once(':') {
                     Some((ip, port)) if !port.ends_with(']') => (ip, port),
                     _ if text.bytes().all(|byte| byte.is_ascii_digit()) => ("", text),
+                    _ if template::is_placeholder(text) => ("", text),
                     _ => (text, "80"),
                 };
                 let ip = match ip {
@@ -352,7 +400,8 @@ impl<'a> Listen<'a> {
                     ip => ip,
                 };
                 let address = format!("{ip}:{port}");
-                let is_valid = address.parse::<std::net::SocketAddr>().is_ok();
+                let possible = template::with_samples(&address);
+                let is_valid = possible.parse::<std::net::SocketAddr>().is_ok();
                 (is_valid.then_some(address), port.to_owned())
             }
         };
@@ -399,12 +448,13 @@ mod tests {
                 Role::RefusesOthers,
             ),
             ("server { listen 443 ssl; server_name b.example; }", Role::Serves),
-            ("server { listen 444 ssl; server_name a.example; }", Role::LeftOut),
+            ("server { listen 444 ssl; server_name a.example; }", Role::Shares),
+            ("server { listen 444 ssl; server_name a.example; deny all; }", Role::LeftOut),
         ] {
             assert_eq!(roles(&format!("{tls} {other}")).0, [Role::Serves, role], "{other}");
         }
         assert_eq!(
-            roles("server { listen 1; } server { listen 2; }"),
+            roles("server { listen 1; } server { listen 2; root /srv; }"),
             (vec![Role::Serves, Role::LeftOut], 1)
         );
     }
@@ -425,9 +475,14 @@ mod tests {
                 "{name}"
             );
         }
-        for name in ["~^a", "www.example.*", "${DOMAIN}", "{{ domain }}", "a b"] {
+        for name in ["~^a", "www.example.*", "{{ domain }}", "a b"] {
             assert!(host(name).is_err(), "{name}");
         }
+        // Later it has a value: nginx has no variables here.
+        assert_eq!(
+            host("$HTTP_HOST").unwrap().map(|host| template::restore(&host)).as_deref(),
+            Some("$HTTP_HOST")
+        );
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::{
     fmt::Write as _,
 };
 
-use super::report::comment;
+use super::{
+    parser::Directive,
+    report::{Report, comment},
+};
 
 /// The value of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,11 +66,13 @@ struct Entry {
 pub(super) struct Settings {
     sections: BTreeMap<usize, BTreeMap<String, Entry>>,
     routes: Vec<Route>,
+    /// Whether some requests are refused or limited by the address of the client.
+    pub(super) depends_on_clients: bool,
 }
 
 /// The sections in their order.
-const SECTIONS: [&str; 8] =
-    ["server", "tls", "upstream", "static", "media", "accel", "errors", "maintenance"];
+const SECTIONS: [&str; 9] =
+    ["server", "tls", "upstream", "static", "media", "accel", "health", "errors", "maintenance"];
 
 // === impl Action ===
 
@@ -110,13 +115,37 @@ impl Route {
             Action::Respond(text) => text.starts_with(['4', '5']) || text == "close",
             _ => false,
         };
-        is_refusal || self.closed.is_some() || self.policies.contains_key("deny")
+        let has = |key: &str| self.policies.contains_key(key);
+        is_refusal || self.closed.is_some() || has("deny") || has("auth")
     }
 }
 
 // === impl Settings ===
 
 impl Settings {
+    /// Trusts proxies in private networks because the real ones are not known, where nginx trusts everybody. Returns whether
+    /// proxies are trusted: not if something depends on the address of the client.
+    pub(super) fn trust_private(
+        &mut self,
+        from: String,
+        directive: &Directive,
+        report: &mut Report,
+    ) -> bool {
+        const NAME: &str = "server.trusted_proxies";
+        if self.get(NAME).is_some() {
+            return true;
+        }
+        if self.depends_on_clients {
+            return false;
+        }
+        self.push(NAME, "private", from);
+        report.differs(
+            directive,
+            "headers of a load balancer are trusted from private networks only: name its own in server.trusted_proxies",
+        );
+        true
+    }
+
     /// Sets a key. The first value of a key stays; returns whether it is this one.
     pub(super) fn set(&mut self, name: &str, value: Value, from: impl Into<String>) -> bool {
         let Some(section) = self.section(name) else { return false };
@@ -149,6 +178,18 @@ impl Settings {
         }
         if !entry.comments.contains(&from) {
             entry.comments.push(from);
+        }
+    }
+
+    /// Removes the items of one list from another.
+    pub(super) fn without_items(&mut self, name: &str, of: &str) {
+        let Some(Value::List(others)) = self.get(of).cloned() else { return };
+        let Some(section) = self.section(name) else { return };
+        if let Some(Entry { value: Value::List(items), .. }) = section.get_mut(key(name)) {
+            items.retain(|item| !others.contains(item));
+            if items.is_empty() {
+                section.remove(key(name));
+            }
         }
     }
 
@@ -296,7 +337,7 @@ fn route_name(text: &str) -> String {
     // Leaves room for a number.
     const LONGEST: usize = 28;
     let mut name = String::new();
-    for letter in text.chars().map(|letter| letter.to_ascii_lowercase()) {
+    for letter in super::template::restore(text).chars().map(|letter| letter.to_ascii_lowercase()) {
         match letter {
             'a'..='z' | '0'..='9' => name.push(letter),
             _ if name.is_empty() || name.ends_with('_') => {}

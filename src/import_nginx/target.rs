@@ -40,15 +40,16 @@ pub(super) fn upstreams(directives: &[&Directive], report: &mut Report) -> Upstr
     let mut upstreams = Upstreams::new();
     for directive in directives {
         let mut upstream = Upstream::default();
+        let is_alone = directive.children().iter().filter(|one| one.name == "server").count() == 1;
         for inner in directive.children() {
-            read_line(inner, &mut upstream, report);
+            read_line(inner, is_alone, &mut upstream, report);
         }
         upstreams.insert(directive.arg(0).to_owned(), upstream);
     }
     upstreams
 }
 
-fn read_line(line: &Directive, upstream: &mut Upstream, report: &mut Report) {
+fn read_line(line: &Directive, is_alone: bool, upstream: &mut Upstream, report: &mut Report) {
     match line.name.as_str() {
         "server" => {
             let address = line.arg(0);
@@ -74,6 +75,9 @@ fn read_line(line: &Directive, upstream: &mut Upstream, report: &mut Report) {
                 }
             }
             upstream.servers.push(address.to_owned());
+        }
+        "ip_hash" | "hash" | "sticky" | "sticky_cookie_insert" if is_alone => {
+            report.unnecessary(line, "the upstream has one server");
         }
         "ip_hash" | "hash" | "sticky" | "sticky_cookie_insert" => report.lost(
             line,
@@ -101,6 +105,12 @@ pub(super) fn target(
     if let Some(placeholder) = template::first_placeholder(&text) {
         return Err(text::unknown_placeholder(placeholder));
     }
+    let has_tls =
+        scope.each().any(|one| one.name == "listen" && one.args.iter().any(|arg| arg == "ssl"));
+    let text = match text.strip_prefix("$scheme://") {
+        Some(rest) if !has_tls => format!("http://{rest}"),
+        _ => text,
+    };
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
         None if is_uwsgi => ("uwsgi".to_owned(), text.as_str()),
@@ -171,6 +181,12 @@ impl Target {
             Matcher::Exact(path) | Matcher::Prefix { path, .. } if path == uri => {
                 Ok(PathChange::None)
             }
+            Matcher::Exact(path) | Matcher::Prefix { path, .. }
+                if !uri.ends_with('/') && is_of_file(path, matcher) =>
+            {
+                Err("only a prefix that ends with / can be replaced: pass the path on as it is"
+                    .into())
+            }
             Matcher::Prefix { .. } if uri == "/" => Ok(PathChange::Strip),
             Matcher::Prefix { path, .. } => Ok(PathChange::Replace(match path.ends_with('/') {
                 // Otherwise nginx would glue both together.
@@ -185,6 +201,12 @@ impl Target {
             }
         }
     }
+}
+
+/// Whether a location has one path.
+fn is_of_file(path: &str, matcher: &Matcher) -> bool {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    matches!(matcher, Matcher::Exact(_)) || (last.contains('.') && !last.starts_with('.'))
 }
 
 fn glued(path: &str, uri: &str) -> String {

@@ -2,18 +2,19 @@
 
 use proptest::prelude::*;
 
-use super::{Import, parser, written};
+use super::{Import, parser, template, written};
 use crate::config;
 
 fn import(text: &str) -> Import {
-    let tree = parser::parse(text, &"f".into()).unwrap();
+    let text = template::substitute(text, &|_| None);
+    let tree = parser::parse(&text, &"f".into()).unwrap();
     written(&tree, &["f".into()])
 }
 
 /// The settings without comments, one a line, each route on a line of its own.
 fn settings(text: &str) -> Vec<String> {
     let import = import(text);
-    if let Err(problems) = config::check_text(&import.text) {
+    if let Err(problems) = config::check_text(import.checkable()) {
         let listed = problems.to_string();
         let is_without_application =
             listed.starts_with("1 problem") && listed.contains("upstream.url (not set)");
@@ -236,12 +237,6 @@ fn tls_with_a_redirect() {
             "upstream.url=http://app:8000",
         ],
     );
-    assert_lost(
-        "server { listen 80; server_name a.example; return 301 https://$host$request_uri; }
-         server { listen 443 ssl; server_name a.example; ssl_certificate /c.pem; ssl_certificate_key /c.key;
-             location / { proxy_pass http://app:8000; } }",
-        "clients that connect themselves are not redirected",
-    );
 }
 
 #[test]
@@ -292,9 +287,124 @@ fn real_addresses_and_the_scheme() {
             "upstream.url=http://app:8000",
         ],
     );
+    let by_proxy = |text: &str| {
+        format!(
+            "server {{ {text} location / {{ proxy_pass http://a:1;
+             proxy_set_header X-Forwarded-Proto $http_x_forwarded_proto; }} }}"
+        )
+    };
+    // nginx trusts everybody.
+    assert_settings(&by_proxy(""), &["server.trusted_proxies=private", "upstream.url=http://a:1"]);
+    // Clients in private networks could choose their address.
     assert_lost(
-        "server { location / { proxy_pass http://a:1; proxy_set_header X-Forwarded-Proto $http_x_forwarded_proto; } }",
+        &by_proxy("location /x/ { allow 10.0.0.0/8; deny all; }"),
         "set server.trusted_proxies",
+    );
+}
+
+#[test]
+fn rate_limits() {
+    let zone = "limit_req_zone $binary_remote_addr zone=z:10m rate=10r/m; limit_req_status 429;";
+    assert_settings(
+        &format!(
+            "{zone} {}",
+            with_app(
+                "location /login/ { limit_req zone=z burst=5 nodelay; proxy_pass http://app:8000; }"
+            )
+        ),
+        &[
+            "upstream.url=http://app:8000",
+            "route.login path=/login/ rate_limit=10/m burst=5 key=client",
+        ],
+    );
+    // That of the server holds for the application; a location without one has none.
+    assert_settings(
+        &format!(
+            "{zone} server {{ limit_req zone=z; location /static/ {{ root /srv; }}
+             location / {{ proxy_pass http://app:8000; }} location /b/ {{ proxy_pass http://b:1; }} }}"
+        ),
+        &[
+            "upstream.url=http://app:8000",
+            "static.roots=/static/=/srv/static",
+            "route.main rate_limit=10/m burst=0 key=client",
+            "route.b path=/b/ upstream=http://b:1",
+        ],
+    );
+    assert_settings(
+        &format!(
+            "{zone} server {{ location / {{ limit_req zone=z; proxy_pass http://app:8000; }}
+             location /b/ {{ proxy_pass http://b:1; }} location = /c {{ return 204; }} }}"
+        ),
+        &[
+            "upstream.url=http://app:8000",
+            "route.main rate_limit=10/m burst=0 key=client",
+            "route.b path=/b/ rate_limit=off upstream=http://b:1",
+            "route.c path=/c rate_limit=off respond=204",
+        ],
+    );
+    assert_settings(
+        "map $request_method $key { default ''; POST $binary_remote_addr; }
+         limit_req_zone $key zone=z:1m rate=1r/s; limit_req_status 429;
+         server { location / { limit_req zone=z burst=9 nodelay; proxy_pass http://app:8000; } }",
+        &[
+            "upstream.url=http://app:8000",
+            "route.limit method=POST rate_limit=1/s burst=9 key=client",
+        ],
+    );
+}
+
+#[test]
+fn templates_stay_templates() {
+    assert_settings(
+        "upstream app { server ${APP_HOST}:${APP_PORT}; }
+         server { listen ${PORT}; server_name {{ domain }} www.{{ domain }};
+             client_max_body_size ${MAX_MiB}m;
+             location /${BUCKET}/ { proxy_pass http://minio:9000/uploads/; }
+             location /static/ { alias {{ static_root }}/; }
+             location /admin/ { allow {{ office_network }}; deny all; proxy_pass http://app; }
+             location / { proxy_pass http://app; proxy_set_header X-Forwarded-For ${DOLLAR}remote_addr; } }",
+        &[
+            "server.listen=0.0.0.0:${PORT}",
+            "server.max_body=${MAX_MiB}MiB",
+            "upstream.url=http://${APP_HOST}:${APP_PORT}",
+            "static.roots=/static/={{ static_root }}",
+            "route.admin path=/admin/ allow={{ office_network }} deny=all",
+            "route.bucket path=/${BUCKET}/ replace_prefix=/uploads/ upstream=http://minio:9000",
+        ],
+    );
+}
+
+#[test]
+fn servers_on_two_ports_share_their_routes() {
+    assert_settings(
+        "server { listen 8000; location / { proxy_pass http://app:8000; } }
+         server { listen 8443 ssl; ssl_certificate /c; ssl_certificate_key /k; location / { proxy_pass http://app:8000; } }",
+        &[
+            "server.listen=0.0.0.0:8000",
+            "tls.certificates=/c=/k",
+            "tls.listen=0.0.0.0:8443",
+            "upstream.url=http://app:8000",
+        ],
+    );
+    assert_lost(
+        "server { listen 1; location / { proxy_pass http://a; } } server { listen 2; location / { root /b; } }",
+        "run a second Sideman",
+    );
+}
+
+#[test]
+fn pages_that_are_sent_for_missing_names() {
+    assert_settings(
+        "server { root /app/dist; location / { try_files $uri $uri/ /index.html =404; }
+             location /admin { root /app/admin; try_files $uri /index.html =404; }
+             location /docs/ { root /srv; try_files $uri $uri/redoc.html; } }",
+        &[
+            "static.index=index.html",
+            "static.roots=/docs/=/srv/docs",
+            "route.main files=/app/dist spa=index.html",
+            "route.admin path=~^/admin files=/app/admin spa=index.html",
+            "route.docs_index path==/docs/ file=/srv/docs/redoc.html",
+        ],
     );
 }
 
@@ -323,6 +433,7 @@ fn an_expression_wins_over_a_prefix_as_in_nginx() {
              location ~ \\.php$ { return 404; }",
         ),
         &[
+            "static.index=index.html",
             "upstream.url=http://app:8000",
             "static.roots=/final/=/srv/final",
             "route.static path=~^/static/ files=/srv",
@@ -362,11 +473,9 @@ fn what_is_not_translated_names_its_line_and_a_remedy() {
         ),
         ("location /c/ { proxy_pass https://a; }", "TLS to the application is not possible"),
         ("location /c/ { proxy_pass http://$x; }", "the address is in a variable"),
-        (
-            "location /c/ { proxy_pass http://${NAME}:1; }",
-            "${NAME} has no value: set it in the environment",
-        ),
-        ("location /c/ { proxy_pass http://{{ name }}:1; }", "{{ name }} has no value: render"),
+        ("client_max_body_size ${SIZE};", "${SIZE} has no value: set it in the environment"),
+        ("proxy_buffering {{ on }};", "{{ on }} has no value: render"),
+        ("location /c/ { alias {{ a['b'] }}; }", "{{ a['b'] }} has no value: render"),
         ("location /c/ { root $x; }", "the directory is made of variables"),
         ("location /c/ { autoindex on; root /srv; }", "directories are never listed"),
         (
@@ -385,9 +494,8 @@ fn what_is_not_translated_names_its_line_and_a_remedy() {
 }
 
 /// Directives that restrict access in ways that are not translated.
-const RESTRICTIONS: [&str; 14] = [
-    "auth_basic a; auth_basic_user_file /h;",
-    "auth_request /auth;",
+const RESTRICTIONS: [&str; 13] = [
+    "auth_basic a;",
     "auth_jwt on;",
     "satisfy any; allow 10.0.0.0/8; deny all; auth_basic a;",
     "secure_link $arg_md5;",
@@ -514,6 +622,12 @@ fn piece() -> impl Strategy<Value = String> {
         "gzip on;",
         "if ($request_method = POST) { return 405; }",
         "index i.html;",
+        "limit_req zone=z burst=5;",
+        "proxy_set_header X-Forwarded-Proto $http_x_forwarded_proto;",
+        "try_files $uri $uri/redoc.html;",
+        "try_files $uri /index.html =404;",
+        "alias {{ dir }}/a/;",
+        "proxy_pass http://${HOST_A}:${PORT};",
     ]);
     let location = (paths, prop::collection::vec(directives.clone(), 0..4))
         .prop_map(|(path, inner)| format!("location {path} {{ {} }}\n", inner.join(" ")));
@@ -531,12 +645,124 @@ proptest! {
         pass in prop::sample::select(vec!["http://b:1", "http://b:1/x/", "http://b:1/"]),
     ) {
         let root = format!("location / {{ {root} proxy_pass {pass}; }}");
-        let text = format!("server {{ {} {root} }}", pieces.concat());
+        let zone = "limit_req_zone $binary_remote_addr zone=z:1m rate=1r/s;";
+        let text = format!("{zone} server {{ {} {root} }}", pieces.concat());
         let import = import(&text);
-        if let Err(problems) = config::check_text(&import.text) {
+        prop_assert_eq!(import.lost > 0, import.text.contains("\n# Not translated\n"));
+        if let Err(problems) = config::check_text(import.checkable()) {
             let listed = problems.to_string();
             prop_assert!(listed.contains("upstream.url (not set)") && listed.starts_with("1 problem"),
                 "{}\n{}\n{}", listed, text, import.text);
         }
     }
+}
+
+#[test]
+fn schemes_in_other_headers_are_sent_too() {
+    assert_settings(
+        "server { location / { proxy_pass http://app:8000; proxy_set_header X-Forwarded-Protocol ssl; } }",
+        &[
+            "server.external_scheme=https",
+            "upstream.url=http://app:8000",
+            "route.main request_headers=set X-Forwarded-Protocol: ssl",
+        ],
+    );
+    assert_settings(
+        "server { location / { uwsgi_pass app:3031; uwsgi_param HTTP_X_FORWARDED_SCHEME $scheme; } }",
+        &[
+            "upstream.url=uwsgi://app:3031",
+            "route.main request_headers=set X-Forwarded-Scheme: {scheme}",
+        ],
+    );
+}
+
+#[test]
+fn health_checks_of_the_application_keep_their_paths() {
+    assert_settings(
+        &with_app("location = /healthz { proxy_pass http://other:1; }"),
+        &[
+            "health.path=/sideman/healthz",
+            "upstream.url=http://app:8000",
+            "route.healthz path=/healthz upstream=http://other:1",
+        ],
+    );
+}
+
+#[test]
+fn some_methods_are_answered_and_others_refused() {
+    let found = settings(
+        "server { if ($request_method !~ ^(GET|POST|OPTIONS)$) { return 405; }
+             if ($request_method = OPTIONS) { return 204; }
+             location /static/ { root /srv; } location / { proxy_pass http://app:8000; } }",
+    );
+    for line in [
+        "route.main method=GET,POST upstream=http://app:8000",
+        "route.options method=OPTIONS respond=204",
+        "route.other_methods respond=405",
+        "route.static path=/static/ method=GET,POST files=/srv/static",
+    ] {
+        assert!(found.contains(&line.to_owned()), "{line}: {found:#?}");
+    }
+}
+
+#[test]
+fn plain_http_redirects_to_https() {
+    let tls = "server { listen 443 ssl; server_name a.example; ssl_certificate /c; ssl_certificate_key /k;
+         location / { proxy_pass http://app:8000; } }";
+    let of_tls = [
+        "server.redirect_https=true",
+        "tls.certificates=/c=/k",
+        "tls.listen=0.0.0.0:443",
+        "upstream.url=http://app:8000",
+    ];
+    for plain in [
+        "server { listen 80; return 301 https://$host$request_uri; }",
+        "server { listen 80; server_name a.example; location / { return 301 https://$server_name$request_uri; } }",
+        "server { server_name a.example; if ($host = a.example) { return 301 https://$host$request_uri; } return 404; }",
+    ] {
+        assert_settings(&format!("{plain} {tls}"), &of_tls);
+    }
+    let challenges = "server { location /.well-known/acme-challenge/ { root /var/www; }
+         location / { return 301 https://$host$request_uri; } }";
+    let mut expected = of_tls.to_vec();
+    expected.push("static.roots=/.well-known/acme-challenge/=/var/www/.well-known/acme-challenge");
+    assert_settings(&format!("{challenges} {tls}"), &expected);
+    let other = "server { server_name b.example; return 301 https://a.example$request_uri; }";
+    let mut expected = of_tls.to_vec();
+    expected.push(
+        "route.redirect_b_example host=b.example redirect=301 https://a.example{path}{query}",
+    );
+    assert_settings(&format!("{other} {tls}"), &expected);
+    assert_lost(
+        &format!(
+            "server {{ location /api/ {{ proxy_pass http://b; }} location / {{ return 301 https://$host$request_uri; }} }} {tls}"
+        ),
+        "plain HTTP only redirects",
+    );
+}
+
+#[test]
+fn passwords() {
+    // Only the application asks for one.
+    assert_settings(
+        "server { location /static/ { root /srv; }
+             location / { auth_basic a; auth_basic_user_file /h; proxy_pass http://app:8000; } }",
+        &[
+            "upstream.url=http://app:8000",
+            "route.main auth=basic auth_realm=a auth_users=/h",
+            "route.static path=/static/ auth=off files=/srv/static",
+        ],
+    );
+    assert_settings(
+        "server { auth_basic Staging; auth_basic_user_file /run/htpasswd;
+             location /static/ { root /srv; } location /open/ { auth_basic off; proxy_pass http://app:8000; }
+             location = /ping { return 204; } location / { proxy_pass http://app:8000; } }",
+        &[
+            "upstream.url=http://app:8000",
+            "route.main auth=basic auth_realm=Staging auth_users=/run/htpasswd",
+            "route.static path=/static/ files=/srv/static",
+            "route.open path=/open/ auth=off",
+            "route.ping path=/ping auth=off respond=204",
+        ],
+    );
 }

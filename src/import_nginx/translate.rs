@@ -4,20 +4,21 @@ use std::collections::BTreeSet;
 
 use super::{
     assemble::{self, Base, Owner},
-    content::Surroundings,
-    error_pages,
+    auth, error_pages,
     files::KNOWN_INCLUDES,
+    https,
     known::{self, Duty},
     lifetimes,
     location::{self, Location},
     matcher::Matcher,
     parser::Directive,
-    plan::{self, Planned, ServerRules},
-    policies, precedence,
+    plan, policies, precedence,
     report::Report,
     scope::Scope,
+    server_rules,
     servers::{self, Role, Server},
     settings::{Action, Route, Settings, Value},
+    surroundings::Surroundings,
     target::{self, Upstreams},
     template, text,
 };
@@ -30,6 +31,7 @@ const OPAQUE: [&str; 9] =
 pub(super) fn translate(directives: &[Directive]) -> (Settings, Report) {
     let (mut settings, mut report) = (Settings::default(), Report::default());
     classify(directives, true, &mut report);
+    settings.depends_on_clients = depends_on_clients(directives);
     let top = Scope::default().within(directives);
     let http = directives.iter().filter(|one| one.name == "http");
     let mut scopes: Vec<Scope<'_>> =
@@ -49,6 +51,16 @@ pub(super) fn translate(directives: &[Directive]) -> (Settings, Report) {
     (settings, report)
 }
 
+/// Whether a directive compares or counts the addresses of clients.
+fn depends_on_clients(directives: &[Directive]) -> bool {
+    directives.iter().any(|one| {
+        let is_rule =
+            matches!(one.name.as_str(), "deny" | "limit_req" | "limit_conn" | "geo" | "satisfy")
+                && one.args != ["all"];
+        is_rule || one.name == "allow" && one.args != ["all"] || depends_on_clients(one.children())
+    })
+}
+
 /// Records every directive that no other module translates.
 fn classify(directives: &[Directive], is_main: bool, report: &mut Report) {
     for directive in directives {
@@ -56,9 +68,15 @@ fn classify(directives: &[Directive], is_main: bool, report: &mut Report) {
             Some(Duty::Unnecessary(reason)) => report.unnecessary(directive, reason),
             Some(Duty::Lost(remedy)) => report.lost(directive, remedy),
             Some(Duty::Translated) if directive.name == "include" => include(directive, report),
+            Some(Duty::Translated) if is_unknown_switch(directive) => {
+                let placeholder = template::unresolved(directive.arg(0)).unwrap_or_default();
+                report.lost(directive, text::unknown_placeholder(&placeholder));
+            }
             Some(Duty::Translated | Duty::Closes(_)) => {}
-            None => match template::first_placeholder(&directive.name) {
-                Some(placeholder) => report.lost(directive, text::unknown_placeholder(placeholder)),
+            None => match template::unresolved(&directive.name) {
+                Some(placeholder) => {
+                    report.lost(directive, text::unknown_placeholder(&placeholder))
+                }
                 None if is_main => report.lost(directive, "unknown"),
                 // What restricts access is recorded where it is looked for.
                 None => {}
@@ -69,6 +87,16 @@ fn classify(directives: &[Directive], is_main: bool, report: &mut Report) {
             classify(block, false, report);
         }
     }
+}
+
+/// Whether a directive is on or off by a placeholder.
+fn is_unknown_switch(directive: &Directive) -> bool {
+    let name = directive.name.as_str();
+    let is_switch =
+        ["_buffering", "_intercept_errors", "_pass_request_headers", "_pass_request_body"]
+            .iter()
+            .any(|end| name.ends_with(end));
+    is_switch && template::unresolved(directive.arg(0)).is_some()
 }
 
 /// Records an `include` that was not read.
@@ -82,8 +110,8 @@ fn include(directive: &Directive, report: &mut Report) {
         );
     } else if path.contains("modules-enabled") || path.contains("modules/") {
         report.unnecessary(directive, "loads modules of nginx");
-    } else if let Some(placeholder) = template::first_placeholder(path) {
-        report.lost(directive, text::unknown_placeholder(placeholder));
+    } else if let Some(placeholder) = template::unresolved(path) {
+        report.lost(directive, text::unknown_placeholder(&placeholder));
     } else {
         report.differs(
             directive,
@@ -128,13 +156,15 @@ fn http_block(
     for server in found.iter().filter(|server| !is_left_out(server)) {
         servers::listeners(server, settings, report);
     }
+    // On one address, `ssl` of one server is that of all.
+    settings.without_items("server.listen", "tls.listen");
     refuse_others(&found, settings, report);
     let serving: Vec<&Server<'_>> = found.iter().filter(|one| one.role == Role::Serves).collect();
     let first = serving.iter().find(|one| one.is_default()).or_else(|| {
         serving.iter().find(|one| !one.has_unknown_host || serving.len() == 1).or(serving.first())
     });
     let Some(first) = first.copied() else {
-        return redirects_to_https(&found, upstreams, settings, report);
+        return https::redirects(&found, upstreams, settings, report);
     };
     policies::of_clients(&first.scope, settings, report);
     let owner = Owner { hosts: Vec::new(), name: String::new() };
@@ -151,7 +181,7 @@ fn http_block(
         let owner = Owner { hosts: other.hosts.clone(), name };
         server(other.directive, &other.scope, &owner, base.as_ref(), upstreams, settings, report);
     }
-    redirects_to_https(&found, upstreams, settings, report);
+    https::redirects(&found, upstreams, settings, report);
 }
 
 /// A server that refuses requests for unknown hosts becomes a list of the known ones. So does a server whose hosts cannot
@@ -179,58 +209,6 @@ fn refuse_others(found: &[Server<'_>], settings: &mut Settings, report: &mut Rep
     }
 }
 
-/// Servers that redirect to https are one setting; what else they have is translated.
-fn redirects_to_https(
-    found: &[Server<'_>],
-    upstreams: &Upstreams,
-    settings: &mut Settings,
-    report: &mut Report,
-) {
-    for server in found.iter().filter(|one| one.role == Role::RedirectsToHttps) {
-        settings.set("server.redirect_https", Value::Yes, servers::source(server.directive));
-        report.lost(
-            server.directive,
-            "redirect_https redirects what a trusted proxy received by plain HTTP; clients that connect themselves \
-             are not redirected: set SECURE_SSL_REDIRECT in Django",
-        );
-        let locations = location::locations(&server.scope, report);
-        let around = surroundings(&locations, upstreams);
-        let rules = ServerRules::default();
-        let mut planned = Vec::new();
-        for (order, one) in locations.iter().enumerate().filter(|(_, one)| !one.matcher.is_root()) {
-            if matches!(one.matcher, Matcher::Named(_)) {
-                continue;
-            }
-            if let Ok(found) = plan::of_location(one, order, &around, &rules, settings, report) {
-                planned.extend(found);
-            }
-        }
-        // The same locations are often in the server with TLS too.
-        let is_known = |one: &Planned| {
-            let paths: Vec<String> =
-                one.paths.iter().map(super::matcher::RoutePath::setting).collect();
-            settings
-                .routes()
-                .iter()
-                .any(|route| paths.iter().any(|path| route.paths.contains(path)))
-        };
-        planned.retain(|one| !is_known(one));
-        let owner = Owner { hosts: Vec::new(), name: String::new() };
-        assemble::locations(&planned, &owner, &Base::default(), settings);
-    }
-}
-
-fn surroundings<'a, 'c>(
-    locations: &'c [Location<'a>],
-    upstreams: &'c Upstreams,
-) -> Surroundings<'a, 'c> {
-    let named = locations.iter().filter_map(|location| match &location.matcher {
-        Matcher::Named(name) => Some((name.as_str(), location)),
-        Matcher::Exact(_) | Matcher::Prefix { .. } | Matcher::Expression { .. } => None,
-    });
-    Surroundings { upstreams, named: named.collect() }
-}
-
 /// Translates a server. Returns what others inherit, if it is the first.
 fn server(
     directive: &Directive,
@@ -253,8 +231,8 @@ fn server(
     if !has_root || is_everything {
         locations.push(of_server_block(directive, scope));
     }
-    let around = surroundings(&locations, upstreams);
-    let mut rules = plan::server_rules(scope, settings, report);
+    let around = Surroundings::of(&locations, upstreams);
+    let mut rules = server_rules::server_rules(scope, settings, report);
     let mut planned = Vec::new();
     for (order, one) in locations.iter().enumerate() {
         if matches!(one.matcher, Matcher::Named(_))
@@ -264,6 +242,7 @@ fn server(
         {
             continue;
         }
+        own_health_paths(one, settings);
         match plan::of_location(one, order, &around, &rules, settings, report) {
             Ok(found) => planned.extend(found),
             Err(unplanned) => {
@@ -310,6 +289,13 @@ fn server(
         }
     }
     for one in planned.iter().filter(|one| one.is_internal && !one.route.action.is_of_files()) {
+        let is_server = |location: &&Location<'_>| {
+            one.source.starts_with(&format!("{}:", location.place))
+                && auth::is_server(location, &locations)
+        };
+        if locations.iter().any(|location| is_server(&location)) {
+            continue;
+        }
         if let Some(line) = location_line(&locations, &one.source) {
             report.lost(
                 &line,
@@ -317,7 +303,7 @@ fn server(
             );
         }
     }
-    let is_root = |one: &Planned| {
+    let is_root = |one: &plan::Planned| {
         one.paths.iter().any(|path| *path == super::matcher::RoutePath::Prefix("/".into()))
     };
     let index = planned.iter().rposition(is_root);
@@ -393,6 +379,17 @@ fn is_status(location: &Location<'_>, report: &mut Report) -> bool {
     let Some(directive) = location.scope.own_named(&["stub_status"]).pop() else { return false };
     report.unnecessary(directive, "/metrics has more than this: admin.listen");
     true
+}
+
+/// Moves Sideman's health checks away from a path at which the configuration has something else.
+fn own_health_paths(location: &Location<'_>, settings: &mut Settings) {
+    let (Matcher::Exact(path) | Matcher::Prefix { path, .. }) = &location.matcher else { return };
+    for (own, setting) in [("/healthz", "health.path"), ("/readyz", "health.ready_path")] {
+        if path.trim_end_matches('/') == own {
+            let value = Value::Text(format!("/sideman{own}"));
+            settings.set(setting, value, format!("{}: {}", location.place, location.line));
+        }
+    }
 }
 
 /// Returns the line of the location that a source names.

@@ -21,6 +21,14 @@ pub(super) fn size(text: &str) -> Option<String> {
         (at, 'g' | 'G') => (text.get(..at)?, 30),
         _ => (text, 0),
     };
+    if shift > 0 && super::template::is_placeholder(digits) {
+        let unit = match shift {
+            10 => "KiB",
+            20 => "MiB",
+            _ => "GiB",
+        };
+        return Some(format!("{digits}{unit}"));
+    }
     let number = whole(digits)?;
     let bytes = number.checked_shl(shift).filter(|bytes| bytes >> shift == number)?;
     if bytes == 0 {

@@ -24,6 +24,7 @@ mod health;
 mod hosts;
 mod how_to;
 mod http2;
+mod import_nginx;
 mod limits;
 mod log_outputs;
 mod matrix;

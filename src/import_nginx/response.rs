@@ -1,0 +1,78 @@
+//! Which directive of a location decides what it responds with.
+
+use super::{
+    content::{self, Content},
+    location::Location,
+    matcher::RoutePath,
+    report::Report,
+    rewrites,
+    settings::Action,
+    surroundings::Surroundings,
+    target::PathChange,
+    tries,
+};
+
+/// Returns what a location responds with.
+pub(super) fn of_location<'a>(
+    location: &Location<'a>,
+    paths: &[RoutePath],
+    around: &Surroundings<'a, '_>,
+    report: &mut Report,
+) -> Content<'a> {
+    let scope = &location.scope;
+    let mut content = Content {
+        action: Action::None,
+        source: None,
+        path_change: PathChange::None,
+        files_first: Vec::new(),
+        spa: None,
+        maintenance: None,
+        has_index: false,
+        max_in_flight: None,
+        scope: scope.clone(),
+        is_internal: !scope.own_named(&["internal"]).is_empty(),
+        redirects: Vec::new(),
+        has_whole_paths: false,
+        index: None,
+    };
+    let is_finished = content::rewrite(location, &mut content, report);
+    if is_finished {
+        return content;
+    }
+    let tries = scope.own_named(&["try_files"]).pop();
+    let pass = scope.own_named(&["proxy_pass", "uwsgi_pass"]).pop();
+    match (tries, pass) {
+        (Some(tries), None) => {
+            tries::translate(tries, location, paths, around, &mut content, report)
+        }
+        (_, Some(pass)) => {
+            if let Some(tries) = tries {
+                report.lost(
+                    tries,
+                    "with `proxy_pass` beside it, write the two in locations of their own",
+                );
+            }
+            content::pass_to(pass, location, around, &mut content, report);
+        }
+        (None, None) => {
+            let old = scope.own_named(&["if"]).into_iter().find_map(|condition| {
+                match rewrites::of_if(condition, scope) {
+                    rewrites::Condition::MissingFile(pass) => Some(pass),
+                    _ => None,
+                }
+            });
+            match old {
+                Some(pass) => {
+                    content.files_first =
+                        content::directories(location, paths, None).unwrap_or_default();
+                    content::pass_to(pass, location, around, &mut content, report);
+                }
+                None => content::files(location, paths, &mut content, report),
+            }
+        }
+    }
+    if content.action.is_of_files() {
+        content::autoindex(location, report);
+    }
+    content
+}

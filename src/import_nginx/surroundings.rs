@@ -1,0 +1,22 @@
+//! What a location needs to know about the rest of the configuration.
+
+use super::{location::Location, matcher::Matcher, target::Upstreams};
+
+/// What is known about the whole configuration.
+pub(super) struct Surroundings<'a, 'c> {
+    pub(super) upstreams: &'c Upstreams,
+    pub(super) named: Vec<(&'c str, &'c Location<'a>)>,
+    pub(super) all: &'c [Location<'a>],
+}
+
+// === impl Surroundings ===
+
+impl<'a, 'c> Surroundings<'a, 'c> {
+    pub(super) fn of(locations: &'c [Location<'a>], upstreams: &'c Upstreams) -> Self {
+        let named = locations.iter().filter_map(|location| match &location.matcher {
+            Matcher::Named(name) => Some((name.as_str(), location)),
+            Matcher::Exact(_) | Matcher::Prefix { .. } | Matcher::Expression { .. } => None,
+        });
+        Self { upstreams, named: named.collect(), all: locations }
+    }
+}
