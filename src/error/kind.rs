@@ -246,7 +246,7 @@ kinds! {
         row("auth_limited", Client, 429, "Too many wrong passwords. Please try again later.")
         .advice("somebody may be guessing passwords of auth_users of the route; if the client is yours, correct its \
             password");
-    /// Too many passwords wait to be checked.
+    /// 64 passwords wait to be checked, or this one has waited for 10 seconds.
     AuthBusy: row("auth_busy", Sideman, 503, "The server is busy. Please try again in a moment.")
         .retry_after(OVERLOAD_RETRY_AFTER)
         .advice("many clients send new passwords at once: somebody may be guessing them; limit the clients with allow \

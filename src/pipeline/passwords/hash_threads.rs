@@ -8,6 +8,7 @@ use std::{
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
@@ -18,9 +19,11 @@ use crate::plan::PasswordHash;
 
 /// Maximum number of passwords that wait for a thread.
 const QUEUE: usize = 64;
+/// A password that has waited for so long is not hashed: its client would soon give up.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 const MAX_THREADS: usize = 4;
-/// What the threads are nicer than others (nice(2)).
-const NICENESS: i32 = 10;
+/// What the threads are nicer than others (nice(2)). With 10, a login took ten seconds beside a busy application.
+const NICENESS: i32 = 5;
 
 /// The queue to the threads. They end when it is dropped.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub(super) struct Job {
     /// Whether the user exists. If not, no password is right.
     pub(super) is_known: bool,
     pub(super) password: Zeroizing<Vec<u8>>,
+    pub(super) queued: Instant,
+    /// It is dropped without a reply if there is no result.
     pub(super) reply: oneshot::Sender<bool>,
 }
 
@@ -68,9 +73,12 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
     loop {
         // The lock is held while one thread waits; the next one waits for the lock.
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { hash, is_known, password, reply }) = job else { return };
+        let Ok(Job { hash, is_known, password, queued, reply }) = job else { return };
+        if queued.elapsed() > MAX_WAIT {
+            continue;
+        }
         let verify = AssertUnwindSafe(|| verify::is_right(&hash, &password));
-        // The caller notices a panic by the missing reply.
+        // A panic ends this check alone.
         if let Ok(is_right) = catch_unwind(verify) {
             let _ = reply.send(is_right && is_known);
         }

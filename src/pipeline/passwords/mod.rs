@@ -68,7 +68,7 @@ pub(super) struct Logins {
 pub(super) enum CheckRefused {
     /// The client has failed too often. It may try again after so many seconds.
     TooManyFailures(u32),
-    /// Too many checks wait already.
+    /// Too many checks wait already, or this one has waited for too long.
     Busy,
 }
 
@@ -147,7 +147,7 @@ impl Logins {
         };
         match verdict.wait_for(Option::is_some).await {
             Ok(verdict) => Ok(*verdict == Some(true)),
-            // The thread panicked.
+            // It waited for too long.
             Err(_) => Err(CheckRefused::Busy),
         }
     }
@@ -175,6 +175,7 @@ impl Logins {
             hash: account.hash.clone(),
             is_known: account.is_known,
             password: Zeroizing::new(credentials.password().to_vec()),
+            queued: Instant::now(),
             reply,
         };
         if !self.checker.threads.get_or_init(HashThreads::start).submit(job) {
@@ -188,11 +189,11 @@ impl Logins {
         drop(spawn_local(async move {
             let result = result.await;
             logins.running.borrow_mut().remove(&tag);
+            if result != Ok(false) {
+                logins.forget_failure(client);
+            }
             if let Ok(is_right) = result {
                 logins.verdicts.borrow_mut().insert(tag, is_right, Instant::now());
-                if is_right {
-                    logins.forget_failure(client);
-                }
                 sender.send_replace(Some(is_right));
             }
         }));
