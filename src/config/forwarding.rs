@@ -2,7 +2,7 @@
 
 use crate::plan::HostHeader;
 
-use super::{format::TextFormat, header_edit, host, path};
+use super::{format::TextFormat, header_edit, host, path, template};
 
 /// `Host` for the application.
 pub(super) const HOST_HEADER: TextFormat<HostHeader> = TextFormat::new(
@@ -30,7 +30,7 @@ fn host_header(text: &str) -> Result<HostHeader, String> {
     if !text.contains('{') && !crate::rfc::host::is_valid(text.as_bytes()) {
         return Err(host::of_route(text).err().unwrap_or_else(|| "this is not a host".into()));
     }
-    header_edit::value(text).map(HostHeader::Text)
+    header_edit::value(text, template::FACTS).map(HostHeader::Text)
 }
 
 /// Returns a text that [`host_header`] reads as this.

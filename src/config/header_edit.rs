@@ -43,7 +43,7 @@ const ACTIONS: [&str; 4] = ["set", "add", "default", "remove"];
 
 /// Reads a change to a response.
 fn response(text: &str) -> Result<HeaderEdit, String> {
-    let edit = edit(text)?;
+    let edit = edit(text, template::OF_RESPONSE)?;
     if matches!(&edit, HeaderEdit::Set(name, _) if name == header::SET_COOKIE) {
         let field = text.trim().split_once(' ').map_or("", |(_, field)| field.trim());
         return Err(format!("this would delete the application's cookies: write add {field}"));
@@ -53,7 +53,7 @@ fn response(text: &str) -> Result<HeaderEdit, String> {
 
 /// Reads a change to a request. Names with `_` are refused: CGI and WSGI cannot tell them from those with `-`.
 fn request(text: &str) -> Result<HeaderEdit, String> {
-    let edit = edit(text)?;
+    let edit = edit(text, template::FACTS)?;
     let name = edit.name();
     if name == header::HOST {
         return Err("set host_header instead".into());
@@ -68,21 +68,21 @@ fn request(text: &str) -> Result<HeaderEdit, String> {
 }
 
 /// Reads one change.
-fn edit(text: &str) -> Result<HeaderEdit, String> {
+fn edit(text: &str, names: &template::Names) -> Result<HeaderEdit, String> {
     let text = text.trim();
     let (action, field) = text.split_once(' ').unwrap_or((text, ""));
     let field = field.trim();
     Ok(match action {
         "set" => {
-            let (name, value) = name_and_value(field)?;
+            let (name, value) = name_and_value(field, names)?;
             HeaderEdit::Set(name, value)
         }
         "add" => {
-            let (name, value) = name_and_value(field)?;
+            let (name, value) = name_and_value(field, names)?;
             HeaderEdit::Add(name, value)
         }
         "default" => {
-            let (name, value) = name_and_value(field)?;
+            let (name, value) = name_and_value(field, names)?;
             HeaderEdit::Default(name, value)
         }
         "remove" => match field.split_once(':') {
@@ -120,18 +120,18 @@ fn continues(piece: &str) -> bool {
 }
 
 /// Reads a value, which may have placeholders.
-pub(super) fn value(value: &str) -> Result<HeaderText, String> {
+pub(super) fn value(value: &str, names: &template::Names) -> Result<HeaderText, String> {
     if let Some(variable) = variable(value) {
         return Err(format!(
             "{variable} would be sent as it is: the placeholders are {}",
-            template::list(template::FACTS)
+            template::list(names)
         ));
     }
     // RFC 9110, 5.5, without obsolete forms: everything else has a quoted or encoded form.
     if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Err("the value may only contain visible ASCII characters and spaces".into());
     }
-    let parts = template::read(value, template::FACTS)?;
+    let parts = template::read(value, names)?;
     Ok(match parts.as_slice() {
         [TemplatePart::Text(fixed)] => HeaderText::Fixed(
             HeaderValue::from_str(fixed).map_err(|_| "this is not the value of a header")?,
@@ -140,7 +140,10 @@ pub(super) fn value(value: &str) -> Result<HeaderText, String> {
     })
 }
 
-fn name_and_value(field: &str) -> Result<(HeaderName, HeaderText), String> {
+fn name_and_value(
+    field: &str,
+    names: &template::Names,
+) -> Result<(HeaderName, HeaderText), String> {
     let Some((name, value)) = field.split_once(':') else {
         let (name, value) = field.split_once(' ').unwrap_or((field, "VALUE"));
         return Err(format!("the : between name and value is missing: write {name}: {value}"));
@@ -150,7 +153,7 @@ fn name_and_value(field: &str) -> Result<(HeaderName, HeaderText), String> {
     if value.is_empty() {
         return Err(format!("the value is missing: to delete the header, write remove {name}"));
     }
-    Ok((name, self::value(value)?))
+    Ok((name, self::value(value, names)?))
 }
 
 /// Finds variables that other servers would substitute: nginx (`$host`, `${host}`), Apache (`%{HOST}e`), HAProxy

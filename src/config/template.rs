@@ -14,6 +14,18 @@ pub(super) const FACTS: &[(&str, Placeholder)] = &[
     ("scheme", Placeholder::Scheme),
 ];
 
+/// The placeholders of a response's header field.
+pub(super) const OF_RESPONSE: &[(&str, Placeholder)] = &[
+    ("host", Placeholder::Host),
+    ("path", Placeholder::Path),
+    ("query", Placeholder::Query),
+    ("request_id", Placeholder::RequestId),
+    ("client", Placeholder::Client),
+    ("scheme", Placeholder::Scheme),
+    ("queue_ms", Placeholder::QueueTime),
+    ("upstream_ms", Placeholder::UpstreamTime),
+];
+
 /// The placeholders of a redirect.
 pub(super) const OF_REDIRECT: &[(&str, Placeholder)] = &[
     ("host", Placeholder::Host),
@@ -69,7 +81,7 @@ pub(super) fn show(parts: &[TemplatePart]) -> String {
     let shown = |part: &TemplatePart| match part {
         TemplatePart::Text(text) => text.clone(),
         TemplatePart::Value(placeholder) => {
-            let mut all = FACTS.iter().chain(OF_REDIRECT);
+            let mut all = OF_RESPONSE.iter().chain(OF_REDIRECT);
             let named = all.find(|(_, known)| known == placeholder);
             format!("{{{}}}", named.map_or("", |(name, _)| name))
         }

@@ -16,7 +16,7 @@ use crate::{
     body::{Body, FileStream, SealedPart},
     error::{Error, FailureKind},
     plan::TlsVersion,
-    rfc::{request_parts::FieldName, trace},
+    rfc::request_parts::FieldName,
     telemetry::{MethodLabel, RouteLabel, access_log::AccessLogLine},
     upstream::ServedBy,
 };
@@ -205,10 +205,6 @@ impl RequestContext {
 
     fn log(&self, status: StatusCode, duration: Duration) {
         let headers = &self.parts.headers;
-        let trace_id = headers
-            .get_str(FieldName::XAmznTraceId)
-            .and_then(trace::amazon_root)
-            .or_else(|| headers.get_str(FieldName::Traceparent).and_then(trace::traceparent_id));
         let server = self.server.take();
         self.local.log.push(&AccessLogLine {
             client: self.client,
@@ -227,7 +223,7 @@ impl RequestContext {
             upstream: server.as_ref().map(ServedBy::name),
             route: self.route,
             request_id: self.request_id(),
-            trace_id,
+            trace_id: self.trace_id(),
             user_agent: headers.get(FieldName::UserAgent),
             referer: headers.get(FieldName::Referer),
             error: self.error.map(FailureKind::name),

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http_body::Body;
 
 use super::{
-    max_forwards, replacements::Replacements, request_context::RequestContext, routes::Forwarding,
-    scheme,
+    max_forwards, replacements::Replacements, request_context::RequestContext,
+    request_start::RequestStart, routes::Forwarding, scheme,
 };
 use crate::{
-    rfc::{fields, forwarded, host, identity, request_parts::FieldName, upgrade},
+    rfc::{fields, forwarded, host, identity, request_parts::FieldName, trace, upgrade},
     upstream::{RequestFraming, RequestOrigin, UpstreamRequestHead},
 };
 
@@ -26,11 +26,13 @@ enum FieldAction {
     Identity,
 }
 
-/// Buffers for the numbers in the header fields.
+/// Memory for the values of header fields that Sideman makes.
 #[derive(Default)]
-pub(super) struct HeaderDigits {
+pub(super) struct HeaderBuffers {
     port: itoa::Buffer,
     hops: itoa::Buffer,
+    start: RequestStart,
+    traceparent: Option<[u8; 55]>,
 }
 
 /// Returns the head that the application gets. `client` is the client's address as text; `fallback_host` is the host
@@ -39,10 +41,10 @@ pub(super) fn head<'a>(
     context: &'a RequestContext,
     client: &'a str,
     (fallback_host, replacements): (&'a str, &'a Replacements),
-    digits: &'a mut HeaderDigits,
+    buffers: &'a mut HeaderBuffers,
 ) -> UpstreamRequestHead<'a> {
     let headers = &context.parts.headers;
-    let mut forwarded_fields: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 7);
+    let mut forwarded_fields: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 9);
     let host = match &replacements.host {
         Some(host) => host.as_bytes(),
         None => context.host().unwrap_or(fallback_host.as_bytes()),
@@ -54,17 +56,23 @@ pub(super) fn head<'a>(
     forwarded_fields.push((b"host", host));
     let forged = append_client_fields(context, &mut forwarded_fields);
     if let Some(hops) = hops(context) {
-        forwarded_fields.push((b"max-forwards", digits.hops.format(hops - 1).as_bytes()));
+        forwarded_fields.push((b"max-forwards", buffers.hops.format(hops - 1).as_bytes()));
     }
     if let Some(fields) = &context.auth_fields {
         forwarded_fields.extend(fields.request());
     }
     forwarded_fields.push((b"x-forwarded-for", client.as_bytes()));
     forwarded_fields.push((b"x-forwarded-proto", scheme.as_bytes()));
-    forwarded_fields.push((b"x-forwarded-port", digits.port.format(port).as_bytes()));
+    forwarded_fields.push((b"x-forwarded-port", buffers.port.format(port).as_bytes()));
     forwarded_fields.push((b"x-real-ip", client.as_bytes()));
     forwarded_fields.push((b"x-request-id", context.request_id()));
     forwarded_fields.push(context.local.app.loop_token.field());
+    if !keeps_request_start(context) {
+        forwarded_fields.push((b"x-request-start", buffers.start.of(context)));
+    }
+    if let Some(traceparent) = traceparent(context) {
+        forwarded_fields.push((b"traceparent", buffers.traceparent.insert(traceparent)));
+    }
     if upgrade::asks_for_websocket(&context.parts) {
         forwarded_fields
             .extend([(&b"connection"[..], &b"upgrade"[..]), (b"upgrade", b"websocket")]);
@@ -173,6 +181,8 @@ fn action(known: FieldName, name: &[u8], context: &RequestContext) -> FieldActio
         FieldName::XForwardedFor | FieldName::XForwardedProto | FieldName::XForwardedPort => {
             FieldAction::Forged
         }
+        FieldName::XRequestStart if !is_trusted => FieldAction::Forged,
+        FieldName::XRequestStart if !keeps_request_start(context) => FieldAction::Rewritten,
         // CVE-2016-5385: CGI turns this field into HTTP_PROXY.
         FieldName::Proxy | FieldName::Forwarded | FieldName::XForwarded | FieldName::XRealIp => {
             FieldAction::Forged
@@ -195,6 +205,25 @@ fn action_of_other(name: &[u8]) -> FieldAction {
         return FieldAction::Forged;
     }
     FieldAction::Pass
+}
+
+/// Whether the time at which a trusted proxy received the request is forwarded: it includes the time in its queue.
+fn keeps_request_start(context: &RequestContext) -> bool {
+    let mut values = context.parts.headers.get_all(FieldName::XRequestStart);
+    context.is_trusted
+        && values.next().is_some_and(trace::is_request_start)
+        && values.next().is_none()
+}
+
+/// Returns the `traceparent` for a request without one that a load balancer of AWS has given a trace id.
+fn traceparent(context: &RequestContext) -> Option<[u8; 55]> {
+    let headers = &context.parts.headers;
+    if headers.contains(FieldName::Traceparent) {
+        return None;
+    }
+    let value = headers.get_str(FieldName::XAmznTraceId)?;
+    let span = context.local.new_id().first_chunk().copied()?;
+    trace::traceparent_of_amazon(value, span)
 }
 
 /// Returns the port in the host that the request is for.

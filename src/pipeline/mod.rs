@@ -53,6 +53,7 @@ mod redirect;
 mod replacements;
 mod request;
 mod request_context;
+mod request_start;
 mod response;
 mod routes;
 mod scheme;
@@ -99,10 +100,11 @@ pub async fn handle(
     connection: Rc<ConnectionInfo>,
     request: ClientRequest,
 ) -> Response<TrackedResponse> {
-    let ClientRequest { parts, refusal, head_room, body, interim } = request;
+    let ClientRequest { parts, begun, refusal, head_room, body, interim } = request;
     let mut body = RequestBody::new(body);
     let mut context = RequestContext::begin(Rc::clone(&local), connection, parts);
     context.received = body.received();
+    context.first_request_byte = begun.unwrap_or(context.begin);
     context.interim = interim;
     context.head_room = head_room;
     let result = match refusal {

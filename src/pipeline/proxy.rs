@@ -34,10 +34,10 @@ pub(super) async fn serve(
         through_proxies = context.client.to_string();
         &through_proxies
     };
-    let mut digits = forward::HeaderDigits::default();
+    let mut buffers = forward::HeaderBuffers::default();
     let server = local.server_name(route);
     let replacements = Replacements::of(context, server);
-    let head = forward::head(context, client, (server, &replacements), &mut digits);
+    let head = forward::head(context, client, (server, &replacements), &mut buffers);
     let interim = context.interim.clone();
     let on_interim = |status: StatusCode, fields: &ResponseLines| {
         if let Some(interim) = &interim {

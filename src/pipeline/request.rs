@@ -1,6 +1,6 @@
 //! One request, as a server hands it to the pipeline: everything that the server has read, in one value.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Instant};
 
 use super::interim_responses::InterimResponses;
 use crate::{
@@ -13,6 +13,8 @@ use crate::{
 #[derive(Debug)]
 pub struct ClientRequest {
     pub parts: RequestParts,
+    /// When the first byte of the head arrived; `None` if the whole head arrived with it.
+    pub begun: Option<Instant>,
     /// The reason to refuse the request, if there is one. `parts` then holds what could be read of it.
     pub refusal: Option<RequestRefusal>,
     /// The reservation for the memory of the head, if that is longer than usual.

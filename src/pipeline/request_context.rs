@@ -45,6 +45,8 @@ pub(super) struct RequestContext {
     /// What the routes set for the request.
     pub(super) policies: Rc<Policies>,
     pub(super) begin: Instant,
+    /// When the first byte of the request arrived: before `begin`, if the head arrived in pieces.
+    pub(super) first_request_byte: Instant,
     /// Whether the peer is a trusted proxy, so that its forwarding headers count.
     pub(super) is_trusted: bool,
     /// The client's address, as trusted proxies report it.
@@ -137,6 +139,7 @@ impl RequestContext {
         let made_id =
             if given.is_some_and(trace::is_request_id) { None } else { Some(local.new_id()) };
         let path = Rc::new(NormalPath::of(parts.path()));
+        let begin = Instant::now();
         let policies = local.routes.find(&route_query(&parts, path.or_raw(), client));
         Box::new(Self {
             local,
@@ -144,7 +147,8 @@ impl RequestContext {
             parts,
             path,
             policies,
-            begin: Instant::now(),
+            begin,
+            first_request_byte: begin,
             is_trusted,
             client,
             made_id,
@@ -212,6 +216,13 @@ impl RequestContext {
             Some(id) => id,
             None => self.parts.headers.get(FieldName::XRequestId).unwrap_or_default(),
         }
+    }
+
+    /// Returns the id that the load balancer's log and the application's traces have as well.
+    pub(super) fn trace_id(&self) -> Option<&str> {
+        let headers = &self.parts.headers;
+        let root = headers.get_str(FieldName::XAmznTraceId).and_then(trace::amazon_root);
+        root.or_else(|| headers.get_str(FieldName::Traceparent).and_then(trace::traceparent_id))
     }
 
     /// Returns the host that the request is for. The target's host wins over the field (RFC 9112, 3.2.2).

@@ -1,5 +1,7 @@
 //! Texts with placeholders, filled with the facts of a request.
 
+use std::time::Duration;
+
 use http::HeaderValue;
 
 use super::{request_context::RequestContext, routes::RedirectAction, scheme};
@@ -8,11 +10,12 @@ use crate::{
     rfc::target,
 };
 
-/// Returns the value of a header. `None` if a placeholder would make it invalid: a refused request may have any host.
+/// Returns the value of a header. `None` if a placeholder would make it invalid, as a refused request may have any host,
+/// or has no value: a file has no time at the application.
 pub(super) fn header(context: &RequestContext, text: &HeaderText) -> Option<HeaderValue> {
     match text {
         HeaderText::Fixed(value) => Some(value.clone()),
-        HeaderText::Template(parts) => HeaderValue::from_bytes(&fill(context, parts)).ok(),
+        HeaderText::Template(parts) => HeaderValue::from_bytes(&fill(context, parts)?).ok(),
     }
 }
 
@@ -45,7 +48,9 @@ pub(super) fn location(context: &RequestContext, action: &RedirectAction) -> Vec
                     filled.extend_from_slice(target::escape(query).as_bytes());
                 }
             }
-            TemplatePart::Value(placeholder) => value(context, *placeholder, &mut filled),
+            TemplatePart::Value(placeholder) => {
+                let _ = value(context, *placeholder, &mut filled);
+            }
         }
     }
     if filled.first() == Some(&b'/') {
@@ -56,19 +61,20 @@ pub(super) fn location(context: &RequestContext, action: &RedirectAction) -> Vec
     filled
 }
 
-/// Fills a text.
-fn fill(context: &RequestContext, parts: &[TemplatePart]) -> Vec<u8> {
+/// Fills a text; `None` if a placeholder has no value.
+fn fill(context: &RequestContext, parts: &[TemplatePart]) -> Option<Vec<u8>> {
     let mut filled = Vec::new();
     for part in parts {
         match part {
             TemplatePart::Text(text) => filled.extend_from_slice(text.as_bytes()),
-            TemplatePart::Value(placeholder) => value(context, *placeholder, &mut filled),
+            TemplatePart::Value(placeholder) => value(context, *placeholder, &mut filled)?,
         }
     }
-    filled
+    Some(filled)
 }
 
-fn value(context: &RequestContext, placeholder: Placeholder, filled: &mut Vec<u8>) {
+/// Appends the value of a placeholder; `None` if it has none.
+fn value(context: &RequestContext, placeholder: Placeholder, filled: &mut Vec<u8>) -> Option<()> {
     match placeholder {
         Placeholder::Host => filled.extend_from_slice(context.host().unwrap_or_default()),
         Placeholder::Path => filled.extend_from_slice(context.parts.path().as_bytes()),
@@ -81,7 +87,15 @@ fn value(context: &RequestContext, placeholder: Placeholder, filled: &mut Vec<u8
         Placeholder::RequestId => filled.extend_from_slice(context.request_id()),
         Placeholder::Client => filled.extend_from_slice(context.client.to_string().as_bytes()),
         Placeholder::Scheme => filled.extend_from_slice(scheme::of(context).as_bytes()),
+        // A request that was not queued has waited for no time.
+        Placeholder::QueueTime => milliseconds(context.queued.get().unwrap_or_default(), filled),
+        Placeholder::UpstreamTime => milliseconds(context.first_byte?, filled),
         // Only redirects have these.
         Placeholder::Rest | Placeholder::Group(_) => {}
     }
+    Some(())
+}
+
+fn milliseconds(duration: Duration, filled: &mut Vec<u8>) {
+    filled.extend_from_slice(format!("{:.1}", duration.as_secs_f64() * 1e3).as_bytes());
 }

@@ -191,6 +191,10 @@ pub enum Placeholder {
     Client,
     /// `http` or `https`.
     Scheme,
+    /// The milliseconds that the request was queued; only in responses.
+    QueueTime,
+    /// The milliseconds until the first byte of the application's response; only in responses.
+    UpstreamTime,
     /// The path without the prefix that matched. It does not begin with `/`.
     Rest,
     /// A group of the expression that matched, from 1 to 9.

@@ -1,5 +1,5 @@
 //! Identifiers that tie log lines together: `X-Request-ID`, `traceparent` (W3C Trace Context, 3.2)
-//! and `X-Amzn-Trace-Id`.
+//! and `X-Amzn-Trace-Id` (AWS X-Ray, "Tracing header").
 
 /// Whether a client's `X-Request-ID` may be kept: 1 to 128 harmless characters.
 pub fn is_request_id(value: &[u8]) -> bool {
@@ -23,7 +23,45 @@ pub fn traceparent_id(value: &str) -> Option<&str> {
 
 /// Returns the `Root` of an `X-Amzn-Trace-Id` value such as `Self=1-...;Root=1-67891233-abcdef0123456789`.
 pub fn amazon_root(value: &str) -> Option<&str> {
-    value.split(';').find_map(|part| part.trim().strip_prefix("Root=")).filter(|id| !id.is_empty())
+    amazon_part(value, "Root=").filter(|id| !id.is_empty())
+}
+
+/// Returns the `traceparent` with the trace id of an `X-Amzn-Trace-Id` value: OpenTelemetry writes the root
+/// `1-67891233-abcdef012345678912345678` as `67891233abcdef012345678912345678`. The parent is that of the value, or else
+/// `span`, 16 hex digits. The trace counts as sampled unless the value says `Sampled=0`: load balancers say nothing, and
+/// an application that follows its parent would record no trace.
+pub fn traceparent_of_amazon(value: &str, span: [u8; 16]) -> Option<[u8; 55]> {
+    let root = amazon_root(value)?.strip_prefix("1-")?;
+    let (epoch, unique) = root.split_once('-')?;
+    if !is_lower_hex(epoch, 8) || !is_lower_hex(unique, 24) {
+        return None;
+    }
+    let parent = amazon_part(value, "Parent=").filter(|parent| is_lower_hex(parent, 16));
+    let span = parent.map_or(span.as_slice(), str::as_bytes);
+    let flags = if amazon_part(value, "Sampled=") == Some("0") { "00" } else { "01" };
+    let parts = [b"00-", epoch.as_bytes(), unique.as_bytes(), b"-", span, b"-", flags.as_bytes()];
+    let made = <[u8; 55]>::try_from(parts.concat()).ok()?;
+    let is_valid = |id: Option<&[u8]>| id.is_some_and(|id| id.iter().any(|&byte| byte != b'0'));
+    (is_valid(made.get(3..35)) && is_valid(made.get(36..52))).then_some(made)
+}
+
+/// Whether an `X-Request-Start` value is a time as APM agents read it: `t=` if anything, then digits, which may have one
+/// decimal point.
+pub fn is_request_start(value: &[u8]) -> bool {
+    let digits = value.strip_prefix(b"t=").unwrap_or(value);
+    (1..=32).contains(&digits.len())
+        && digits.first().is_some_and(u8::is_ascii_digit)
+        && digits.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+        && digits.iter().filter(|&&byte| byte == b'.').count() <= 1
+}
+
+/// Returns the part of an `X-Amzn-Trace-Id` value that follows `name`, which ends with `=`.
+fn amazon_part<'a>(value: &'a str, name: &str) -> Option<&'a str> {
+    value.split(';').find_map(|part| part.trim().strip_prefix(name))
+}
+
+fn is_lower_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
@@ -43,5 +81,57 @@ mod tests {
         assert_eq!(traceparent_id(&format!("00-{}-1-01", "0".repeat(32))), None);
         assert_eq!(amazon_root("Self=1-a;Root=1-67891233-ab;Sampled=1"), Some("1-67891233-ab"));
         assert_eq!(amazon_root("Self=1-a"), None);
+    }
+
+    #[test]
+    fn traceparent_has_the_ids_of_amazon() {
+        const ROOT: &str = "Root=1-5759e988-bd862e3fe1be46a994272793";
+        const SPAN: [u8; 16] = *b"00f067aa0ba902b7";
+        for (value, expected) in [
+            (ROOT.to_owned(), Some("5759e988bd862e3fe1be46a994272793-00f067aa0ba902b7-01")),
+            (
+                format!("Self=1-a; {ROOT}"),
+                Some("5759e988bd862e3fe1be46a994272793-00f067aa0ba902b7-01"),
+            ),
+            (
+                format!("{ROOT};Parent=53995c3f42cd8ad8;Sampled=1"),
+                Some("5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01"),
+            ),
+            (
+                format!("{ROOT};Parent=53995c3f42cd8ad8;Sampled=0"),
+                Some("5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-00"),
+            ),
+            (
+                format!("{ROOT};Parent=short;Sampled=?"),
+                Some("5759e988bd862e3fe1be46a994272793-00f067aa0ba902b7-01"),
+            ),
+            (format!("{ROOT};Parent={}", "0".repeat(16)), None),
+            (ROOT.to_uppercase().replace("ROOT", "Root"), None),
+            (ROOT.replace("1-", "2-"), None),
+            (format!("{ROOT}0"), None),
+            (format!("Root=1-{}-{}", "0".repeat(8), "0".repeat(24)), None),
+            ("Root=1-5759e988".to_owned(), None),
+            ("Self=1-5759e988-bd862e3fe1be46a994272793".to_owned(), None),
+        ] {
+            let made = traceparent_of_amazon(&value, SPAN);
+            let expected = expected.map(|ids| format!("00-{ids}"));
+            assert_eq!(
+                made.map(|made| String::from_utf8(made.to_vec()).unwrap()),
+                expected,
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn request_starts() {
+        for value in ["t=1700000000123", "1700000000123", "t=1700000000.123", "t=1700000000123456"]
+        {
+            assert!(is_request_start(value.as_bytes()), "{value}");
+        }
+        let long = format!("t={}", "1".repeat(33));
+        for value in ["", "t=", "t=.5", "t=1.2.3", "t=-1", "t=1 ", "T=1", "t=t=1", "now", &long] {
+            assert!(!is_request_start(value.as_bytes()), "{value}");
+        }
     }
 }

@@ -312,6 +312,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
         let stream = self.streams.begin(number, facts);
         let request = ClientRequest {
             parts: head.parts,
+            begun: None,
             refusal,
             head_room,
             body,

@@ -45,6 +45,7 @@ mod telemetry;
 mod terminal;
 mod tls;
 mod tools;
+mod trace_headers;
 mod unavailable;
 mod unix_clients;
 mod unsupported_systems;

@@ -8,8 +8,10 @@ use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 
 use crate::{
-    body::Body, pipeline::request_context::RequestContext, pipeline::response::Response,
-    rfc::accept,
+    body::Body,
+    pipeline::request_context::RequestContext,
+    pipeline::response::Response,
+    rfc::{accept, trace},
 };
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -33,16 +35,28 @@ struct JsonMessage<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
+}
+
+/// The ids that lead from a page to the lines of logs. They consist of harmless characters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PageIds<'a> {
+    pub(super) request: &'a str,
+    /// The id of the load balancer's log.
+    pub(super) trace: Option<&'a str>,
 }
 
 /// Writes the message and names the request.
 pub(super) fn create(context: &RequestContext, message: &PageMessage<'_>) -> Response {
     // The id was either made here or checked to consist of harmless characters.
-    let id = String::from_utf8_lossy(context.request_id());
+    let request = String::from_utf8_lossy(context.request_id());
+    let trace = context.trace_id().filter(|id| trace::is_request_id(id.as_bytes()));
+    let ids = PageIds { request: &request, trace };
     let (media_type, text) = match from_file(context, message.status) {
         Some(page) => page,
-        None if accept::prefers_json(&context.parts.headers) => (JSON, message.json(Some(&id))),
-        None => (HTML, message.html(Some(&id))),
+        None if accept::prefers_json(&context.parts.headers) => (JSON, message.json(Some(ids))),
+        None => (HTML, message.html(Some(ids))),
     };
     respond(context, message.status, media_type, text)
 }
@@ -64,12 +78,14 @@ pub(super) fn shared_response(
 // === impl PageMessage ===
 
 impl PageMessage<'_> {
-    /// Returns a small page with the status, the message and the request id.
-    pub(super) fn html(&self, id: Option<&str>) -> Bytes {
+    /// Returns a small page with the status, the message and the ids.
+    pub(super) fn html(&self, ids: Option<PageIds<'_>>) -> Bytes {
         let Self { status, .. } = self;
         let text = escaped(self.text);
-        let request = id.map(|id| format!("<p><small>Request {id}</small></p>\n"));
-        let more = request.as_deref().unwrap_or_default();
+        let trace = ids.and_then(|ids| ids.trace).map(|id| format!("<br>Trace {id}"));
+        let trace = trace.unwrap_or_default();
+        let more = ids.map(|ids| format!("<p><small>Request {}{trace}</small></p>\n", ids.request));
+        let more = more.unwrap_or_default();
         let title = status.canonical_reason().unwrap_or("Error");
         let code = status.as_u16();
         let page = format!(
@@ -83,10 +99,15 @@ impl PageMessage<'_> {
         page.into()
     }
 
-    fn json(&self, id: Option<&str>) -> Bytes {
+    fn json(&self, ids: Option<PageIds<'_>>) -> Bytes {
         let Self { status, name, text } = *self;
-        let json =
-            JsonMessage { status: status.as_u16(), error: name, message: text, request_id: id };
+        let json = JsonMessage {
+            status: status.as_u16(),
+            error: name,
+            message: text,
+            request_id: ids.map(|ids| ids.request),
+            trace_id: ids.and_then(|ids| ids.trace),
+        };
         // Numbers and strings can always be written.
         let mut text = serde_json::to_vec(&json).unwrap_or_default();
         text.push(b'\n');

@@ -76,6 +76,7 @@ names! {
     XForwardedProto = "x-forwarded-proto",
     XRealIp = "x-real-ip",
     XRequestId = "x-request-id",
+    XRequestStart = "x-request-start",
     XRequestedWith = "x-requested-with",
 }
 

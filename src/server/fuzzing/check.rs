@@ -11,7 +11,7 @@ use super::{
 use crate::telemetry::{MethodLabel, Metrics, RouteLabel, StatusClass, WorkerMetrics};
 
 /// Fields that the server may add to a request for the application.
-const OWN: [&[u8]; 12] = [
+const OWN: [&[u8]; 13] = [
     b"host",
     b"x-forwarded-for",
     b"x-forwarded-proto",
@@ -19,6 +19,7 @@ const OWN: [&[u8]; 12] = [
     b"x-real-ip",
     b"x-request-id",
     b"cdn-loop",
+    b"x-request-start",
     b"connection",
     b"upgrade",
     b"content-length",

@@ -200,13 +200,15 @@ impl Http1Connection<'_> {
 
     /// Builds the request for the pipeline.
     fn request(&self, head: ClientRequestHead) -> ClientRequest {
-        let ClientRequestHead { parts, refusal, framing, expects_continue, reservation, .. } = head;
+        let ClientRequestHead {
+            parts, begun, refusal, framing, expects_continue, reservation, ..
+        } = head;
         let takes_interim = parts.version == Version::HTTP_11 && refusal.is_none();
         let number = self.socket.borrow_mut().begin_request(framing, takes_interim);
         let body = SocketBody::of_request(&self.socket, number, expects_continue && takes_interim);
         self.interim.restart();
         let interim = takes_interim.then(|| Rc::clone(&self.interim));
-        ClientRequest { parts, refusal, head_room: reservation, body, interim }
+        ClientRequest { parts, begun, refusal, head_room: reservation, body, interim }
     }
 
     /// Runs the pipeline and sends interim responses before the final one. Returns `None` if the client disconnected

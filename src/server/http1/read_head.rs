@@ -180,7 +180,7 @@ impl HeadReader {
                 Some(HeadResult::Request(Box::new(ClientRequestHead::read(
                     bytes,
                     head,
-                    self.reservation.take(),
+                    (self.begun, self.reservation.take()),
                 ))))
             }
             Ok(None) => {

@@ -1,5 +1,7 @@
 //! The parts of a request's head that the connection loop needs.
 
+use std::time::Instant;
+
 use bytes::BytesMut;
 use http::Version;
 
@@ -17,6 +19,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct ClientRequestHead {
     pub(super) parts: RequestParts,
+    /// When its first byte arrived; `None` if all of it arrived at once.
+    pub(super) begun: Option<Instant>,
     pub(super) refusal: Option<RequestRefusal>,
     pub(super) framing: BodyFraming,
     /// Whether the client wants to reuse the connection (RFC 9112, 9.3).
@@ -34,7 +38,7 @@ impl ClientRequestHead {
     pub(super) fn read(
         bytes: BytesMut,
         head: ScannedHead,
-        reservation: Option<Reservation>,
+        (begun, reservation): (Option<Instant>, Option<Reservation>),
     ) -> Self {
         let framing = head.framing;
         let parts = head.into_parts(bytes);
@@ -44,6 +48,7 @@ impl ClientRequestHead {
             refusal: None,
             framing,
             parts,
+            begun,
             reservation,
         }
     }
@@ -52,6 +57,7 @@ impl ClientRequestHead {
     pub(super) fn refused(parts: RequestParts, refusal: RequestRefusal) -> Self {
         Self {
             parts,
+            begun: None,
             refusal: Some(refusal),
             framing: BodyFraming::Length(0),
             keeps: false,

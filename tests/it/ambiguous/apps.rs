@@ -89,7 +89,7 @@ impl Seen {
         }
         head += "x-forwarded-for: 127.0.0.1\r\nx-forwarded-proto: http\r\n";
         head += &format!("x-forwarded-port: {}\r\n", self.port(port));
-        head += "x-real-ip: 127.0.0.1\r\nx-request-id: (id)\r\n";
+        head += "x-real-ip: 127.0.0.1\r\nx-request-id: (id)\r\nx-request-start: (start)\r\n";
         if let Some(length) = self.length() {
             head += &format!("content-length: {length}\r\n");
         }
@@ -112,6 +112,7 @@ impl Seen {
             ("HTTP_X_FORWARDED_PROTO", "http"),
             ("HTTP_X_REAL_IP", "127.0.0.1"),
             ("HTTP_X_REQUEST_ID", "(id)"),
+            ("HTTP_X_REQUEST_START", "(start)"),
             ("PATH_INFO", self.path_info.as_deref().unwrap_or(path)),
             ("QUERY_STRING", query),
             ("REMOTE_ADDR", "127.0.0.1"),
@@ -163,6 +164,10 @@ impl Application {
             if let Some(id) = variables.get_mut("HTTP_X_REQUEST_ID") {
                 *id = masked(id);
             }
+            if let Some(start) = variables.get_mut("HTTP_X_REQUEST_START") {
+                assert!(start.starts_with("t="), "{start}");
+                *start = "(start)".to_owned();
+            }
             for_app.lock().unwrap().push(shown(&variables, &packet.body));
             ANSWER.to_vec()
         });
@@ -204,7 +209,10 @@ fn serve(mut stream: TcpStream, record: &Record) {
                 let id = head.split("\r\nx-request-id: ").nth(1).unwrap();
                 let id = id.split("\r\n").next().unwrap();
                 let token = head.split("\r\n").find(|line| line.starts_with("cdn-loop: ")).unwrap();
+                let start = head.split("\r\nx-request-start: ").nth(1).unwrap();
+                let start = start.split("\r\n").next().unwrap();
                 let seen = text(&bytes[..whole]).replace(id, &masked(id));
+                let seen = seen.replace(start, "(start)");
                 // The header names the process: upstream_trouble::loops.
                 record.lock().unwrap().push(seen.replace(&format!("{token}\r\n"), ""));
                 bytes.drain(..whole);

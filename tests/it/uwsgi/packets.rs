@@ -30,6 +30,7 @@ fn arrived(settings: impl Fn(Settings) -> Settings, request: impl AsRef<[u8]>) -
         "HTTP_X_FORWARDED_PORT",
         "HTTP_X_REQUEST_ID",
         "HTTP_CDN_LOOP",
+        "HTTP_X_REQUEST_START",
     ] {
         let pair = (first.variables.remove(key), second.variables.remove(key));
         assert!(
