@@ -122,6 +122,7 @@ impl Draft {
             let action = if !draft.servers.is_empty() {
                 let mut application = self.application(draft.servers.clone());
                 let max_in_flight = application.admission.max_in_flight;
+                application.admission.tunes &= draft.max_in_flight.is_none();
                 application.admission.max_in_flight = draft.max_in_flight.unwrap_or(max_in_flight);
                 routed.push(application);
                 Some(RouteAction::Upstream(routed.len() - 1))

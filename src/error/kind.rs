@@ -70,11 +70,12 @@ kinds! {
     /// `upstream.queue` requests are queued already.
     QueueFull: row("queue_full", Sideman, 503, "The server is busy. Please try again in a moment.")
         .retry_after(OVERLOAD_RETRY_AFTER)
-        .advice("the application is busy: give it more workers, and set upstream.max_in_flight to their number");
+        .advice("the application is busy: give it more workers; if upstream.max_in_flight is set, set it to \
+            their number");
     /// The request was queued for `upstream.queue_timeout`.
     QueueTimeout: row("queue_timeout", Sideman, 503, "The server is busy. Please try again in a moment.")
         .retry_after(OVERLOAD_RETRY_AFTER)
-        .advice("the application is busy: give it more workers, and set upstream.max_in_flight to \
+        .advice("the application is busy: give it more workers; if upstream.max_in_flight is set, set it to \
             their number");
     /// The request returned to the Sideman that had forwarded it.
     LoopDetected: row("loop_detected", Sideman, 508, "The request returned to the server that had forwarded it.")

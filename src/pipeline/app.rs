@@ -183,15 +183,15 @@ impl App {
     /// Supervises the servers of all applications under these settings. Must be called within the runtime that
     /// supervises them.
     pub fn supervise_upstreams(&self) {
-        self.backends.supervise(&self.plan.upstream);
+        self.backends.supervise(&self.plan.upstream, true);
         for (upstream_handle, settings) in self.routed.iter().zip(&self.plan.routed) {
-            upstream_handle.supervise(settings);
+            upstream_handle.supervise(settings, false);
         }
         for (upstream_handle, settings) in self.auth_servers.iter().zip(&self.plan.auth_servers) {
-            upstream_handle.supervise(settings);
+            upstream_handle.supervise(settings, false);
         }
         if let (Some(upstream_handle), Some(plan)) = (&self.fallback, &self.plan.missing.fallback) {
-            upstream_handle.supervise(&plan.server);
+            upstream_handle.supervise(&plan.server, false);
         }
     }
 

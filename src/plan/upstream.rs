@@ -35,8 +35,11 @@ pub struct UpstreamSettings {
 /// The limit of requests in flight, and the queue for others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AdmissionSettings {
-    /// Maximum number of requests in flight at each server: its workers x threads.
+    /// Maximum number of requests in flight at each server: its workers x threads. The upper bound of what is found, if
+    /// `tunes`.
     pub max_in_flight: usize,
+    /// Whether the number of requests that a server can work on is found by looking which ones it has begun.
+    pub tunes: bool,
     /// Maximum number of queued requests; more are shed.
     pub queue: usize,
     /// How long a request may be queued.
@@ -138,6 +141,7 @@ impl UpstreamSettings {
             max_age: second,
             admission: AdmissionSettings {
                 max_in_flight: 1,
+                tunes: false,
                 queue: 1,
                 queue_timeout: second,
                 wait: second,

@@ -161,6 +161,12 @@ impl Scrape {
             ("unavailable", ProcessMetrics::read(&process.servers.unavailable)),
         ];
         gauges(e, names::UPSTREAM_SERVERS, "state", &servers)?;
+        let unread = i64::try_from(ProcessMetrics::read(&process.servers.unread));
+        ConstGauge::new(unread.unwrap_or_default()).encode(describe(
+            e,
+            names::UPSTREAM_UNREAD,
+            MetricType::Gauge,
+        )?)?;
         single(e, names::UPSTREAM_EJECTIONS, ProcessMetrics::read(&process.servers.ejections))?;
         self.gauge(e, names::QUEUE_LENGTH, |shard| &shard.queued)?;
         let shards = self.metrics.shards().iter();
@@ -249,7 +255,15 @@ impl Scrape {
                 ConstCounter::new(seconds).encode(family.encode_family(&labels)?)?;
             }
         }
-        gauges(e, names::LIMIT, "setting", &self.metrics.process().limits.get())
+        let process = self.metrics.process();
+        let mut limits = process.limits.get();
+        for (setting, limit) in &mut limits {
+            let in_force = ProcessMetrics::read(&process.servers.limit);
+            if *setting == "upstream.max_in_flight" && in_force > 0 {
+                *limit = in_force;
+            }
+        }
+        gauges(e, names::LIMIT, "setting", &limits)
     }
 
     fn reloads(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {

@@ -121,6 +121,10 @@ pub struct ServerCounts {
     pub ejections: AtomicU64,
     /// Requests that waited longer because their client held its share of the permits.
     pub share_exceeded: AtomicU64,
+    /// Requests that the application has not begun, when they were last looked at.
+    pub unread: AtomicU64,
+    /// `upstream.max_in_flight` as it is in force: set, or found.
+    pub limit: AtomicU64,
 }
 
 /// Requests and connections that the admin listener refused.

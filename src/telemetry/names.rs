@@ -126,6 +126,10 @@ pub const UPSTREAM_IN_FLIGHT: MetricName = gauge(
     "sideman_upstream_in_flight",
     "Requests in flight at the application (upstream.max_in_flight)",
 );
+pub const UPSTREAM_UNREAD: MetricName = gauge(
+    "sideman_upstream_unread_requests",
+    "Requests in flight that the application has not begun, when they were last looked at while requests were queued",
+);
 pub const QUEUE_LENGTH: MetricName =
     gauge("sideman_queue_length", "Requests queued for the application");
 pub const QUEUE_WAIT: MetricName = histogram(
@@ -370,6 +374,7 @@ pub const SECTIONS: &[(&str, &[MetricName])] = &[
         "Application and queue",
         &[
             UPSTREAM_IN_FLIGHT,
+            UPSTREAM_UNREAD,
             QUEUE_LENGTH,
             QUEUE_WAIT,
             UPSTREAM_FIRST_BYTE,

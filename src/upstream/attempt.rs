@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    backends::SentRequest,
     connection::UpstreamConnection,
     detached_tasks::DetachedTasks,
     exchange::{ExchangeFailure, exchange},
@@ -27,6 +28,9 @@ const MAX_DISCARDED: u64 = 64 * 1024;
 /// A request that was sent to the application.
 #[derive(Debug)]
 pub(super) struct Attempt {
+    /// Where the request is in the list of those without a response. It comes before the connection, so that it leaves
+    /// the list before the socket is closed.
+    pub(super) sent: Option<SentRequest>,
     pub(super) connection: Box<UpstreamConnection>,
     pub(super) upload: RequestUpload,
     pub(super) permit: RequestPermit,
@@ -68,7 +72,9 @@ impl Attempt {
 
     /// Converts the attempt into the body of the response.
     pub(super) fn into_body(self, head: &UpstreamResponseHead) -> UpstreamBody {
-        let Self { connection, upload, permit, pause, .. } = self;
+        let Self { sent, connection, upload, permit, pause, .. } = self;
+        // Its worker has begun it.
+        drop(sent);
         UpstreamBody::new(connection, upload, head.length, permit, pause).keep(head.keep)
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IoSlice},
+    os::fd::RawFd,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -82,6 +83,11 @@ impl UpstreamConnection {
             is_reused: false,
             writes: WriteMode::None,
         }
+    }
+
+    /// The number of the socket.
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.stream.descriptor()
     }
 
     /// Returns the stream and the bytes that were not taken yet, for another protocol.

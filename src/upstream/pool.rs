@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::connection::UpstreamConnection;
+use super::{backends::SentRequests, connection::UpstreamConnection};
 use crate::plan;
 
 /// Subtracted from the keep-alive time of a server, because the server's clock started earlier.
@@ -35,6 +35,8 @@ pub(super) struct ConnectionPool {
     /// Whether the application has shown that it keeps connections open. uWSGI's `--http-socket` responds as if it did,
     /// and closes them.
     is_proven: Cell<bool>,
+    /// The requests without a response, if the limit of requests in flight is found by them.
+    sent: Option<Rc<SentRequests>>,
 }
 
 // === impl ConnectionPool ===
@@ -48,7 +50,13 @@ impl ConnectionPool {
             max_age: plan.max_age,
             filled,
             is_proven: Cell::new(false),
+            sent: plan.admission.tunes.then(SentRequests::new),
         }
+    }
+
+    /// The requests without a response, if somebody looks at them.
+    pub(super) fn sent(&self) -> Option<&Rc<SentRequests>> {
+        self.sent.as_ref()
     }
 
     /// Whether connections are kept at all.

@@ -10,7 +10,10 @@ use std::{
 use http::{Method, StatusCode, Version};
 
 use super::backends::UpstreamServer;
-use crate::{body::ClientShare, rfc::response_lines::ResponseLines};
+use crate::{body::ClientShare, plan::Protocol, rfc::response_lines::ResponseLines};
+
+/// The longest body that an HTTP server reads together with the head: gunicorn reads 8 KiB at first.
+const SHORT_BODY: u64 = 4096;
 
 /// The head of a request. All fields are final: codecs add only those that their wire format needs.
 #[derive(Debug)]
@@ -90,6 +93,20 @@ impl UpstreamRequestHead<'_> {
     }
 }
 
+// === impl RequestFraming ===
+
+impl RequestFraming {
+    /// Whether a worker that begins the request reads all of it at once. Only such a request shows by unread bytes that
+    /// it has not begun: views read long bodies later, or never.
+    pub(super) fn is_read_at_once(self, protocol: Protocol) -> bool {
+        match self {
+            Self::None | Self::Length(0) => true,
+            Self::Length(length) => protocol == Protocol::Http1 && length <= SHORT_BODY,
+            Self::Chunked => false,
+        }
+    }
+}
+
 // === impl ServedBy ===
 
 impl ServedBy {
@@ -104,5 +121,26 @@ impl ServedBy {
 impl fmt::Debug for SendNotes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Notes(waited: {:?})", self.waited.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{UwsgiFlavour, UwsgiSettings};
+
+    #[test]
+    fn only_short_requests_are_read_at_once() {
+        let settings = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 4096 };
+        for (framing, http, uwsgi) in [
+            (RequestFraming::None, true, true),
+            (RequestFraming::Length(0), true, true),
+            (RequestFraming::Length(4096), true, false),
+            (RequestFraming::Length(4097), false, false),
+            (RequestFraming::Chunked, false, false),
+        ] {
+            assert_eq!(framing.is_read_at_once(Protocol::Http1), http, "{framing:?}");
+            assert_eq!(framing.is_read_at_once(Protocol::Uwsgi(settings)), uwsgi, "{framing:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IoSlice},
+    os::fd::{AsRawFd as _, RawFd},
     pin::{Pin, pin},
     task::{Context, Poll},
 };
@@ -22,6 +23,14 @@ pub(super) enum UpstreamStream {
 // === impl UpstreamStream ===
 
 impl UpstreamStream {
+    /// The number of the socket.
+    pub(super) fn descriptor(&self) -> RawFd {
+        match self {
+            Self::Tcp(tcp) => tcp.as_raw_fd(),
+            Self::Unix(unix) => unix.as_raw_fd(),
+        }
+    }
+
     /// Disables Nagle's algorithm, so that no write waits for the previous one. On error, the connection is only
     /// slower.
     pub(super) fn write_at_once(&self) {

@@ -70,6 +70,9 @@ impl WorkerPools {
             return Rc::clone(pool);
         }
         let pool = Rc::new(ConnectionPool::new(plan, Rc::clone(&self.filled)));
+        if let Some(sent) = pool.sent() {
+            server.add_sent(sent.shared());
+        }
         pools.push((server.id, Rc::clone(&pool)));
         pool
     }

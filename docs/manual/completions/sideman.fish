@@ -36,7 +36,7 @@ complete -c sideman -n "__fish_sideman_needs_command" -f -a "help" -d 'Print thi
 complete -c sideman -n "__fish_sideman_using_subcommand run" -l config -d 'Settings file in TOML [also: SIDEMAN_CONFIG]' -r -F
 complete -c sideman -n "__fish_sideman_using_subcommand run" -l listen -d 'Address for plain HTTP; may be repeated [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand run" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand run" -l max-in-flight -d 'Maximum number of requests in flight at the application: its workers x threads; more are queued [also: SIDEMAN_MAX_IN_FLIGHT] [default: 100]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand run" -l max-in-flight -d 'Maximum number of requests in flight at the application: its workers x threads; more are queued [also: SIDEMAN_MAX_IN_FLIGHT]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand run" -l static -d 'Serve the files of DIR below the URL prefix; may be repeated [also: SIDEMAN_STATIC]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand run" -l media -d 'Like --static, for files that users uploaded, hardened [also: SIDEMAN_MEDIA]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand run" -l accel -d 'Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile [also: SIDEMAN_ACCEL]' -r
@@ -48,7 +48,7 @@ complete -c sideman -n "__fish_sideman_using_subcommand check" -l client -d 'Wit
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l config -d 'Settings file in TOML [also: SIDEMAN_CONFIG]' -r -F
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l listen -d 'Address for plain HTTP; may be repeated [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand check" -l max-in-flight -d 'Maximum number of requests in flight at the application: its workers x threads; more are queued [also: SIDEMAN_MAX_IN_FLIGHT] [default: 100]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand check" -l max-in-flight -d 'Maximum number of requests in flight at the application: its workers x threads; more are queued [also: SIDEMAN_MAX_IN_FLIGHT]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l static -d 'Serve the files of DIR below the URL prefix; may be repeated [also: SIDEMAN_STATIC]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l media -d 'Like --static, for files that users uploaded, hardened [also: SIDEMAN_MEDIA]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l accel -d 'Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile [also: SIDEMAN_ACCEL]' -r
@@ -61,7 +61,7 @@ complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l timeout 
 complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l config -d 'Settings file in TOML [also: SIDEMAN_CONFIG]' -r -F
 complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l listen -d 'Address for plain HTTP; may be repeated [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l max-in-flight -d 'Maximum number of requests in flight at the application: its workers x threads; more are queued [also: SIDEMAN_MAX_IN_FLIGHT] [default: 100]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l max-in-flight -d 'Maximum number of requests in flight at the application: its workers x threads; more are queued [also: SIDEMAN_MAX_IN_FLIGHT]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l static -d 'Serve the files of DIR below the URL prefix; may be repeated [also: SIDEMAN_STATIC]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l media -d 'Like --static, for files that users uploaded, hardened [also: SIDEMAN_MEDIA]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l accel -d 'Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile [also: SIDEMAN_ACCEL]' -r

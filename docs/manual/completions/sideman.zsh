@@ -35,7 +35,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[Settings file in TOML \[also\: SIDEMAN_CONFIG\]]:FILE:_files' \
 '*--listen=[Address for plain HTTP; may be repeated \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \
 '*--upstream=[Where the application listens; may be repeated\: http\://HOST\:PORT, http+unix\:/PATH, uwsgi\://HOST\:PORT or uwsgi+unix\:/PATH \[also\: SIDEMAN_UPSTREAM\]]:URL:_default' \
-'--max-in-flight=[Maximum number of requests in flight at the application\: its workers x threads; more are queued \[also\: SIDEMAN_MAX_IN_FLIGHT\] \[default\: 100\]]:N:_default' \
+'--max-in-flight=[Maximum number of requests in flight at the application\: its workers x threads; more are queued \[also\: SIDEMAN_MAX_IN_FLIGHT\]]:N:_default' \
 '*--static=[Serve the files of DIR below the URL prefix; may be repeated \[also\: SIDEMAN_STATIC\]]:PREFIX=DIR:_default' \
 '*--media=[Like --static, for files that users uploaded, hardened \[also\: SIDEMAN_MEDIA\]]:PREFIX=DIR:_default' \
 '*--accel=[Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile \[also\: SIDEMAN_ACCEL\]]:PREFIX=DIR:_default' \
@@ -52,7 +52,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[Settings file in TOML \[also\: SIDEMAN_CONFIG\]]:FILE:_files' \
 '*--listen=[Address for plain HTTP; may be repeated \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \
 '*--upstream=[Where the application listens; may be repeated\: http\://HOST\:PORT, http+unix\:/PATH, uwsgi\://HOST\:PORT or uwsgi+unix\:/PATH \[also\: SIDEMAN_UPSTREAM\]]:URL:_default' \
-'--max-in-flight=[Maximum number of requests in flight at the application\: its workers x threads; more are queued \[also\: SIDEMAN_MAX_IN_FLIGHT\] \[default\: 100\]]:N:_default' \
+'--max-in-flight=[Maximum number of requests in flight at the application\: its workers x threads; more are queued \[also\: SIDEMAN_MAX_IN_FLIGHT\]]:N:_default' \
 '*--static=[Serve the files of DIR below the URL prefix; may be repeated \[also\: SIDEMAN_STATIC\]]:PREFIX=DIR:_default' \
 '*--media=[Like --static, for files that users uploaded, hardened \[also\: SIDEMAN_MEDIA\]]:PREFIX=DIR:_default' \
 '*--accel=[Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile \[also\: SIDEMAN_ACCEL\]]:PREFIX=DIR:_default' \
@@ -70,7 +70,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[Settings file in TOML \[also\: SIDEMAN_CONFIG\]]:FILE:_files' \
 '*--listen=[Address for plain HTTP; may be repeated \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \
 '*--upstream=[Where the application listens; may be repeated\: http\://HOST\:PORT, http+unix\:/PATH, uwsgi\://HOST\:PORT or uwsgi+unix\:/PATH \[also\: SIDEMAN_UPSTREAM\]]:URL:_default' \
-'--max-in-flight=[Maximum number of requests in flight at the application\: its workers x threads; more are queued \[also\: SIDEMAN_MAX_IN_FLIGHT\] \[default\: 100\]]:N:_default' \
+'--max-in-flight=[Maximum number of requests in flight at the application\: its workers x threads; more are queued \[also\: SIDEMAN_MAX_IN_FLIGHT\]]:N:_default' \
 '*--static=[Serve the files of DIR below the URL prefix; may be repeated \[also\: SIDEMAN_STATIC\]]:PREFIX=DIR:_default' \
 '*--media=[Like --static, for files that users uploaded, hardened \[also\: SIDEMAN_MEDIA\]]:PREFIX=DIR:_default' \
 '*--accel=[Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile \[also\: SIDEMAN_ACCEL\]]:PREFIX=DIR:_default' \

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     config::{
         format::{
-            BoolFormat, ChoiceFormat, DAY, HOUR, KIB, MILLISECOND, MINUTE, NumberFormat, OrNone,
-            OrWord, PERCENT_OR_OFF, SECOND, TimeFormat, size_or, time_or_off,
+            BoolFormat, ChoiceFormat, DAY, HOUR, KIB, MILLISECOND, MINUTE, NumberFormat,
+            NumberOrAuto, OrNone, OrWord, PERCENT_OR_OFF, SECOND, TimeFormat, size_or, time_or_off,
         },
         path, servers,
     },
@@ -19,6 +19,8 @@ use crate::{
 
 pub(super) const READ_TIMEOUT: TimeFormat = TimeFormat(MILLISECOND, DAY);
 pub(super) const TOTAL_TIMEOUT: OrWord<TimeFormat> = time_or_off(MILLISECOND, DAY);
+/// The upper bound of what `auto` finds.
+const MOST_IN_FLIGHT: usize = 100;
 pub(super) const MAX_IN_FLIGHT: NumberFormat = NumberFormat(1, 1 << 16);
 
 /// The application.
@@ -39,12 +41,14 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
     },
     SettingKey {
         name: "upstream.max_in_flight",
-        default: Some(&["100"]),
-        kind: &SingleValue(MAX_IN_FLIGHT, |to, count| {
-            to.plan.upstream.admission.max_in_flight = count
+        default: Some(&["auto"]),
+        kind: &SingleValue(NumberOrAuto(1 << 16), |to, count| {
+            let admission = &mut to.plan.upstream.admission;
+            admission.tunes = count.is_none();
+            admission.max_in_flight = count.unwrap_or(MOST_IN_FLIGHT);
         }),
-        doc: "Maximum number of requests in flight at each server, over all worker threads; more are queued. Set it \
-              to the application's workers x threads.",
+        doc: "Maximum number of requests in flight at each server, over all worker threads; more are queued. auto \
+              finds the application's workers x threads, at most 100, by looking which requests it has begun.",
         short_env: Some("SIDEMAN_MAX_IN_FLIGHT"),
         flag: flag(
             "--max-in-flight",

@@ -34,6 +34,7 @@ pub(super) fn plan(name: &str) -> Plan {
             max_age: seconds(3600),
             admission: AdmissionSettings {
                 max_in_flight: 4,
+                tunes: false,
                 queue: 4,
                 queue_timeout: seconds(10),
                 wait: Duration::ZERO,

@@ -161,6 +161,7 @@ impl Backends {
             self.waiting.store(queue.len(), Ordering::SeqCst);
             waiter_id
         };
+        self.queued.notify_one();
         let waiting = QueuedRequest { backends: Arc::clone(self), waiter_id, turn };
         // A permit may have been released before its holder could see this request in the queue.
         self.dispatch();
@@ -235,7 +236,14 @@ mod tests {
 
     fn limits(max_in_flight: usize, queue: usize) -> plan::AdmissionSettings {
         let (queue_timeout, wait) = (Duration::from_secs(20), Duration::from_secs(20));
-        plan::AdmissionSettings { max_in_flight, queue, queue_timeout, wait, client_share: None }
+        plan::AdmissionSettings {
+            max_in_flight,
+            tunes: false,
+            queue,
+            queue_timeout,
+            wait,
+            client_share: None,
+        }
     }
 
     fn backends(limits: plan::AdmissionSettings) -> Arc<Backends> {

@@ -7,6 +7,7 @@
 //! protocol is not proven, the server is probed in the other protocol (`mismatch`).
 
 mod admit;
+mod auto_limit;
 mod mismatch;
 mod protocol;
 mod queue;
@@ -18,6 +19,7 @@ mod supervisor;
 
 pub use self::state::Backends;
 pub(super) use self::{
+    auto_limit::{SentRequest, SentRequests},
     server::{ServerAddress, UpstreamServer},
     state::ServerPermit,
 };

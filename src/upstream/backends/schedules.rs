@@ -110,6 +110,7 @@ fn plan(max_in_flight: usize, queue: usize, wait: Duration) -> plan::UpstreamSet
     let targets = vec![plan::UpstreamTarget::Unix("/run/app.sock".into())];
     let admission = plan::AdmissionSettings {
         max_in_flight,
+        tunes: false,
         queue,
         queue_timeout: LONG,
         wait,

@@ -4,11 +4,14 @@ use std::{
     fmt, io,
     net::SocketAddr,
     path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use super::protocol::ProtocolCheck;
+use super::{auto_limit::SentSockets, protocol::ProtocolCheck};
 use crate::{
     error::{Error, FailureKind},
     sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, lock},
@@ -58,6 +61,8 @@ pub(in crate::upstream) struct UpstreamServer {
     /// Limits the log to one outage in ten seconds, because a server that fails and returns repeatedly would fill the
     /// log.
     outages: LogThrottle,
+    /// The sockets of requests that wait for a response, a list for each worker thread. Only if the limit is found.
+    sent: Mutex<Vec<Weak<SentSockets>>>,
     /// Whether the last log entry says that it is unavailable.
     is_logged: AtomicBool,
 }
@@ -94,6 +99,7 @@ impl UpstreamServer {
             protocol: ProtocolCheck::new(),
             outage: Mutex::default(),
             outages: LogThrottle::new(),
+            sent: Mutex::default(),
             is_logged: AtomicBool::new(false),
         }
     }
@@ -221,6 +227,18 @@ impl UpstreamServer {
     pub(super) fn speaks_other(&self) -> bool {
         let outage = self.outage();
         !self.is_available() && outage.last.as_ref().is_some_and(OutageCause::is_other_protocol)
+    }
+
+    /// Adds the list of a worker thread. It is forgotten when the thread drops it.
+    pub(in crate::upstream) fn add_sent(&self, sockets: &Arc<SentSockets>) {
+        let mut sent = lock(&self.sent);
+        sent.retain(|list| list.strong_count() > 0);
+        sent.push(Arc::downgrade(sockets));
+    }
+
+    /// Returns the lists of all worker threads.
+    pub(super) fn sent_sockets(&self) -> Vec<Arc<SentSockets>> {
+        lock(&self.sent).iter().filter_map(Weak::upgrade).collect()
     }
 
     fn outage(&self) -> MutexGuard<'_, ServerOutage> {

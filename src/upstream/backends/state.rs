@@ -12,6 +12,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{
+    auto_limit::LimitEstimate,
     queue::WaitQueue,
     server::{OutageCause, ServerAddress, UpstreamServer},
 };
@@ -36,6 +37,14 @@ pub struct Backends {
     client_share: AtomicU8,
     /// The permits of each client, once `client_share` was enabled.
     held: OnceLock<ClientShares>,
+    /// What is known of the application's workers, if the limit is found and not set.
+    pub(super) estimate: Mutex<Option<LimitEstimate>>,
+    /// Whether the metrics show the limit of this application.
+    shows_limit: AtomicBool,
+    /// Whether it was logged that the limit cannot be found.
+    pub(super) is_invisible: AtomicBool,
+    /// Notified when a request is queued.
+    pub(super) queued: Notify,
     /// Notified when the settings change.
     pub(super) changed: Notify,
     /// Whether other settings have replaced this application, so that its servers are no longer counted.
@@ -85,9 +94,13 @@ impl Backends {
         let backends = Self {
             targets: plan.targets.clone(),
             settings: Mutex::new(Arc::new(plan.clone())),
-            max_in_flight: AtomicUsize::new(plan.admission.max_in_flight),
+            max_in_flight: AtomicUsize::new(0),
             client_share: AtomicU8::new(100),
             held: OnceLock::new(),
+            estimate: Mutex::default(),
+            shows_limit: AtomicBool::new(false),
+            is_invisible: AtomicBool::new(false),
+            queued: Notify::new(),
             changed: Notify::new(),
             is_retired: AtomicBool::new(false),
             counts: Arc::clone(counts),
@@ -101,7 +114,7 @@ impl Backends {
             name_doubtful: Notify::new(),
             unresolved: Mutex::default(),
         };
-        backends.set_client_share(plan.admission.client_share);
+        backends.set_admission(&plan.admission);
         let known = backends.targets.iter().filter_map(known_address).collect();
         backends.replace(known);
         Arc::new(backends)
@@ -124,14 +137,38 @@ impl Backends {
             return;
         }
         *lock(&self.settings) = Arc::new(plan.clone());
-        self.max_in_flight.store(plan.admission.max_in_flight, Ordering::SeqCst);
-        self.set_client_share(plan.admission.client_share);
+        if before.admission != plan.admission {
+            self.set_admission(&plan.admission);
+        }
         self.changed.notify_one();
         if mem::discriminant(&before.protocol) != mem::discriminant(&plan.protocol) {
             self.forget_protocols();
         }
         // There may be more permits now.
         self.dispatch();
+    }
+
+    fn set_admission(&self, plan: &plan::AdmissionSettings) {
+        self.set_client_share(plan.client_share);
+        let estimate = plan.tunes.then(|| LimitEstimate::new(plan.max_in_flight));
+        let limit = estimate.as_ref().map_or(plan.max_in_flight, LimitEstimate::limit);
+        *lock(&self.estimate) = estimate;
+        self.is_invisible.store(false, Ordering::Relaxed);
+        self.store_limit(limit);
+    }
+
+    /// Changes the limit of requests in flight at each server.
+    pub(super) fn store_limit(&self, limit: usize) {
+        self.max_in_flight.store(limit, Ordering::SeqCst);
+        if self.shows_limit.load(Ordering::Relaxed) {
+            self.counts.limit.store(limit as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Sets whether the metrics show the limit of this application, and of no other.
+    pub fn show_limit(&self, shows: bool) {
+        self.shows_limit.store(shows, Ordering::Relaxed);
+        self.store_limit(self.max_in_flight.load(Ordering::SeqCst));
     }
 
     fn set_client_share(&self, percent: Option<u8>) {
@@ -263,6 +300,7 @@ impl Backends {
         }
         counts.ejections.fetch_add(1, Ordering::Relaxed);
         drop(servers);
+        self.forget_workers();
         server.log_outage(error);
         true
     }

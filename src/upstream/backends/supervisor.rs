@@ -46,6 +46,7 @@ impl Backends {
             self.refresh_names(),
             self.probe_unavailable(),
             self.probe_all(),
+            self.tune_limit(),
             self.check_protocols()
         );
     }
@@ -72,7 +73,7 @@ impl Backends {
         }
     }
 
-    fn has_waiters(&self) -> bool {
+    pub(super) fn has_waiters(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) > 0
     }
 

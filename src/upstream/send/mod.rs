@@ -154,7 +154,8 @@ impl UpstreamClient {
             // Only until an application has responded there.
             let unproven =
                 (!permit.server().protocol.is_proven()).then(|| Arc::clone(permit.server()));
-            let attempt = self.attempt(head, connection, upload, (permit, begin, notes.timeouts));
+            let attempt =
+                self.attempt(head, (connection, upload, framing), (permit, begin, notes.timeouts));
             let detached = (!self.plan.abort).then(|| Rc::clone(&self.detached));
             let mut watched = WatchedAttempt::new(attempt, detached, &self.metrics);
             let result = match &unproven {
@@ -214,14 +215,17 @@ impl UpstreamClient {
     fn attempt(
         &self,
         head: &UpstreamRequestHead<'_>,
-        mut connection: Box<UpstreamConnection>,
-        upload: RequestUpload,
+        (mut connection, upload, framing): (Box<UpstreamConnection>, RequestUpload, RequestFraming),
         (permit, begin, timeouts): (RequestPermit, Instant, RequestTimeouts),
     ) -> Attempt {
         let plan = &self.plan;
         let total = timeouts.total.unwrap_or(plan.total_timeout);
         connection.total = total.map(|total| begin + total);
+        let shows = framing.is_read_at_once(plan.protocol);
+        let sent = permit.pool().sent().filter(|_| shows);
+        let sent = sent.and_then(|sent| sent.add(connection.descriptor()));
         Attempt {
+            sent,
             connection,
             upload,
             permit,

@@ -1,5 +1,6 @@
 //! The in-flight limit: how many requests the application gets at once, which are queued, and which is next.
 
+mod auto;
 mod client_share;
 mod disconnects;
 mod order;

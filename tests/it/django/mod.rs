@@ -11,6 +11,7 @@ mod manifest;
 mod pages;
 mod restarts;
 mod streams;
+mod workers;
 
 pub(crate) use self::login::logged_in;
 
