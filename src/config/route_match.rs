@@ -1,8 +1,8 @@
-//! The words of routes: methods, and directions of streaming.
+//! The words of routes: methods, directions of streaming, and requests to log.
 
 use http::Method;
 
-use crate::plan::Streaming;
+use crate::plan::{RouteLog, Streaming};
 
 use super::format::{FormatProperties, TextFormat};
 
@@ -18,6 +18,10 @@ pub(super) const DIRECTIONS: &[(&str, Streaming)] = &[
     ("both", Streaming { request: true, response: true }),
     ("none", Streaming { request: false, response: false }),
 ];
+
+/// The requests that have a line in the access log.
+pub(super) const LOGGED: &[(&str, RouteLog)] =
+    &[("all", RouteLog::All), ("failing", RouteLog::Failing), ("off", RouteLog::Off)];
 
 /// Reads a method. Methods are case-sensitive (RFC 9110, 9.1).
 fn method(text: &str) -> Result<Method, String> {

@@ -15,7 +15,7 @@ use super::{request_context::RequestContext, response::Response, status_page, tu
 use crate::{
     body::{Body, FileStream, SealedPart},
     error::{Error, FailureKind},
-    plan::TlsVersion,
+    plan::{RouteLog, TlsVersion},
     rfc::request_parts::FieldName,
     telemetry::{MethodLabel, RouteLabel, access_log::AccessLogLine},
     upstream::ServedBy,
@@ -186,17 +186,26 @@ impl Drop for RequestContext {
 }
 
 impl RequestContext {
-    /// Whether the request gets a line in the access log. Failed and slow requests always do.
+    /// Whether the request gets a line in the access log.
     fn is_reported(&self, status: StatusCode, duration: Duration) -> bool {
         let plan = &self.local.app.plan.log;
         if self.is_quiet {
             return plan.health;
         }
-        let is_hit = self.route == RouteLabel::Static
-            && self.error.is_none()
-            && (status.is_success() || status.is_redirection())
-            && duration < plan.slow;
-        if is_hit && !self.local.log.is_in_sample() {
+        // The duration of a tunnel is that of a connection.
+        let is_slow = !self.is_tunnel && duration >= plan.slow;
+        let is_error = status.is_client_error() || status.is_server_error();
+        let has_failed = is_error || is_slow || self.error.is_some();
+        let is_left_out = match self.policies.log {
+            RouteLog::All => false,
+            RouteLog::Failing => !has_failed,
+            RouteLog::Off => true,
+        };
+        // No route applies to health checks.
+        if is_left_out && self.route != RouteLabel::Health {
+            return false;
+        }
+        if self.route == RouteLabel::Static && !has_failed && !self.local.log.is_in_sample() {
             self.local.metrics.log_sampled_out.add(1);
             return false;
         }

@@ -41,6 +41,16 @@ pub enum AccessLog {
     Off,
 }
 
+/// Which requests of a route have a line. Successful files and health checks have one only if the settings above say so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RouteLog {
+    #[default]
+    All,
+    /// Those that fail, or take at least `slow`.
+    Failing,
+    Off,
+}
+
 /// The handling of lines beyond `buffer`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenSlow {

@@ -28,8 +28,8 @@ pub use self::{
     forward_auth::ForwardAuth,
     listen::ListenAddress,
     log::{
-        AccessLog, Level, LogField, LogFields, LogSettings, NamePattern, Redact, SECRET_NAMES,
-        WhenSlow,
+        AccessLog, Level, LogField, LogFields, LogSettings, NamePattern, Redact, RouteLog,
+        SECRET_NAMES, WhenSlow,
     },
     memory::MemorySettings,
     rate_limit::{RateLimit, RateLimitKey, RateLimitPolicy, RateLimitSetting},

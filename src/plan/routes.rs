@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 use regex::bytes::Regex;
 
-use super::{auth::AuthPolicy, rate_limit::RateLimitPolicy};
+use super::{auth::AuthPolicy, log::RouteLog, rate_limit::RateLimitPolicy};
 
 /// A rule for the requests that it matches. The next less specific route that matches decides the settings that it does
 /// not have.
@@ -123,6 +123,7 @@ pub struct RoutePolicies {
     /// Changes of the response's header fields, in order.
     pub response_headers: Vec<HeaderEdit>,
     pub rate_limit: RateLimitPolicy,
+    pub log: Option<RouteLog>,
 }
 
 /// The clients that may send a request.

@@ -296,6 +296,15 @@ pub(super) const ROUTE: &[SettingKey] = &[
         ..SettingKey::BLANK
     },
     SettingKey {
+        name: "route.log",
+        kind: &SingleValue(ChoiceFormat(route_match::LOGGED), |to, log| {
+            to.route.policies.log = Some(log);
+        }),
+        doc: "Which requests are in the access log: all (as far as log.static_sample logs files), failing for those \
+              with an error, a status from 400 on, or at least log.slow, or off. Metrics count all of them.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
         name: "route.response_headers",
         kind: &ListValue::at_least_one(header_edit::RESPONSE, |to, edits| {
             to.route.policies.response_headers = edits;

@@ -10,7 +10,7 @@ use crate::{
     pipeline::store_kind::StoreKind,
     plan::{
         FileSettings, MissingFile, PathExpression, PathPattern, Plan, Root, Route, RouteAction,
-        RouteMatcher, RoutePolicies, Streaming,
+        RouteLog, RouteMatcher, RoutePolicies, Streaming,
     },
     rfc::host,
 };
@@ -41,8 +41,9 @@ fn route(index: usize) -> impl Strategy<Value = Route> {
         option::weighted(0.3, sample::select(&CLIENTS[..])),
     );
     let streaming = option::of((any::<bool>(), any::<bool>()));
-    (matcher, any::<bool>(), streaming).prop_map(
-        move |((hosts, paths, method, client), acts, streaming)| Route {
+    let log = option::of(sample::select(&[RouteLog::All, RouteLog::Failing, RouteLog::Off][..]));
+    (matcher, any::<bool>(), streaming, log).prop_map(
+        move |((hosts, paths, method, client), acts, streaming, log)| Route {
             name: format!("r{index}"),
             matcher: RouteMatcher {
                 hosts: hosts.into_iter().map(str::to_owned).collect(),
@@ -53,6 +54,7 @@ fn route(index: usize) -> impl Strategy<Value = Route> {
             action: acts.then_some(RouteAction::Upstream(index)),
             policies: RoutePolicies {
                 streaming: streaming.map(|(request, response)| Streaming { request, response }),
+                log,
                 ..RoutePolicies::default()
             },
         },
@@ -100,7 +102,10 @@ fn rank(route: &Route, host: Option<&[u8]>, path: &[u8]) -> Option<impl Ord + us
     Some((host_rank, path_rank, rest))
 }
 
-fn model(routes: &[Route], query: &RouteQuery<'_>) -> (Option<Arc<str>>, Action, Streaming) {
+fn model(
+    routes: &[Route],
+    query: &RouteQuery<'_>,
+) -> (Option<Arc<str>>, Action, Streaming, RouteLog) {
     let is_accepted = |route: &&Route| {
         let matcher = &route.matcher;
         let is_method = |one: &Method| {
@@ -124,10 +129,12 @@ fn model(routes: &[Route], query: &RouteQuery<'_>) -> (Option<Arc<str>>, Action,
         | RouteAction::Respond(_) => None,
     });
     let streaming = found.iter().find_map(|(_, route)| route.policies.streaming);
+    let log = found.iter().find_map(|(_, route)| route.policies.log);
     (
         found.first().map(|(_, route)| route.name.as_str().into()),
         action.unwrap_or(Action::Upstream(None)),
         streaming.unwrap_or_default(),
+        log.unwrap_or_default(),
     )
 }
 
@@ -158,7 +165,10 @@ proptest! {
             let found = memo.find(&query);
             let expected = model(&routes, &query);
             prop_assert_eq!(
-                (found.route.clone(), found.actions[0].clone(), found.streaming), expected, "{:?}", query
+                (found.route.clone(), found.actions[0].clone(), found.streaming, found.log),
+                expected,
+                "{:?}",
+                query
             );
         }
     }

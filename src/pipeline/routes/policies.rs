@@ -14,7 +14,7 @@ use crate::{
     pipeline::store_kind::StoreKind,
     plan::{
         AccessRules, FixedResponse, HeaderEdit, HostHeader, MissingFile, PathExpression,
-        RouteAction, RoutePolicies, RouteRedirect, Streaming,
+        RouteAction, RouteLog, RoutePolicies, RouteRedirect, Streaming,
     },
     upstream::RequestTimeouts,
 };
@@ -40,6 +40,8 @@ pub(in crate::pipeline) struct Policies {
     /// Those of less specific routes come first.
     pub(in crate::pipeline) response_headers: Vec<HeaderEdit>,
     pub(in crate::pipeline) rate_limit: Option<RouteLimit>,
+    /// Which requests have a line in the access log.
+    pub(in crate::pipeline) log: RouteLog,
 }
 
 /// A field that an auth server sets for an application.
@@ -127,6 +129,7 @@ impl Policies {
             merged.read_timeout = merged.read_timeout.or(own.read_timeout);
             merged.total_timeout = merged.total_timeout.or(own.total_timeout);
             merged.script_name = merged.script_name.or_else(|| own.script_name.clone());
+            merged.log = merged.log.or(own.log);
             merged.host_header = merged.host_header.or_else(|| own.host_header.clone());
             prefix = prefix.or_else(|| {
                 let path = own.replaced_prefix.clone()?;
@@ -160,6 +163,7 @@ impl Policies {
             },
             response_headers: in_order(&response_headers),
             rate_limit: RouteLimit::resolve(table.routes_of(rules)),
+            log: merged.log.unwrap_or_default(),
         }
     }
 

@@ -5,6 +5,7 @@ mod actions;
 mod auth_basic;
 mod auth_forward;
 mod forwarding;
+mod log;
 mod rate_limit;
 mod site;
 mod spellings;
