@@ -3,7 +3,7 @@
 
 use crate::plan::{
     AccessLog, Auth, CacheRule, ListenAddress, LogField, NamePatternRule, Plan, Protocol, Purpose,
-    Root, Route, RouteAction, SpillDirectory, UpstreamSettings,
+    Root, Route, RouteAction, RouteResponse, SpillDirectory, UpstreamSettings,
 };
 
 use super::{caching, keys::SettingKey, load::LoadedSettings, read::Setting};
@@ -167,8 +167,10 @@ const REQUIREMENTS: &[Requirement] = &[
         keys: &["errors.401"],
         acts: |plan| {
             let sends = |route: &Route| {
-                let respond =
-                    matches!(&route.action, Some(RouteAction::Respond(own)) if own.status == 401);
+                let respond = matches!(
+                    &route.action,
+                    Some(RouteAction::Respond(RouteResponse::Fixed(own))) if own.status == 401
+                );
                 respond
                     || route.policies.auth.as_ref().is_some_and(|policy| policy.auth != Auth::Off)
             };

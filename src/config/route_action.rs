@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::plan::{FixedResponse, Placeholder, RouteRedirect, TemplatePart};
+use crate::plan::{FixedResponse, Placeholder, RouteRedirect, RouteResponse, TemplatePart};
 
 use super::{format::TextFormat, template};
 
@@ -13,15 +13,17 @@ pub(super) const REDIRECT: TextFormat<RouteRedirect> = TextFormat::new(
     show_redirect,
 );
 
-/// A response with a fixed text.
-pub(super) const RESPOND: TextFormat<FixedResponse> = TextFormat::new(
-    "STATUS, or STATUS TEXT, such as 410 This page is gone.",
+/// A response with a fixed text, or none.
+pub(super) const RESPOND: TextFormat<RouteResponse> = TextFormat::new(
+    "STATUS, or STATUS TEXT, such as 410 This page is gone.; or close",
     respond,
     show_response,
 );
 
 /// The statuses of redirects whose meaning every client knows (RFC 9110, 15.4).
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
+/// The word for no response.
+const CLOSE: &str = "close";
 /// Maximum length of a text in bytes. A file is better for longer ones.
 const LONGEST: usize = 4096;
 
@@ -93,12 +95,18 @@ fn show_redirect(redirect: &RouteRedirect) -> String {
 }
 
 /// Reads a response. In the text, `\\n` is a line break.
-fn respond(text: &str) -> Result<FixedResponse, String> {
+fn respond(text: &str) -> Result<RouteResponse, String> {
+    if text == CLOSE {
+        return Ok(RouteResponse::Close);
+    }
     let (status, text) = match text.split_once(' ') {
         Some((status, text)) => (status, Some(text)),
         None => (text, None),
     };
     let status = self::status(status)?;
+    if status.as_u16() == 444 {
+        return Err("to close the connection without a response, write close".into());
+    }
     if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
         return Err("for a redirect, set redirect instead".into());
     }
@@ -112,11 +120,12 @@ fn respond(text: &str) -> Result<FixedResponse, String> {
         return Err("204 has no text: remove it".into());
     }
     let text = text.map(|text| text.replace("\\n", "\n")).filter(|text| !text.is_empty());
-    Ok(FixedResponse { status, text })
+    Ok(RouteResponse::Fixed(FixedResponse { status, text }))
 }
 
 /// Returns a text that [`respond`] reads as this.
-fn show_response(response: &FixedResponse) -> String {
+fn show_response(response: &RouteResponse) -> String {
+    let RouteResponse::Fixed(response) = response else { return CLOSE.into() };
     let status = response.status.as_u16();
     match &response.text {
         Some(text) => format!("{status} {}", text.replace('\n', "\\n")),
@@ -190,6 +199,10 @@ mod tests {
         responds("410 This page is gone.", "410 This page is gone.");
         responds("200 a\\nb\n", "200 a\\nb\\n");
         responds("204", "204");
+        responds("close", "close");
+        for text in ["444", "444 ", "444 a"] {
+            responds(text, "no: to close the connection without a response, write close");
+        }
         responds("204 a", "no: 204 has no text: remove it");
         responds("301 a", "no: for a redirect, set redirect instead");
         responds(
@@ -213,7 +226,7 @@ mod tests {
         #[test]
         fn a_shown_action_reads_back(
             location in "(https://a|/|\\{path\\})([a-z/?{}]|\\{rest\\}|\\{1\\}){0,8}",
-            response in "[2-5][0-9]{2}( [a-z \\\\\n]{0,8})?",
+            response in "close|[2-5][0-9]{2}( [a-z \\\\\n]{0,8})?",
         ) {
             if let Ok(read) = redirect(&format!("301 {location}")) {
                 prop_assert_eq!(redirect(&show_redirect(&read)), Ok(read));

@@ -6,8 +6,8 @@ use http::StatusCode;
 use ipnet::IpNet;
 
 use crate::plan::{
-    AccessRules, FixedResponse, MissingFile, PathPattern, Placeholder, Purpose, Root, RouteAction,
-    RouteMatcher, RoutePolicies, RouteRedirect, TemplatePart,
+    AccessRules, MissingFile, PathPattern, Placeholder, Purpose, Root, RouteAction, RouteMatcher,
+    RoutePolicies, RouteRedirect, RouteResponse, TemplatePart,
 };
 
 use super::{auth::AuthDraft, path_pattern, servers::ServerWithProtocol};
@@ -27,7 +27,7 @@ pub(super) struct RouteDraft {
     pub(super) media: Vec<PathBuf>,
     pub(super) file: Option<PathBuf>,
     pub(super) redirect: Option<RouteRedirect>,
-    pub(super) respond: Option<FixedResponse>,
+    pub(super) respond: Option<RouteResponse>,
     pub(super) falls_through: bool,
     /// The file for missing names.
     pub(super) spa: Option<String>,

@@ -1,8 +1,8 @@
-//! The words of routes: methods, directions of streaming, and requests to log.
+//! The words of routes: methods, directions of streaming, requests to log, and responses to denied requests.
 
 use http::Method;
 
-use crate::plan::{RouteLog, Streaming};
+use crate::plan::{DenyResponse, RouteLog, Streaming};
 
 use super::format::{FormatProperties, TextFormat};
 
@@ -22,6 +22,10 @@ pub(super) const DIRECTIONS: &[(&str, Streaming)] = &[
 /// The requests that have a line in the access log.
 pub(super) const LOGGED: &[(&str, RouteLog)] =
     &[("all", RouteLog::All), ("failing", RouteLog::Failing), ("off", RouteLog::Off)];
+
+/// The responses to requests that a route denies.
+pub(super) const DENY_RESPONSES: &[(&str, DenyResponse)] =
+    &[("403", DenyResponse::Forbidden), ("close", DenyResponse::Close)];
 
 /// Reads a method. Methods are case-sensitive (RFC 9110, 9.1).
 fn method(text: &str) -> Result<Method, String> {

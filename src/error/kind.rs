@@ -216,7 +216,8 @@ kinds! {
     /// The host is not among `server.allowed_hosts`.
     HostNotAllowed: row("host_not_allowed", Client, 421, "This server does not serve the request's Host.")
         .advice("add the host to server.allowed_hosts if it is yours");
-    /// `allow` or `deny` of a route excludes the client.
+    /// `allow` or `deny` of a route excludes the client. With `deny_response = "close"` it gets no response, and the log
+    /// has 444.
     AccessDenied: row("access_denied", Client, 403, "Access to this address is not allowed from yours.")
         .advice("if this client should have access, add its network to allow of the route; if the address is that of a \
             proxy, add the proxy to server.trusted_proxies");

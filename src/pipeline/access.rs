@@ -12,13 +12,15 @@ use super::{
 };
 use crate::{
     error::{Error, FailureKind},
+    plan::DenyResponse,
     rfc::path,
 };
 
 /// Checks the client of a request.
-pub(super) fn check(context: &RequestContext) -> Result<(), Error> {
+pub(super) fn check(context: &mut RequestContext) -> Result<(), Error> {
     for policies in guarding(context)? {
         if policies.access.as_ref().is_some_and(|rules| !rules.allows(context.client)) {
+            context.is_unanswered = policies.deny_response == DenyResponse::Close;
             return Err(Error::new(FailureKind::AccessDenied));
         }
     }

@@ -29,14 +29,19 @@ pub struct TrackedResponse {
     context: Option<Box<RequestContext>>,
 }
 
+/// Returns the status of a request without a response. nginx has the same one for that.
+fn unanswered() -> StatusCode {
+    StatusCode::from_u16(444).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
 /// Completes a response and ties the request's context to it.
 pub(super) fn seal(
     mut context: Box<RequestContext>,
     response: Response,
 ) -> Response<TrackedResponse> {
     let Response { head, body } = response;
-    context.status = Some(head.status);
-    context.is_complete = body.is_end_stream();
+    context.status = Some(if context.is_unanswered { unanswered() } else { head.status });
+    context.is_complete = body.is_end_stream() || context.is_unanswered;
     Response { head, body: TrackedResponse { body, context: Some(context) } }
 }
 
@@ -53,6 +58,11 @@ impl TrackedResponse {
     pub fn request_id(&self) -> Option<&[u8]> {
         let context = self.context.as_ref()?;
         context.takes_response_lines().then(|| context.request_id())
+    }
+
+    /// Whether the client gets no response: its connection is closed, or its stream reset.
+    pub fn is_withheld(&self) -> bool {
+        self.context.as_ref().is_some_and(|context| context.is_unanswered)
     }
 
     /// Whether the body is streamed as the application writes it. Such a body may pause for any time.

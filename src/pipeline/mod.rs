@@ -6,8 +6,8 @@
 //! 3. [`guard`], [`hosts`], [`loops`] and [`access`] refuse requests that must not go further; [`redirect`] redirects to https.
 //!    [`rate_limit`] counts a request with the [`rate_limiter`] of its route. [`auth`] lets clients authenticate, with
 //!    [`passwords`].
-//! 4. An action responds: [`files`] finds the file and selects the part of it to send, [`own_response`] is a redirect or a
-//!    fixed text. Or [`proxy`] sends the request to the application:
+//! 4. An action responds: [`files`] finds the file and selects the part of it to send, [`own_response`] is a redirect, a
+//!    fixed text or none. Or [`proxy`] sends the request to the application:
 //!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
 //!    response's body if the application names one.
 //! 5. [`status_page`] turns an error into a status and a page, which may come from [`pages`].
@@ -116,7 +116,9 @@ pub async fn handle(
         Err(error) => status_page::failure(&mut context, &error),
     };
     fields::apply(&context, &mut response);
-    if context.parts.version == Version::HTTP_2 {
+    if context.is_unanswered {
+        drop(body);
+    } else if context.parts.version == Version::HTTP_2 {
         drain_body::read_beside(body);
     } else {
         drain_body::read(&context.parts, body).await;
@@ -192,7 +194,7 @@ async fn respond(
                 return files::serve_one(local, context, wanted).await;
             }
             Action::Redirect(action) => return own_response::redirect(context, action),
-            Action::Respond(response) => return Ok(own_response::fixed(context, response)),
+            Action::Respond(response) => return Ok(own_response::respond(context, response)),
             Action::Upstream(index) => {
                 if let Some(response) = max_forwards::respond(context) {
                     return Ok(response);

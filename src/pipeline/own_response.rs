@@ -1,4 +1,4 @@
-//! The responses of routes that need neither a file nor an application: redirects and fixed texts.
+//! The responses of routes that need neither a file nor an application: redirects, fixed texts, and none at all.
 
 use http::{HeaderValue, StatusCode, header};
 
@@ -9,7 +9,7 @@ use super::{
 use crate::{
     body::Body,
     error::{Error, FailureKind},
-    plan::{FixedResponse, Placeholder, TemplatePart},
+    plan::{FixedResponse, Placeholder, RouteResponse, TemplatePart},
     telemetry::RouteLabel,
 };
 
@@ -34,9 +34,20 @@ pub(super) fn redirect(
     Ok(response)
 }
 
-/// Returns a fixed response: its text, the page of an error, or no content.
-pub(super) fn fixed(context: &mut RequestContext, response: &FixedResponse) -> Response {
+/// Returns the response of a route.
+pub(super) fn respond(context: &mut RequestContext, response: &RouteResponse) -> Response {
     context.route = RouteLabel::Respond;
+    match response {
+        RouteResponse::Fixed(response) => fixed(context, response),
+        RouteResponse::Close => {
+            context.is_unanswered = true;
+            Response::new(StatusCode::NO_CONTENT, Body::Empty)
+        }
+    }
+}
+
+/// Returns a fixed response: its text, the page of an error, or no content.
+fn fixed(context: &RequestContext, response: &FixedResponse) -> Response {
     let status = response.status;
     if let Some(text) = &response.text {
         return status_page::text(context, status, text);

@@ -70,6 +70,8 @@ pub(super) struct RequestContext {
     pub(super) is_complete: bool,
     /// Whether the access log omits the request, as it omits health checks that succeed.
     pub(super) is_quiet: bool,
+    /// Whether the client gets no response: its connection is closed.
+    pub(super) is_unanswered: bool,
     /// Whether the response is streamed as the application writes it.
     pub(super) streams: bool,
     /// Whether the request became a tunnel.
@@ -162,6 +164,7 @@ impl RequestContext {
             bytes: 0,
             is_complete: false,
             is_quiet: false,
+            is_unanswered: false,
             streams: false,
             is_tunnel: false,
             upgraded: None,

@@ -34,9 +34,9 @@ pub use self::{
     memory::MemorySettings,
     rate_limit::{RateLimit, RateLimitKey, RateLimitPolicy, RateLimitSetting},
     routes::{
-        AccessRules, FixedResponse, HeaderEdit, HeaderText, HostHeader, MissingFile, PageSettings,
-        PathExpression, PathPattern, Placeholder, Route, RouteAction, RouteMatcher, RoutePolicies,
-        RouteRedirect, Streaming, TemplatePart,
+        AccessRules, DenyResponse, FixedResponse, HeaderEdit, HeaderText, HostHeader, MissingFile,
+        PageSettings, PathExpression, PathPattern, Placeholder, Route, RouteAction, RouteMatcher,
+        RoutePolicies, RouteRedirect, RouteResponse, Streaming, TemplatePart,
     },
     tls::{CertificateFiles, CertificateSettings, TlsSettings, TlsVersion},
     upstream::{

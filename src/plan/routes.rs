@@ -68,7 +68,7 @@ pub enum RouteAction {
         name: String,
     },
     Redirect(RouteRedirect),
-    Respond(FixedResponse),
+    Respond(RouteResponse),
 }
 
 /// What happens to a request for a file that does not exist.
@@ -92,6 +92,14 @@ pub struct RouteRedirect {
     pub location: Vec<TemplatePart>,
 }
 
+/// A response that needs nothing but the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteResponse {
+    Fixed(FixedResponse),
+    /// None: the connection is closed.
+    Close,
+}
+
 /// A response with a fixed text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FixedResponse {
@@ -105,6 +113,7 @@ pub struct FixedResponse {
 pub struct RoutePolicies {
     pub streaming: Option<Streaming>,
     pub access: Option<AccessRules>,
+    pub deny_response: Option<DenyResponse>,
     pub auth: Option<AuthPolicy>,
     /// Maximum bytes of a request's body; `Some(None)` is no limit.
     pub max_body: Option<Option<u64>>,
@@ -132,6 +141,15 @@ pub struct AccessRules {
     /// If it is not empty, clients in no network of either list are denied.
     pub allow: Vec<IpNet>,
     pub deny: Vec<IpNet>,
+}
+
+/// How a request that [`AccessRules`] exclude is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DenyResponse {
+    #[default]
+    Forbidden,
+    /// Not at all: the connection is closed.
+    Close,
 }
 
 /// The `Host` that an application gets.

@@ -67,6 +67,13 @@ impl StreamExchange {
         let _running = RunningRequest::begin(&self.stream);
         let Some(response) = self.handle(request).await else { return };
         let Self { stream, mut respond, resets, .. } = self;
+        if response.body.is_withheld() {
+            drop(response);
+            // The client did nothing wrong that would count against its connection.
+            stream.on_answer();
+            respond.send_reset(Reason::CANCEL);
+            return;
+        }
         let Response { mut head, body: tracked_response } = response;
         let is_end = tracked_response.is_end_stream();
         finish_head(&mut head.headers, &tracked_response);

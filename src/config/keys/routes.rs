@@ -96,7 +96,7 @@ pub(super) const ROUTE: &[SettingKey] = &[
             to.route.respond = Some(response);
         }),
         doc: "A fixed response. Without a text an error has its page, and any other status no content. In the text, \\n \
-              is a line break.",
+              is a line break. close closes the connection without a response.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -187,6 +187,14 @@ pub(super) const ROUTE: &[SettingKey] = &[
             to.route.deny = networks.concat();
         }),
         doc: "Networks of the clients whose requests get 403. Without allow, all other clients may send requests.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.deny_response",
+        kind: &SingleValue(ChoiceFormat(route_match::DENY_RESPONSES), |to, response| {
+            to.route.policies.deny_response = Some(response);
+        }),
+        doc: "The response to requests that allow and deny exclude. close closes the connection without one.",
         ..SettingKey::BLANK
     },
     SettingKey {

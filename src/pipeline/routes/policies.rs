@@ -13,8 +13,8 @@ use super::{
 use crate::{
     pipeline::store_kind::StoreKind,
     plan::{
-        AccessRules, FixedResponse, HeaderEdit, HostHeader, MissingFile, PathExpression,
-        RouteAction, RouteLog, RoutePolicies, RouteRedirect, Streaming,
+        AccessRules, DenyResponse, HeaderEdit, HostHeader, MissingFile, PathExpression,
+        RouteAction, RouteLog, RoutePolicies, RouteRedirect, RouteResponse, Streaming,
     },
     upstream::RequestTimeouts,
 };
@@ -29,6 +29,7 @@ pub(in crate::pipeline) struct Policies {
     pub(in crate::pipeline) streaming: Streaming,
     /// The clients that may send the request; `None` is every client.
     pub(in crate::pipeline) access: Option<AccessRules>,
+    pub(in crate::pipeline) deny_response: DenyResponse,
     /// How the client must authenticate; `None` is not at all.
     pub(in crate::pipeline) auth: Option<Arc<RouteAuth>>,
     /// The fields that clients may not send, because an auth server sets them.
@@ -89,7 +90,7 @@ pub(in crate::pipeline) enum Action {
         name: String,
     },
     Redirect(RedirectAction),
-    Respond(FixedResponse),
+    Respond(RouteResponse),
 }
 
 /// A redirect, and what its placeholders need.
@@ -124,6 +125,7 @@ impl Policies {
             let own = &one.policies;
             merged.streaming = merged.streaming.or(own.streaming);
             merged.access = merged.access.or_else(|| own.access.clone());
+            merged.deny_response = merged.deny_response.or(own.deny_response);
             auth = auth.or_else(|| one.auth.clone());
             merged.max_body = merged.max_body.or(own.max_body);
             merged.read_timeout = merged.read_timeout.or(own.read_timeout);
@@ -152,6 +154,7 @@ impl Policies {
             actions,
             streaming: merged.streaming.unwrap_or_default(),
             access: merged.access,
+            deny_response: merged.deny_response.unwrap_or_default(),
             auth,
             max_body: merged.max_body,
             timeouts: RequestTimeouts { read: merged.read_timeout, total: merged.total_timeout },

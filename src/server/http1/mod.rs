@@ -68,8 +68,8 @@ const ERROR_READ_TIME: Duration = Duration::from_secs(2);
 pub(super) enum NextStep {
     /// Close it in an orderly way.
     Close,
-    /// Close it without a TLS `close_notify`: the client has disconnected, or a response was truncated and must not
-    /// look complete.
+    /// Close it without a TLS `close_notify`: the client has disconnected or gets no response, or a response was
+    /// truncated and must not look complete.
     Abort,
     /// Discard what the client still sends for at most this time, then close the connection.
     Linger(Duration),
@@ -151,6 +151,9 @@ impl Http1Connection<'_> {
         let Some(response) = self.respond(Rc::clone(&local), request, &mut departure).await else {
             return Some(NextStep::Abort);
         };
+        if response.body.is_withheld() {
+            return Some(NextStep::Abort);
+        }
         let Response { head, body: mut tracked_response } = response;
         let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
         let delimiter =

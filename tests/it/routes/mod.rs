@@ -4,6 +4,7 @@ mod access;
 mod actions;
 mod auth_basic;
 mod auth_forward;
+mod close;
 mod forwarding;
 mod log;
 mod rate_limit;
