@@ -1,6 +1,8 @@
 //! Warnings for settings that are valid but have no effect, because of another setting: a table of the requirements of
 //! settings, and checks for list rules that other rules hide.
 
+use http::StatusCode;
+
 use crate::plan::{
     AccessLog, Auth, CacheRule, ListenAddress, LogField, NamePatternRule, Plan, Protocol, Purpose,
     Root, Route, RouteAction, RouteResponse, SpillDirectory, UpstreamSettings,
@@ -160,21 +162,19 @@ const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement {
         keys: &["errors.421"],
-        acts: |plan| !plan.server.allowed_hosts.is_empty(),
+        acts: |plan| {
+            shows_page(plan, StatusCode::MISDIRECTED_REQUEST)
+                || !plan.server.allowed_hosts.is_empty()
+        },
         why: "server.allowed_hosts is none, so no request gets 421",
     },
     Requirement {
         keys: &["errors.401"],
         acts: |plan| {
-            let sends = |route: &Route| {
-                let respond = matches!(
-                    &route.action,
-                    Some(RouteAction::Respond(RouteResponse::Fixed(own))) if own.status == 401
-                );
-                respond
-                    || route.policies.auth.as_ref().is_some_and(|policy| policy.auth != Auth::Off)
+            let asks = |route: &Route| {
+                route.policies.auth.as_ref().is_some_and(|policy| policy.auth != Auth::Off)
             };
-            plan.routes.iter().any(sends)
+            shows_page(plan, StatusCode::UNAUTHORIZED) || plan.routes.iter().any(asks)
         },
         why: "no route has auth, so no request gets 401",
     },
@@ -182,7 +182,9 @@ const REQUIREMENTS: &[Requirement] = &[
         keys: &["errors.403"],
         acts: |plan| {
             let limits = |route: &Route| route.policies.access.is_some();
-            roots(plan).next().is_some() || plan.routes.iter().any(limits)
+            shows_page(plan, StatusCode::FORBIDDEN)
+                || roots(plan).next().is_some()
+                || plan.routes.iter().any(limits)
         },
         why: "static.roots, media.roots and accel.roots are none, and no route has allow or deny, so 403 is never sent",
     },
@@ -227,6 +229,18 @@ fn keeps(plan: &Plan) -> bool {
     upstreams(plan).any(|one| {
         let kept = UpstreamSettings { max_idle: 1, idle_timeout: one.max_age, ..one.clone() };
         kept.keeps_connections()
+    })
+}
+
+/// Whether a route sends the page of a status, as its own response or in place of the application's.
+fn shows_page(plan: &Plan, status: StatusCode) -> bool {
+    plan.routes.iter().any(|route| {
+        let intercept = route.policies.intercept.iter().flatten();
+        intercept.copied().any(|pattern| pattern.contains(status))
+            || matches!(
+                &route.action,
+                Some(RouteAction::Respond(RouteResponse::Fixed(own))) if own.status == status
+            )
     })
 }
 
@@ -385,6 +399,8 @@ mod tests {
             &[files, ("static.caching", "a/*=1h,b/*=2h,a/b/*=3h,a?=1h,ab=2h")],
             &[files, ("static.caching", "*.js=1h,img/**=2h,vite=immutable")],
             &[("server.allowed_hosts", "a.test"), ("errors.421", "/srv/421.html")],
+            &[("route.a.intercept", "401, 4xx"), ("errors.421", "/srv/421.html")],
+            &[("route.a.respond", "403"), ("errors.403", "/srv/403.html")],
         ];
         for variables in cases {
             // One of these patterns hides the other: a? matches ab.

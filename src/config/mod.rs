@@ -26,6 +26,7 @@ mod auth_url;
 mod caching;
 mod certificates;
 mod cors;
+mod error_pages;
 mod format;
 mod forwarding;
 mod header_edit;

@@ -118,6 +118,20 @@ pub(super) const ROUTE_CONSTRAINTS: &[RouteConstraint] = &[
         },
     },
     RouteConstraint {
+        leaf: "errors",
+        conflicts: |_, route| {
+            let statuses = route.policies.errors.iter().map(|page| page.statuses.to_string());
+            twice(statuses, "a status is listed twice: remove one")
+        },
+    },
+    RouteConstraint {
+        leaf: "intercept",
+        conflicts: |_, route| {
+            let statuses = route.policies.intercept.iter().flatten().map(ToString::to_string);
+            twice(statuses, "a status is listed twice: remove one")
+        },
+    },
+    RouteConstraint {
         leaf: "request_headers",
         conflicts: |_, route| repeated_edits(&route.policies.request_headers),
     },

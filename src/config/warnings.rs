@@ -78,6 +78,7 @@ pub fn warnings(loaded: &LoadedSettings) -> Vec<String> {
     let sizes = ["server.max_body", "buffers.memory", "buffers.disk"];
     warnings.extend(longest_body(&loaded.plan, sizes.into_iter().any(secret)));
     warnings.extend(pages(&loaded.plan.pages, secret));
+    warnings.extend(routes.iter().flat_map(|route| pages_of_route(route, secret)));
     warnings.extend(inert::warnings(loaded));
     warnings
 }
@@ -237,19 +238,7 @@ fn spills_to_disk(spill: &SpillDirectory) -> bool {
 fn pages(pages: &PageSettings, secret: impl Fn(&str) -> bool) -> Vec<String> {
     let missing = |(status, path): &(StatusCode, PathBuf)| {
         let name = format!("errors.{}", status.as_str());
-        if secret(&name) {
-            return None;
-        }
-        let place = path.display();
-        match fs::metadata(path) {
-            Ok(found) if found.is_file() => None,
-            Ok(_) => {
-                Some(format!("{place} ({name}) is not a file: Sideman's own page is sent instead"))
-            }
-            Err(error) => Some(format!(
-                "{place} ({name}) is not accessible: {error}; Sideman's own page is sent instead"
-            )),
-        }
+        if secret(&name) { None } else { missing_page(&name, path) }
     };
     let mut warnings: Vec<String> = pages.errors.iter().filter_map(missing).collect();
     let flag = pages.maintenance.as_ref().filter(|_| !secret("maintenance.flag"));
@@ -260,6 +249,27 @@ fn pages(pages: &PageSettings, secret: impl Fn(&str) -> bool) -> Vec<String> {
         ));
     }
     warnings
+}
+
+fn pages_of_route(route: &Route, secret: impl Fn(&str) -> bool) -> Vec<String> {
+    let name = format!("route.{}.errors", route.name);
+    if secret(&name) {
+        return Vec::new();
+    }
+    route.policies.errors.iter().filter_map(|page| missing_page(&name, &page.file)).collect()
+}
+
+fn missing_page(name: &str, path: &Path) -> Option<String> {
+    let place = path.display();
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => None,
+        Ok(_) => {
+            Some(format!("{place} ({name}) is not a file: Sideman's own page is sent instead"))
+        }
+        Err(error) => Some(format!(
+            "{place} ({name}) is not accessible: {error}; Sideman's own page is sent instead"
+        )),
+    }
 }
 
 /// One directory of one prefix.

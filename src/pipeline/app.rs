@@ -79,7 +79,7 @@ impl App {
         let media = FileStore::new(&plan.media, Arc::clone(&process.media_store));
         let backends = |plan| UpstreamHandle::new(Backends::new(plan, &process.servers));
         let routed = plan.routed.iter().map(backends).collect();
-        let pages = StatusPages::new(&plan.pages);
+        let pages = StatusPages::new(&plan);
         Self {
             routes: Arc::new(RouteTable::new(&plan)),
             backends: backends(&plan.upstream),
@@ -156,7 +156,7 @@ impl App {
             buffers,
             heads: Budget::new(plan.memory.heads, Arc::clone(&process.buffers.heads)),
             metrics: Arc::clone(&self.metrics),
-            pages: self.pages.next(&plan.pages),
+            pages: self.pages.next(&plan),
             loop_token: self.loop_token.clone(),
             passwords: Arc::clone(&self.passwords),
             warned,

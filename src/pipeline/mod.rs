@@ -10,7 +10,8 @@
 //!    fixed text or none. Or [`proxy`] sends the request to the application:
 //!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
 //!    response's body if the application names one.
-//! 5. [`status_page`] turns an error into a status and a page, which may come from [`pages`].
+//! 5. [`status_page`] turns an error into a status and a page, which may come from [`pages`]. [`intercept`] replaces an
+//!    error response of the application by such a page.
 //! 6. [`fields`] changes the header fields of the response. If no rule changes them, those of a file or of the
 //!    application are forwarded as lines (`rfc::response_lines`).
 //! 7. [`drain_body`] reads the rest of a request body that nothing else has read.
@@ -38,6 +39,7 @@ pub mod fuzzing;
 mod guard;
 mod health;
 mod hosts;
+mod intercept;
 mod interim_responses;
 mod loops;
 mod max_forwards;

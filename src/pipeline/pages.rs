@@ -5,7 +5,7 @@
 use std::{
     fs::{File, Metadata},
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -20,7 +20,7 @@ use http::StatusCode;
 use crate::{
     body::FileIdentity,
     error::{Error, FailureKind},
-    plan,
+    plan::{ErrorPage, Plan},
 };
 
 /// The pause between two checks.
@@ -34,12 +34,24 @@ const MAX_PAGE_SIZE: u64 = 1024 * 1024;
 /// What the last check found.
 #[derive(Debug)]
 pub(super) struct StatusPages {
-    plan: plan::PageSettings,
-    /// In the plan's order.
-    errors: Vec<Mutex<Option<StatusPage>>>,
+    /// The file for each status, unless a route has another one.
+    by_status: Vec<(StatusCode, PathBuf)>,
+    /// All files, sorted by path.
+    files: Vec<NamedFile>,
+    /// The contents of the files, in their order.
+    contents: Vec<Mutex<Option<StatusPage>>>,
+    /// The file whose existence turns on maintenance.
+    flag: Option<PathBuf>,
     is_maintained: AtomicBool,
     /// Set once only requests in flight use these pages: the thread then stops.
     is_retired: AtomicBool,
+}
+
+/// A file, and a setting that names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct NamedFile {
+    path: PathBuf,
+    setting: String,
 }
 
 /// A page as it is sent.
@@ -52,8 +64,8 @@ pub(super) struct StatusPage {
 /// What the thread remembers between two checks.
 #[derive(Debug, Default)]
 struct PageWatcher {
-    /// In the plan's order.
-    errors: Vec<PageFile>,
+    /// In the order of the files.
+    files: Vec<PageFile>,
     maintenance: PageFile,
 }
 
@@ -69,23 +81,30 @@ struct PageFile {
 
 impl StatusPages {
     /// Creates the pages. Opens no file.
-    pub(super) fn new(plan: &plan::PageSettings) -> Arc<Self> {
-        let errors = plan.errors.iter().map(|_| Mutex::default()).collect();
+    pub(super) fn new(plan: &Plan) -> Arc<Self> {
+        let by_status = plan.pages.errors.clone();
+        let files = page_files(plan);
+        let contents = files.iter().map(|_| Mutex::default()).collect();
         Arc::new(Self {
-            plan: plan.clone(),
-            errors,
+            by_status,
+            files,
+            contents,
+            flag: plan.pages.maintenance.clone(),
             is_maintained: AtomicBool::new(false),
             is_retired: AtomicBool::new(false),
         })
     }
 
     /// Returns this value if the settings are equal, else a new one that starts with the state of this one.
-    pub(super) fn next(self: &Arc<Self>, plan: &plan::PageSettings) -> Arc<Self> {
-        if self.plan == *plan {
+    pub(super) fn next(self: &Arc<Self>, plan: &Plan) -> Arc<Self> {
+        let next = Self::new(plan);
+        let is_same = |one: &Self, other: &Self| {
+            (&one.by_status, &one.files, &one.flag) == (&other.by_status, &other.files, &other.flag)
+        };
+        if is_same(self, &next) {
             return Arc::clone(self);
         }
-        let next = Self::new(plan);
-        if self.plan.maintenance == plan.maintenance {
+        if self.flag == next.flag {
             // The new value did not start maintenance anew.
             let is_maintained = self.is_maintained.load(Ordering::Relaxed);
             next.is_maintained.store(is_maintained, Ordering::Relaxed);
@@ -100,7 +119,7 @@ impl StatusPages {
 
     /// Checks the files once, then starts a thread that checks them until this is dropped or retired.
     pub(super) fn begin(self: &Arc<Self>) {
-        if self.plan == plan::PageSettings::default() {
+        if self.files.is_empty() && self.flag.is_none() {
             return;
         }
         let mut watch = PageWatcher::default();
@@ -120,10 +139,17 @@ impl StatusPages {
         }
     }
 
-    /// Returns the page that is set for a status, if its file could be read.
-    pub(super) fn error(&self, status: StatusCode) -> Option<StatusPage> {
-        let place = self.plan.errors.iter().position(|(with, _)| *with == status)?;
-        self.errors.get(place).and_then(|page| lock(page).clone())
+    /// Returns the page that is set for a status, if its file could be read. Those of the route come first.
+    pub(super) fn error(&self, status: StatusCode, of_route: &[ErrorPage]) -> Option<StatusPage> {
+        let of_route = of_route.iter().find(|page| page.statuses.contains(status));
+        let path = match of_route {
+            Some(page) => &page.file,
+            None => {
+                self.by_status.iter().find(|(with, _)| *with == status).map(|(_, path)| path)?
+            }
+        };
+        let index = self.files.binary_search_by(|file| file.path.cmp(path)).ok()?;
+        self.contents.get(index).and_then(|page| lock(page).clone())
     }
 
     /// Returns an error during maintenance.
@@ -139,12 +165,12 @@ impl StatusPages {
 
 impl PageWatcher {
     fn check_files(&mut self, pages: &StatusPages) {
-        if let Some(path) = &pages.plan.maintenance {
+        if let Some(path) = &pages.flag {
             self.check_maintenance_flag(pages, path);
         }
-        self.errors.resize_with(pages.errors.len(), PageFile::default);
-        let files = pages.plan.errors.iter().zip(&pages.errors);
-        for (((status, path), kept), seen) in files.zip(&mut self.errors) {
+        self.files.resize_with(pages.files.len(), PageFile::default);
+        let files = pages.files.iter().zip(&pages.contents);
+        for ((NamedFile { path, setting }, kept), seen) in files.zip(&mut self.files) {
             match seen.read_if_changed(path) {
                 Ok(None) => {}
                 Ok(Some(text)) => {
@@ -154,7 +180,6 @@ impl PageWatcher {
                 Err(error) => {
                     *lock(kept) = None;
                     if seen.is_new_fault() {
-                        let setting = format!("errors.{}", status.as_u16());
                         tracing::warn!(
                             setting, file = %path.display(), %error,
                             "cannot read the error page, sending the built-in one until the file is readable"
@@ -234,6 +259,24 @@ impl PageFile {
     fn is_new_fault(&mut self) -> bool {
         !std::mem::replace(&mut self.is_reported, true)
     }
+}
+
+/// Returns each file that the settings name, once.
+fn page_files(plan: &Plan) -> Vec<NamedFile> {
+    let of_section = plan.pages.errors.iter().map(|(status, path)| NamedFile {
+        path: path.clone(),
+        setting: format!("errors.{}", status.as_u16()),
+    });
+    let of_routes = plan.routes.iter().flat_map(|route| {
+        route.policies.errors.iter().map(|page| NamedFile {
+            path: page.file.clone(),
+            setting: format!("route.{}.errors", route.name),
+        })
+    });
+    let mut files: Vec<NamedFile> = of_section.chain(of_routes).collect();
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    files.dedup_by(|one, other| one.path == other.path);
+    files
 }
 
 fn usable(metadata: Metadata) -> io::Result<Metadata> {

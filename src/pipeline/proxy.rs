@@ -3,7 +3,7 @@
 use http::{HeaderMap, StatusCode, header};
 
 use super::{
-    accel, client_network, collect, forward, replacements::Replacements,
+    accel, client_network, collect, forward, intercept, replacements::Replacements,
     request_context::RequestContext, response::Response, tunnel, worker_state::WorkerState,
 };
 use crate::{
@@ -55,8 +55,11 @@ pub(super) async fn serve(
     context.first_byte = Some(reply.first_byte);
     let streams = streaming.response || reply.is_prompt;
     // If no rule changes single fields, the lines are forwarded unchanged.
-    let is_relayed =
-        !reply.has_directives && reply.upgraded.is_none() && context.takes_response_lines();
+    let is_intercepted = context.policies.intercepts(reply.status);
+    let is_relayed = !is_intercepted
+        && !reply.has_directives
+        && reply.upgraded.is_none()
+        && context.takes_response_lines();
     let mut headers = if is_relayed { HeaderMap::new() } else { reply.fields.to_map() };
     if let Some(names) = reply.announced.filter(|_| trailers::are_taken(&context.parts.headers)) {
         headers.insert(header::TRAILER, names);
@@ -66,6 +69,9 @@ pub(super) async fn serve(
         (Some(upgraded), _) => tunnel::accept(context, headers, upgraded),
         (None, Some(target)) => {
             accel::serve(local, context, &directives, target, (headers, reply.body)).await?
+        }
+        (None, None) if is_intercepted => {
+            intercept::respond(context, reply.status, (&headers, reply.body)).await
         }
         (None, None) => {
             context.streams = streams;

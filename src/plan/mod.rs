@@ -14,6 +14,7 @@ mod log;
 mod memory;
 mod rate_limit;
 mod routes;
+mod status;
 mod tls;
 mod upstream;
 
@@ -38,6 +39,7 @@ pub use self::{
         PageSettings, PathExpression, PathPattern, Placeholder, Route, RouteAction, RouteMatcher,
         RoutePolicies, RouteRedirect, RouteResponse, Streaming, TemplatePart,
     },
+    status::{ErrorPage, StatusPattern},
     tls::{CertificateFiles, CertificateSettings, TlsSettings, TlsVersion},
     upstream::{
         AdmissionSettings, ProbeSettings, Protocol, UpstreamSettings, UpstreamTarget, UwsgiFlavour,

@@ -6,7 +6,12 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 use regex::bytes::Regex;
 
-use super::{auth::AuthPolicy, log::RouteLog, rate_limit::RateLimitPolicy};
+use super::{
+    auth::AuthPolicy,
+    log::RouteLog,
+    rate_limit::RateLimitPolicy,
+    status::{ErrorPage, StatusPattern},
+};
 
 /// A rule for the requests that it matches. The next less specific route that matches decides the settings that it does
 /// not have.
@@ -133,6 +138,10 @@ pub struct RoutePolicies {
     pub response_headers: Vec<HeaderEdit>,
     pub rate_limit: RateLimitPolicy,
     pub log: Option<RouteLog>,
+    /// Files that replace error pages, those for one status first. Other statuses have the pages of [`PageSettings`].
+    pub errors: Vec<ErrorPage>,
+    /// The statuses of the application whose responses are replaced by error pages.
+    pub intercept: Option<Vec<StatusPattern>>,
 }
 
 /// The clients that may send a request.

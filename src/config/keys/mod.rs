@@ -49,7 +49,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "errors",
         "Files that replace Sideman's own error pages, by status. Clients that ask for JSON still get JSON. \
-        Responses of the application are never replaced.",
+        Responses of the application are replaced only where a route has intercept.",
     ),
     ("maintenance", "Takes the application out of service without a restart."),
     ("static", "Files that are served without the application."),

@@ -7,7 +7,7 @@ use super::{
     server, upstream,
 };
 use crate::config::{
-    address, auth,
+    address, auth, error_pages,
     format::{BoolFormat, ChoiceFormat},
     forwarding, header_edit, header_name, host, path, path_pattern, rate_limit, route_action,
     route_match, servers,
@@ -301,6 +301,24 @@ pub(super) const ROUTE: &[SettingKey] = &[
             to.route.policies.rate_limit.is_dry_run = Some(on);
         }),
         doc: "Whether requests over the limit are counted and logged, but not refused.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.errors",
+        kind: &ListValue::at_least_one(error_pages::PAGE, |to, pages| {
+            to.route.policies.errors = error_pages::most_specific_first(pages);
+        }),
+        doc: "Files that replace Sideman's error pages, by status. One status wins over 4xx and 5xx; other statuses have \
+              the pages of [errors].",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.intercept",
+        kind: &ListValue::or_none(error_pages::STATUS, |to, statuses| {
+            to.route.policies.intercept = Some(statuses);
+        }),
+        doc: "The statuses of the application whose responses are replaced by the error page: that of errors, or of \
+              [errors], or the built-in one.",
         ..SettingKey::BLANK
     },
     SettingKey {

@@ -18,7 +18,7 @@ const MAX_BYTES: u64 = 64 * 1024;
 const TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Reads and discards a short body. Does not wait: a task of its own reads what has not arrived yet.
-pub(super) async fn discard(body: Body) {
+pub(in crate::pipeline) async fn discard(body: Body) {
     if body.is_end_stream() || body.size_hint().lower() > MAX_BYTES {
         return;
     }

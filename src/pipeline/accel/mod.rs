@@ -2,8 +2,8 @@
 //! of a proxied request.
 //!
 //! [`directives`] removes the application's instructions, and [`target`] finds the file. [`merge_headers`] merges the
-//! application's header fields with those of the file, with the help of [`media_type`]. [`discard`] reads the body that
-//! the application sent along.
+//! application's header fields with those of the file, with the help of [`media_type`]. [`discard`](mod@discard) reads the
+//! body that the application sent along.
 
 mod directives;
 mod discard;
@@ -11,7 +11,10 @@ mod media_type;
 mod merge_headers;
 mod target;
 
-pub(super) use self::directives::{AccelDirectives, AccelTarget, take};
+pub(super) use self::{
+    directives::{AccelDirectives, AccelTarget, take},
+    discard::discard,
+};
 
 use std::sync::Arc;
 
@@ -38,7 +41,7 @@ pub(super) async fn serve(
 ) -> Result<Response, Error> {
     context.route = RouteLabel::Accel;
     let context = &*context;
-    discard::discard(body).await;
+    discard(body).await;
     let candidates =
         target::resolve(&local.app, target).inspect_err(|_| local.metrics.accel_refused.add(1))?;
     let mut why = "there is none";

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::HeaderName;
+use http::{HeaderName, StatusCode};
 
 use super::{
     route_auth::RouteAuth,
@@ -13,8 +13,9 @@ use super::{
 use crate::{
     pipeline::store_kind::StoreKind,
     plan::{
-        AccessRules, DenyResponse, HeaderEdit, HostHeader, MissingFile, PathExpression,
-        RouteAction, RouteLog, RoutePolicies, RouteRedirect, RouteResponse, Streaming,
+        AccessRules, DenyResponse, ErrorPage, HeaderEdit, HostHeader, MissingFile, PathExpression,
+        RouteAction, RouteLog, RoutePolicies, RouteRedirect, RouteResponse, StatusPattern,
+        Streaming,
     },
     upstream::RequestTimeouts,
 };
@@ -43,6 +44,10 @@ pub(in crate::pipeline) struct Policies {
     pub(in crate::pipeline) rate_limit: Option<RouteLimit>,
     /// Which requests have a line in the access log.
     pub(in crate::pipeline) log: RouteLog,
+    /// Files that replace error pages, those for one status first.
+    pub(in crate::pipeline) errors: Vec<ErrorPage>,
+    /// The statuses of the application whose responses are replaced.
+    pub(in crate::pipeline) intercept: Vec<StatusPattern>,
 }
 
 /// A field that an auth server sets for an application.
@@ -132,6 +137,10 @@ impl Policies {
             merged.total_timeout = merged.total_timeout.or(own.total_timeout);
             merged.script_name = merged.script_name.or_else(|| own.script_name.clone());
             merged.log = merged.log.or(own.log);
+            merged.intercept = merged.intercept.or_else(|| own.intercept.clone());
+            if merged.errors.is_empty() {
+                merged.errors.clone_from(&own.errors);
+            }
             merged.host_header = merged.host_header.or_else(|| own.host_header.clone());
             prefix = prefix.or_else(|| {
                 let path = own.replaced_prefix.clone()?;
@@ -167,7 +176,14 @@ impl Policies {
             response_headers: in_order(&response_headers),
             rate_limit: RouteLimit::resolve(table.routes_of(rules)),
             log: merged.log.unwrap_or_default(),
+            errors: merged.errors,
+            intercept: merged.intercept.unwrap_or_default(),
         }
+    }
+
+    /// Whether an error page replaces a response of the application with this status.
+    pub(in crate::pipeline) fn intercepts(&self, status: StatusCode) -> bool {
+        self.intercept.iter().any(|pattern| pattern.contains(status))
     }
 
     /// Returns the application that the request may reach: the index in the plan, or `None` for the one of `upstream.url`.

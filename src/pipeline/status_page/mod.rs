@@ -111,6 +111,15 @@ pub(super) fn of_route(context: &RequestContext, status: StatusCode) -> Response
     page::create(context, &PageMessage { status, name: "route", text })
 }
 
+/// Returns the page in place of an error response of the application.
+pub(super) fn intercepted(context: &RequestContext, status: StatusCode) -> Response {
+    let text = match status.is_server_error() {
+        true => "The application failed to respond to this request.",
+        false => "The application cannot respond to this request.",
+    };
+    page::create(context, &PageMessage { status, name: "application", text })
+}
+
 /// Returns a plain text.
 pub(super) fn text(context: &RequestContext, status: StatusCode, text: &str) -> Response {
     page::respond(

@@ -126,7 +126,7 @@ fn escaped(text: &str) -> Cow<'_, str> {
 
 /// Returns the file that is set for a status. If the client asks for JSON, only a JSON file counts.
 fn from_file(context: &RequestContext, status: StatusCode) -> Option<(&'static str, Bytes)> {
-    let page = context.local.app.pages.error(status)?;
+    let page = context.local.app.pages.error(status, &context.policies.errors)?;
     let suits = page.media_type == JSON || !accept::prefers_json(&context.parts.headers);
     suits.then_some((page.media_type, page.text))
 }

@@ -1,0 +1,45 @@
+//! Statuses of errors, one or a class, and the pages that are set for them.
+
+use std::{fmt, path::PathBuf};
+
+use http::StatusCode;
+
+/// One status of an error, or all of a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusPattern {
+    One(StatusCode),
+    /// `4xx`.
+    ClientErrors,
+    /// `5xx`.
+    ServerErrors,
+}
+
+/// The file that is sent for a status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorPage {
+    pub statuses: StatusPattern,
+    pub file: PathBuf,
+}
+
+// === impl StatusPattern ===
+
+impl StatusPattern {
+    pub fn contains(self, status: StatusCode) -> bool {
+        match self {
+            Self::One(one) => one == status,
+            Self::ClientErrors => status.is_client_error(),
+            Self::ServerErrors => status.is_server_error(),
+        }
+    }
+}
+
+impl fmt::Display for StatusPattern {
+    /// Formats it as in the settings.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(status) => f.write_str(status.as_str()),
+            Self::ClientErrors => f.write_str("4xx"),
+            Self::ServerErrors => f.write_str("5xx"),
+        }
+    }
+}
