@@ -1,13 +1,10 @@
 //! `Max-Forwards` of an OPTIONS request: how many servers may still forward it (RFC 9110, 7.6.2). TRACE, the other
 //! method that uses the field, is always refused. For all other methods the field has no meaning.
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::Method;
 
-use super::{request_context::RequestContext, response::Response, status_page};
-use crate::{
-    body::Body,
-    rfc::request_parts::{FieldName, RequestParts},
-};
+use super::{own_response, request_context::RequestContext, response::Response};
+use crate::rfc::request_parts::{FieldName, RequestParts};
 
 /// Returns how often the request may still be forwarded; `None` if the field does not apply, or is no number.
 pub(super) fn left(parts: &RequestParts) -> Option<u64> {
@@ -29,9 +26,7 @@ pub(super) fn respond(context: &RequestContext) -> Option<Response> {
     if left(&context.parts)? > 0 {
         return None;
     }
-    let mut response = Response::new(StatusCode::NO_CONTENT, Body::Empty);
-    response.head.headers.insert(header::ALLOW, HeaderValue::from_static(status_page::METHODS));
-    Some(response)
+    Some(own_response::methods())
 }
 
 #[cfg(test)]

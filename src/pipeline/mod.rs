@@ -170,6 +170,10 @@ async fn respond(
     if let Some(response) = auth::check(context).await? {
         return Ok(response);
     }
+    // `OPTIONS *` is about the server, and has no path that a file or a redirect could be for.
+    if path.raw() == "*" && !policies.responds_to_any_path() {
+        return Ok(own_response::methods());
+    }
     for (index, action) in policies.actions.iter().enumerate() {
         if let Some(limit) = limit_at(index).filter(|_| index > 0) {
             rate_limit::check(context, limit)?;

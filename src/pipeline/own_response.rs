@@ -13,6 +13,13 @@ use crate::{
     telemetry::RouteLabel,
 };
 
+/// Returns the methods that the server supports (RFC 9110, 9.3.7).
+pub(super) fn methods() -> Response {
+    let mut response = Response::new(StatusCode::NO_CONTENT, Body::Empty);
+    response.head.headers.insert(header::ALLOW, HeaderValue::from_static(status_page::METHODS));
+    response
+}
+
 /// Returns a redirect. Caches keep it as the status says (RFC 9110, 15.4).
 pub(super) fn redirect(
     context: &mut RequestContext,

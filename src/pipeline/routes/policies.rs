@@ -186,6 +186,14 @@ impl Policies {
         self.intercept.iter().any(|pattern| pattern.contains(status))
     }
 
+    /// Whether the last action needs no path.
+    pub(in crate::pipeline) fn responds_to_any_path(&self) -> bool {
+        match self.actions.last() {
+            Some(Action::Upstream(_) | Action::Respond(_)) => true,
+            None | Some(Action::Files { .. } | Action::File { .. } | Action::Redirect(_)) => false,
+        }
+    }
+
     /// Returns the application that the request may reach: the index in the plan, or `None` for the one of `upstream.url`.
     pub(in crate::pipeline) fn upstream(&self) -> Option<usize> {
         self.actions.iter().find_map(|action| match action {

@@ -205,3 +205,25 @@ fn single_page_application_gets_its_page_for_names_without_an_extension() {
     let known = format!("{BROWSER}If-None-Match: {tag}\r\n");
     assert_eq!(client.ask("GET", "/users/8", &known).status, 304);
 }
+
+/// It is about the server as a whole, which has no file and no other address.
+#[test]
+fn options_of_the_server_needs_no_path() {
+    let (application, directory) = (App::saying("application"), TempDir::new());
+    let place = directory.path().to_str().unwrap();
+    let file = directory.write("a.html", "a file").display().to_string();
+    for (action, value, status) in [
+        ("files", place, 204),
+        ("file", &*file, 204),
+        ("redirect", "301 https://example.org{path}", 204),
+        ("respond", "403", 403),
+        ("max_body", "1MiB", 200),
+    ] {
+        let sideman = Settings::before(&application.url()).route("all", &[(action, value)]).start();
+        let response = sideman.connect().ask("OPTIONS", "*", "");
+        assert_eq!(response.status, status, "{action}");
+        assert_eq!(response.head.has("allow"), status == 204, "{action}");
+        // Only OPTIONS may have this target.
+        assert_eq!(sideman.connect().ask("GET", "*", "").status, 400, "{action}");
+    }
+}
