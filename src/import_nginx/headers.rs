@@ -118,7 +118,9 @@ fn request_header(name: &str, value: &str, scope: &Scope<'_>) -> RequestHeader {
             _ => RequestHeader::OfProxy,
         },
         "x-forwarded-for" | "x-real-ip" | "client_ip" | "x-forwarded-port" | "x-forwarded-by"
-        | "x-request-id" | "forwarded" | "via" => RequestHeader::Unnecessary(ALWAYS_SENT),
+        | "x-request-id" | "x-request-start" | "forwarded" | "via" => {
+            RequestHeader::Unnecessary(ALWAYS_SENT)
+        }
         // Django may read the scheme from these in place of X-Forwarded-Proto.
         "x-forwarded-protocol" | "x-forwarded-scheme" | "x-forwarded-ssl" | "x-url-scheme"
             if value.contains("$http_x_forwarded") =>

@@ -658,6 +658,14 @@ proptest! {
 }
 
 #[test]
+fn the_arrival_of_a_request_is_always_sent() {
+    assert_settings(
+        "server { location / { proxy_pass http://app:8000; proxy_set_header X-Request-Start t=${msec}; } }",
+        &["upstream.url=http://app:8000"],
+    );
+}
+
+#[test]
 fn schemes_in_other_headers_are_sent_too() {
     assert_settings(
         "server { location / { proxy_pass http://app:8000; proxy_set_header X-Forwarded-Protocol ssl; } }",
