@@ -40,33 +40,12 @@ impl AuthFields {
         self.request.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
     }
 
-    /// Whether there is a field for the client.
-    pub(super) fn has_cookies(&self) -> bool {
-        !self.cookies.is_empty()
-    }
-
-    /// Adds the fields for the client to a response, which is then no longer for everybody.
+    /// Adds the fields for the client to a response.
     pub(super) fn add_to_response(&self, headers: &mut HeaderMap) {
-        if self.cookies.is_empty() {
-            return;
-        }
         for cookie in &self.cookies {
             headers.append(header::SET_COOKIE, cookie.clone());
         }
-        if !is_private(headers) {
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
-        }
     }
-}
-
-/// Whether a shared cache must not keep a response (RFC 9111, 3).
-fn is_private(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(header::CACHE_CONTROL).iter();
-    let mut directives = values
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-        .map(<[u8]>::trim_ascii);
-    directives
-        .any(|one| one.eq_ignore_ascii_case(b"private") || one.eq_ignore_ascii_case(b"no-store"))
 }
 
 #[cfg(test)]
@@ -107,24 +86,5 @@ mod tests {
         ));
         assert_eq!(shown(&fields), ["remote-user=ann", "remote-groups=c"]);
         assert_eq!(fields.cookies, ["d=e", "f=g"]);
-    }
-
-    #[test]
-    fn responses_with_a_cookie_are_private() {
-        let cookie = AuthFields::of(&headers(&[("set-cookie", "a=b")]), &[]);
-        for (given, expected) in [
-            (&[][..], "private"),
-            (&[("cache-control", "public, max-age=60")], "private"),
-            (&[("cache-control", "no-store")], "no-store"),
-            (&[("cache-control", "max-age=1, PRIVATE")], "max-age=1, PRIVATE"),
-            (&[("cache-control", "private=\"x\"")], "private"),
-        ] {
-            let mut response = headers(given);
-            AuthFields::default().add_to_response(&mut response);
-            assert_eq!(response.len(), given.len());
-            cookie.add_to_response(&mut response);
-            assert_eq!(response[header::CACHE_CONTROL], expected, "{given:?}");
-            assert_eq!(response[header::SET_COOKIE], "a=b");
-        }
     }
 }

@@ -199,13 +199,15 @@ impl RequestContext {
     pub(super) fn takes_response_lines(&self) -> bool {
         self.parts.version < Version::HTTP_2
             && self.policies.response_headers.is_empty()
-            && self.auth_fields.as_ref().is_none_or(|fields| !fields.has_cookies())
             && !self.is_private()
     }
 
-    /// Whether only the client may store the response, because its route asks for a password.
+    /// Whether only the client may store the response, because its route authenticates clients. A shared cache would
+    /// send it to others.
     pub(super) fn is_private(&self) -> bool {
-        self.policies.auth.as_ref().is_some_and(|auth| auth.is_basic())
+        // Routes of another form of the path may have an auth server too.
+        self.auth_fields.is_some()
+            || self.policies.auth.as_ref().is_some_and(|auth| auth.is_needed())
     }
 
     /// Returns the maximum size of the request's body in bytes; `None` is no limit.

@@ -1,4 +1,4 @@
-//! Keeps responses of routes with a password out of shared caches, which would send them to everybody.
+//! Keeps responses of routes that authenticate clients out of shared caches, which would send them to everybody.
 
 use http::{HeaderMap, HeaderValue, header};
 

@@ -42,9 +42,17 @@ impl RouteAuth {
         Self { method, allow: policy.allow.clone() }
     }
 
-    /// Whether clients need a password.
-    pub(in crate::pipeline) fn is_basic(&self) -> bool {
-        matches!(self.method, AuthMethod::Basic { .. })
+    /// Whether clients must authenticate, unless their network is exempt.
+    pub(in crate::pipeline) fn is_needed(&self) -> bool {
+        !matches!(self.method, AuthMethod::Off)
+    }
+
+    /// Returns the fields that the auth server sets for the application.
+    pub(super) fn response_headers(&self) -> &[HeaderName] {
+        match &self.method {
+            AuthMethod::Forward(forward) => &forward.response_headers,
+            AuthMethod::Off | AuthMethod::Basic { .. } => &[],
+        }
     }
 }
 
@@ -60,14 +68,4 @@ fn users(basic: &BasicAuth) -> UserTable {
 fn challenge(basic: &BasicAuth) -> HeaderValue {
     let text = format!("Basic realm=\"{}\", charset=\"UTF-8\"", basic.realm);
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Basic realm=\"Restricted\""))
-}
-
-impl RouteAuth {
-    /// Returns the fields that the auth server sets for the application.
-    pub(super) fn response_headers(&self) -> &[HeaderName] {
-        match &self.method {
-            AuthMethod::Forward(forward) => &forward.response_headers,
-            AuthMethod::Off | AuthMethod::Basic { .. } => &[],
-        }
-    }
 }

@@ -1,9 +1,7 @@
 //! The headers of the auth server's request, and those of its response that application and client get.
 
 use super::{AuthServer, echo, guarded, response};
-use crate::support::{
-    After, App, Head, Http2, Packet, Settings, Sideman, TempDir, UwsgiApp, http2::usual,
-};
+use crate::support::{After, App, Head, Http2, Packet, Settings, TempDir, UwsgiApp, http2::usual};
 
 #[test]
 fn auth_server_gets_the_headers_of_the_client_and_what_it_asks_for() {
@@ -233,14 +231,7 @@ fn request_headers_of_routes_see_those_of_the_auth_server() {
     }
 }
 
-fn cookies(sideman: &Sideman, target: &str) -> (Vec<String>, Option<String>) {
-    let response = sideman.get(target);
-    assert!(response.status < 500, "{response:?}");
-    let cookies = response.head.all("set-cookie").into_iter().map(str::to_owned).collect();
-    (cookies, response.header("cache-control").map(str::to_owned))
-}
-
-/// Such a response is for one client, whatever its own headers say.
+/// A response is for one client, whatever its own headers say.
 #[test]
 fn cookies_of_a_success_are_added_to_the_response() {
     let directory = TempDir::new();
@@ -252,17 +243,44 @@ fn cookies_of_a_success_are_added_to_the_response() {
     let sideman = guarded(&application, &auth.url())
         .files("/static/", directory.path())
         .route("gone", &[("path", "/gone"), ("respond", "404")])
+        .route("open", &[("path", "/open/"), ("auth", "off")])
         .start();
-    let private = Some("private".to_owned());
-    assert_eq!(
-        cookies(&sideman, "/"),
-        (["own=3", "s=1; Path=/", "t=2"].map(str::to_owned).to_vec(), private.clone())
-    );
-    let both = ["s=1; Path=/", "t=2"].map(str::to_owned).to_vec();
-    assert_eq!(cookies(&sideman, "/static/a.css"), (both.clone(), private));
-    assert_eq!(cookies(&sideman, "/static/none.css").0, both);
-    assert_eq!(cookies(&sideman, "/gone"), (both, Some("no-store".into())));
+    for (target, own, control) in [
+        ("/", &["own=3"][..], "private, max-age=60"),
+        // Both forms of this path need a verdict.
+        ("/open/../a", &["own=3"], "private, max-age=60"),
+        ("/a/../open/", &["own=3"], "private, max-age=60"),
+        ("/static/a.css", &[], "private, max-age=60"),
+        ("/static/none.css", &[], "private, max-age=5"),
+        ("/gone", &[], "no-store"),
+    ] {
+        let received = sideman.get(target);
+        let cookies = [own, &["s=1; Path=/", "t=2"]].concat();
+        assert_eq!(received.head.all("set-cookie"), cookies, "{target}");
+        assert_eq!(received.header("cache-control"), Some(control), "{target}");
+    }
+    let open = sideman.get("/open/");
+    assert_eq!(open.head.all("set-cookie"), ["own=3"]);
+    assert_eq!(open.header("cache-control"), Some("public, max-age=60"));
     let mut client = Http2::connect(sideman.address());
-    let text = format!("{:?}", client.get("/static/a.css"));
-    assert!(text.contains("t=2"), "{text}");
+    let file = client.get("/static/a.css");
+    assert_eq!(file.header("cache-control"), Some("private, max-age=60"));
+    assert!(file.fields.contains(&("set-cookie".into(), "t=2".into())), "{file:?}");
+}
+
+/// Exempt clients are not asked about, and cannot name a user either.
+#[test]
+fn exempt_networks_need_no_verdict() {
+    let auth = naming();
+    let application = echo();
+    let sideman = with_names(&application.url(), &auth)
+        .set("server.trusted_proxies", "127.0.0.0/8")
+        .route("all", &[("auth_allow", "192.0.2.0/24")])
+        .start();
+    for (client, asked) in [("192.0.2.1", 0), ("198.51.100.1", 1)] {
+        let fields = format!("X-Forwarded-For: {client}\r\nRemote-User: evil\r\n");
+        let told = sideman.connect().ask("GET", "/", &fields).text();
+        assert_eq!(about_the_user(&told), [""; 0], "{client}");
+        assert_eq!(auth.asked().len(), asked, "{client}");
+    }
 }

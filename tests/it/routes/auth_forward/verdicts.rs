@@ -87,10 +87,10 @@ fn body_of_a_denied_request_is_read_or_the_connection_closes() {
 }
 
 #[test]
-fn denials_are_not_cached_unless_the_auth_server_says_so() {
+fn denials_are_not_cached_for_others() {
     for (fields, expected) in [
         ("Location: /login\r\n", "no-store"),
-        ("Location: /login\r\nCache-Control: max-age=5\r\n", "max-age=5"),
+        ("Location: /login\r\nCache-Control: public, max-age=5\r\n", "private, max-age=5"),
     ] {
         let auth = AuthServer::saying("301 Moved Permanently", fields, "");
         let application = App::saying("application");
