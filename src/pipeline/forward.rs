@@ -222,7 +222,7 @@ fn traceparent(context: &RequestContext) -> Option<[u8; 55]> {
         return None;
     }
     let value = headers.get_str(FieldName::XAmznTraceId)?;
-    let span = context.local.new_id().first_chunk().copied()?;
+    let span = || context.local.new_id().first_chunk().copied().unwrap_or_default();
     trace::traceparent_of_amazon(value, span)
 }
 

@@ -23,26 +23,49 @@ pub fn traceparent_id(value: &str) -> Option<&str> {
 
 /// Returns the `Root` of an `X-Amzn-Trace-Id` value such as `Self=1-...;Root=1-67891233-abcdef0123456789`.
 pub fn amazon_root(value: &str) -> Option<&str> {
-    amazon_part(value, "Root=").filter(|id| !id.is_empty())
+    value.split(';').find_map(|part| part.trim().strip_prefix("Root=")).filter(|id| !id.is_empty())
 }
 
 /// Returns the `traceparent` with the trace id of an `X-Amzn-Trace-Id` value: OpenTelemetry writes the root
 /// `1-67891233-abcdef012345678912345678` as `67891233abcdef012345678912345678`. The parent is that of the value, or else
 /// `span`, 16 hex digits. The trace counts as sampled unless the value says `Sampled=0`: load balancers say nothing, and
 /// an application that follows its parent would record no trace.
-pub fn traceparent_of_amazon(value: &str, span: [u8; 16]) -> Option<[u8; 55]> {
-    let root = amazon_root(value)?.strip_prefix("1-")?;
-    let (epoch, unique) = root.split_once('-')?;
+pub fn traceparent_of_amazon(value: &str, span: impl FnOnce() -> [u8; 16]) -> Option<[u8; 55]> {
+    let (mut root, mut parent, mut is_unsampled) = (None, None, false);
+    for part in value.split(';') {
+        match part.trim_ascii_start().split_once('=') {
+            Some(("Root", id)) if root.is_none() => root = Some(id),
+            Some(("Parent", id)) => parent = Some(id),
+            Some(("Sampled", sampled)) => is_unsampled = sampled.trim_ascii_end() == "0",
+            _ => {}
+        }
+    }
+    let (epoch, unique) = root?.strip_prefix("1-")?.split_once('-')?;
     if !is_lower_hex(epoch, 8) || !is_lower_hex(unique, 24) {
         return None;
     }
-    let parent = amazon_part(value, "Parent=").filter(|parent| is_lower_hex(parent, 16));
-    let span = parent.map_or(span.as_slice(), str::as_bytes);
-    let flags = if amazon_part(value, "Sampled=") == Some("0") { "00" } else { "01" };
-    let parts = [b"00-", epoch.as_bytes(), unique.as_bytes(), b"-", span, b"-", flags.as_bytes()];
-    let made = <[u8; 55]>::try_from(parts.concat()).ok()?;
-    let is_valid = |id: Option<&[u8]>| id.is_some_and(|id| id.iter().any(|&byte| byte != b'0'));
-    (is_valid(made.get(3..35)) && is_valid(made.get(36..52))).then_some(made)
+    let parent = parent.filter(|parent| is_lower_hex(parent, 16));
+    let own;
+    let span = match parent {
+        Some(parent) => parent.as_bytes(),
+        None => {
+            own = span();
+            &own
+        }
+    };
+    let is_zero = |id: &[u8]| id.iter().all(|&byte| byte == b'0');
+    if (is_zero(epoch.as_bytes()) && is_zero(unique.as_bytes())) || is_zero(span) {
+        return None;
+    }
+    let flags: &[u8] = if is_unsampled { b"00" } else { b"01" };
+    let mut made = [b'-'; 55];
+    let mut rest = made.as_mut_slice();
+    for part in [b"00-", epoch.as_bytes(), unique.as_bytes(), b"-", span, b"-", flags] {
+        let (here, behind) = rest.split_at_mut_checked(part.len())?;
+        here.copy_from_slice(part);
+        rest = behind;
+    }
+    Some(made)
 }
 
 /// Whether an `X-Request-Start` value is a time as APM agents read it: `t=` if anything, then digits, which may have one
@@ -53,11 +76,6 @@ pub fn is_request_start(value: &[u8]) -> bool {
         && digits.first().is_some_and(u8::is_ascii_digit)
         && digits.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
         && digits.iter().filter(|&&byte| byte == b'.').count() <= 1
-}
-
-/// Returns the part of an `X-Amzn-Trace-Id` value that follows `name`, which ends with `=`.
-fn amazon_part<'a>(value: &'a str, name: &str) -> Option<&'a str> {
-    value.split(';').find_map(|part| part.trim().strip_prefix(name))
 }
 
 fn is_lower_hex(text: &str, length: usize) -> bool {
@@ -106,6 +124,10 @@ mod tests {
                 Some("5759e988bd862e3fe1be46a994272793-00f067aa0ba902b7-01"),
             ),
             (format!("{ROOT};Parent={}", "0".repeat(16)), None),
+            (
+                format!("{ROOT};Sampled=0 ; Lineage=a:1"),
+                Some("5759e988bd862e3fe1be46a994272793-00f067aa0ba902b7-00"),
+            ),
             (ROOT.to_uppercase().replace("ROOT", "Root"), None),
             (ROOT.replace("1-", "2-"), None),
             (format!("{ROOT}0"), None),
@@ -113,7 +135,7 @@ mod tests {
             ("Root=1-5759e988".to_owned(), None),
             ("Self=1-5759e988-bd862e3fe1be46a994272793".to_owned(), None),
         ] {
-            let made = traceparent_of_amazon(&value, SPAN);
+            let made = traceparent_of_amazon(&value, || SPAN);
             let expected = expected.map(|ids| format!("00-{ids}"));
             assert_eq!(
                 made.map(|made| String::from_utf8(made.to_vec()).unwrap()),
