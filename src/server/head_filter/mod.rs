@@ -140,7 +140,8 @@ impl HeadFilter {
             if state.fatal.is_some() {
                 return Poll::Pending;
             }
-            if state.advance() {
+            // What was held may also complete a request, or a frame that ends the connection.
+            if state.advance() || state.arrived.is_some() || state.fatal.is_some() {
                 continue;
             }
             let before = buffer.filled().len();

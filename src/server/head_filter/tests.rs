@@ -287,6 +287,18 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![9 => one, 1 => proptest::collection::vec(any::<u8>(), 0..40)]
 }
 
+/// The frame that ends the connection completes the held bytes, so that nothing is held when the next ones arrive.
+#[test]
+fn nothing_passes_after_a_frame_that_is_fatal() {
+    let priority = frame(2, 0, 0, &[0; 5]);
+    let (request, on_stream_0) =
+        (frame(HEADERS, END_HEADERS, 1, &GET), frame(HEADERS, END_HEADERS, 0, &GET));
+    let pieces = [PREFACE.to_vec(), [request, on_stream_0].concat(), priority.clone()];
+    let seen = seen(&filter(), &pieces, 8192);
+    assert_eq!(seen.fatal, Some(Reason::PROTOCOL_ERROR));
+    assert!(!seen.output.ends_with(&priority), "{:?}", seen.output);
+}
+
 proptest! {
     /// The result does not depend on how the bytes are cut into pieces, or on how much h2 reads at once.
     #[test]
