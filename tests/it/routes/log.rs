@@ -41,7 +41,8 @@ fn failing_and_slow_requests_are_logged() {
         _ => App::reply(b"hello"),
     });
     let settings = Settings::before(&application.url()).route("all", &[("log", "failing")]);
-    let sideman = settings.start().until_ready();
+    // A health check before the application is known to accept connections would be 503, and logged.
+    let sideman = settings.start();
     // One connection has one worker, whose lines are in order.
     let mut client = sideman.connect();
     for path in ["/works", "/fails"] {

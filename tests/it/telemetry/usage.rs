@@ -10,6 +10,7 @@ fn start(workers: &str) -> (App, Sideman) {
     let application = App::saying("hello");
     let settings = Settings::before(&application.url()).set("server.workers", workers);
     let settings = settings.set("upstream.queue", "77").set("server.max_connections", "5000");
+    let settings = settings.set("upstream.max_in_flight", "55");
     let sideman = settings.start().until_ready();
     (application, sideman)
 }
@@ -62,7 +63,7 @@ fn limit_metrics_equal_the_settings() {
     let (_application, sideman) = start("1");
     for (setting, value) in [
         ("upstream.queue", 77.0),
-        ("upstream.max_in_flight", 100.0),
+        ("upstream.max_in_flight", 55.0),
         ("server.max_connections", 5000.0),
         ("buffers.memory", 67_108_864.0),
     ] {
