@@ -17,7 +17,7 @@ const NO_KEY: &str = "this looks like a key or a token, which is not expected he
 
 const NO_HASH: &str =
     "this looks like the hash of a password, which belongs into auth_users of a route";
-/// What the hashes of passwords begin with.
+/// The first characters of password hashes.
 const HASH_MARKS: [&str; 7] = ["$2a$", "$2b$", "$2y$", "$apr1$", "$5$", "$6$", "{SHA}"];
 
 /// A value with a part that must not be shown.

@@ -4,17 +4,7 @@ use crate::plan::{Placeholder, TemplatePart};
 
 use super::suggest;
 
-/// The placeholders for every text, each with its name.
-pub(super) const FACTS: &[(&str, Placeholder)] = &[
-    ("host", Placeholder::Host),
-    ("path", Placeholder::Path),
-    ("query", Placeholder::Query),
-    ("request_id", Placeholder::RequestId),
-    ("client", Placeholder::Client),
-    ("scheme", Placeholder::Scheme),
-];
-
-/// The placeholders of a response's header field.
+/// The placeholders of a response's header field. The first six are facts about the request.
 pub(super) const OF_RESPONSE: &[(&str, Placeholder)] = &[
     ("host", Placeholder::Host),
     ("path", Placeholder::Path),
@@ -25,6 +15,9 @@ pub(super) const OF_RESPONSE: &[(&str, Placeholder)] = &[
     ("queue_ms", Placeholder::QueueTime),
     ("upstream_ms", Placeholder::UpstreamTime),
 ];
+
+/// The placeholders of a text that is filled before there is a response.
+pub(super) const FACTS: &[(&str, Placeholder)] = OF_RESPONSE.split_at(6).0;
 
 /// The placeholders of a redirect.
 pub(super) const OF_REDIRECT: &[(&str, Placeholder)] = &[

@@ -6,7 +6,7 @@ use super::{
     report::{self, Report},
 };
 
-/// What restricts a location.
+/// The restrictions of a location.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Access {
     /// Why it must be closed.

@@ -205,7 +205,7 @@ pub(super) fn of_uwsgi(
     }
 }
 
-/// Returns the header that a parameter of uwsgi stands for, unless it is always sent.
+/// Returns the header for a parameter of uwsgi, unless Sideman always sends it.
 fn of_header(parameter: &str) -> Option<String> {
     const ALWAYS: [&str; 8] = [
         "HOST",

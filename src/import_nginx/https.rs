@@ -4,7 +4,6 @@ use super::{
     assemble::{self, Base, Owner},
     location,
     matcher::{Matcher, RoutePath},
-    parser::Directive,
     plan::{self, Planned},
     report::Report,
     server_rules::ServerRules,
@@ -14,7 +13,8 @@ use super::{
     target::Upstreams,
 };
 
-/// Servers that redirect to https are one setting. What they respond with below the path of ACME challenges is translated.
+/// Translates servers that redirect to https: into one setting, and a route for each location below the path of ACME
+/// challenges.
 pub(super) fn redirects(
     found: &[Server<'_>],
     upstreams: &Upstreams,
@@ -37,12 +37,7 @@ pub(super) fn redirects(
                 continue;
             }
             if !is_of_challenges(one.matcher.text()) {
-                let line = Directive {
-                    name: "location".into(),
-                    args: vec![one.matcher.text().to_owned()],
-                    block: None,
-                    place: one.place.clone(),
-                };
+                let line = one.directive();
                 report.lost(
                     &line,
                     "plain HTTP only redirects, but for ACME challenges and health checks",

@@ -26,6 +26,20 @@ pub(super) struct Root<'a> {
     replaced: Option<String>,
 }
 
+// === impl Location ===
+
+impl Location<'_> {
+    /// Returns the line that begins it, for the report.
+    pub(super) fn directive(&self) -> Directive {
+        Directive {
+            name: "location".into(),
+            args: vec![self.matcher.text().to_owned()],
+            block: None,
+            place: self.place.clone(),
+        }
+    }
+}
+
 /// Returns the locations of a server. Its own block comes first, as the location `/`, if it has no other.
 pub(super) fn locations<'a>(server: &Scope<'a>, report: &mut Report) -> Vec<Location<'a>> {
     let mut found = Vec::new();

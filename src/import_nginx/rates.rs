@@ -21,7 +21,7 @@ pub(super) struct Rates {
     pub(super) by_path: Option<(Vec<RoutePath>, Policies)>,
 }
 
-/// What nginx counts by.
+/// The key of an nginx zone.
 #[derive(Debug)]
 enum Key {
     /// A key of the settings.

@@ -14,7 +14,7 @@ use super::{
     text::Captures,
 };
 
-/// What holds for all locations of a server.
+/// The rules for all locations of a server.
 #[derive(Debug, Default)]
 pub(super) struct ServerRules {
     pub(super) closed: Option<String>,

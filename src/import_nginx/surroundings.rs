@@ -1,8 +1,8 @@
-//! What a location needs to know about the rest of the configuration.
+//! The parts of the configuration outside of a location that its translation depends on.
 
 use super::{location::Location, matcher::Matcher, target::Upstreams};
 
-/// What is known about the whole configuration.
+/// Facts about the whole configuration.
 pub(super) struct Surroundings<'a, 'c> {
     pub(super) upstreams: &'c Upstreams,
     pub(super) named: Vec<(&'c str, &'c Location<'a>)>,

@@ -246,12 +246,7 @@ fn server(
         match plan::of_location(one, order, &around, &rules, settings, report) {
             Ok(found) => planned.extend(found),
             Err(unplanned) => {
-                let line = Directive {
-                    name: "location".into(),
-                    args: vec![one.matcher.text().to_owned()],
-                    block: None,
-                    place: one.place.clone(),
-                };
+                let line = one.directive();
                 report.lost(
                     &line,
                     "the path cannot be said in a route: write it without wildcards and (?...)",

@@ -7,7 +7,7 @@ use super::{
     report::{self, Report},
 };
 
-/// What differs for each port anyway.
+/// Directives that differ for each port anyway.
 const OF_PORTS: [&str; 6] =
     ["listen", "server_name", "ssl", "ssl_certificate", "ssl_certificate_key", "ssl_protocols"];
 

@@ -84,7 +84,7 @@ pub(super) struct RequestContext {
     pub(super) head_room: Option<Reservation>,
     /// The queue for interim responses, if the client supports them.
     pub(super) interim: Option<Rc<InterimResponses>>,
-    /// What auth servers have added to the request and to its response.
+    /// The header fields that auth servers have added to the request and to its response.
     pub(super) auth_fields: Option<Box<AuthFields>>,
     /// Whether the head is released, except for what the log needs.
     is_head_released: bool,

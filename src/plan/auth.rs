@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::forward_auth::ForwardAuth;
 
-/// What a route sets about authentication. A request takes all of it from one route.
+/// The authentication of a route. A request takes all of it from one route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthPolicy {
     pub auth: Auth,

@@ -1,4 +1,4 @@
-//! What the response of an auth server says about a request.
+//! The verdict of an auth server about a request.
 
 use std::{future::poll_fn, io, pin::Pin};
 

@@ -22,7 +22,7 @@ const QUEUE: usize = 64;
 /// A password that has waited for so long is not hashed: its client would soon give up.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 const MAX_THREADS: usize = 4;
-/// What the threads are nicer than others (nice(2)). With 10, a login took ten seconds beside a busy application.
+/// The niceness of the threads (nice(2)). With 10, a login took ten seconds beside a busy application.
 const NICENESS: i32 = 5;
 
 /// The queue to the threads. They end when it is dropped.

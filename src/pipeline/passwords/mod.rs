@@ -45,7 +45,7 @@ const FAILURES: u32 = 10;
 /// After that, it may fail once in this time.
 const FAILURE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What all workers share. It stays the same on a reload.
+/// The part that all workers share. It stays the same on a reload.
 #[derive(Debug)]
 pub(super) struct PasswordChecker {
     key: hmac::Key,

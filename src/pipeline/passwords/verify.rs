@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    /// What this thread has used of a processor.
+    /// The processor time that this thread has used.
     fn processor_time() -> std::time::Duration {
         let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
         std::time::Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())

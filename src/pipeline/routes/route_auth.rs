@@ -8,7 +8,7 @@ use crate::{
     plan::{Auth, AuthPolicy, BasicAuth, ForwardAuth, UserList, UserSource},
 };
 
-/// What a route sets about authentication.
+/// The authentication of a route.
 #[derive(Debug)]
 pub(in crate::pipeline) struct RouteAuth {
     pub(in crate::pipeline) method: AuthMethod,

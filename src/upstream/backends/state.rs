@@ -37,7 +37,7 @@ pub struct Backends {
     client_share: AtomicU8,
     /// The permits of each client, once `client_share` was enabled.
     held: OnceLock<ClientShares>,
-    /// What is known of the application's workers, if the limit is found and not set.
+    /// The estimate of the application's workers, if the limit is found and not set.
     pub(super) estimate: Mutex<Option<LimitEstimate>>,
     /// Whether the metrics show the limit of this application.
     shows_limit: AtomicBool,

@@ -464,43 +464,19 @@ fn no_spelling_of_a_path_or_host_gets_past_a_password() {
         .route("staging", &[&basic(ALICE)[..], &[("host", "staging.test")]].concat())
         .route("other", &[("path", "/x/"), ("stream", "none")])
         .start();
-    let spellings = [
-        "/admin/",
-        "//admin/x",
-        "/%61dmin/x",
-        "/admin%2Fx",
-        "/x/../admin/x",
-        "/x/%2e%2e/admin/x",
-        "/./admin/x",
-        "/admin/../x",
-        "/admin/%2e%2e/x",
-        "/admin//x",
-        "http://example.test/admin/x",
+    let others = [
         "/.well-known/acme-challenge/../../admin/x",
         "/.well-known/acme-challenge/%2e%2e/%2e%2e/admin/x",
         "/admin/../.well-known/acme-challenge/x",
         "/admin/%2e%2e/.well-known/acme-challenge/x",
     ];
-    for method in ["GET", "POST", "OPTIONS", "PURGE"] {
-        for target in spellings {
-            let mut client = sideman.connect();
-            client.send(format!("{method} {target} HTTP/1.1\r\nHost: example.test\r\n\r\n"));
-            assert_eq!(client.response().status, 401, "{method} {target}");
-        }
-    }
-    let mut client = Http2::connect(sideman.address());
-    for target in spellings.iter().filter(|target| target.starts_with('/')) {
-        assert_eq!(client.get(target).status, 401, "{target}");
-    }
+    spellings::check_refused(&sideman, &[&spellings::BELOW_ADMIN[..], &others].concat(), 401);
     for host in ["staging.test", "STAGING.test", "staging.test:8080", "staging.test."] {
         for target in ["/".to_owned(), format!("http://{host}/")] {
             let mut client = sideman.connect();
             client.send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
             assert_eq!(client.response().status, 401, "{host} {target}");
         }
-    }
-    for target in ["/%zz/admin/", "/../admin/x", "/%", "/admin/%00"] {
-        assert_eq!(sideman.get(target).status, 400, "{target}");
     }
     assert_eq!(application.requests(), 0);
     assert_eq!(status(&sideman, "//admin/x", &alice()), 200);

@@ -17,7 +17,7 @@ pub(super) struct Sample {
     pub(super) unread: usize,
 }
 
-/// What is known of the application's workers.
+/// An estimate of the application's workers.
 #[derive(Debug)]
 pub(in crate::upstream::backends) struct LimitEstimate {
     limit: usize,

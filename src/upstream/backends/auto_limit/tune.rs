@@ -26,7 +26,7 @@ struct FirstLook {
     is_invisible: bool,
 }
 
-/// What a sample showed of a server.
+/// The result of two looks at a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Look {
     Seen(Sample),
