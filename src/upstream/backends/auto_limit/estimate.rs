@@ -39,6 +39,17 @@ pub(in crate::upstream::backends) struct LimitEstimate {
     hold: u32,
     /// Whether unread requests were ever seen.
     has_seen_unread: bool,
+    /// The looks in a row that showed nothing.
+    invisible: usize,
+}
+
+// === impl Sample ===
+
+impl Sample {
+    /// The workers that are busy.
+    pub(super) fn busy(&self) -> usize {
+        self.in_flight.saturating_sub(self.unread)
+    }
 }
 
 // === impl LimitEstimate ===
@@ -56,6 +67,7 @@ impl LimitEstimate {
             before: None,
             hold: 0,
             has_seen_unread: false,
+            invisible: 0,
         }
     }
 
@@ -78,17 +90,25 @@ impl LimitEstimate {
         *self = Self::new(self.most);
     }
 
-    /// Takes the upper bound as the limit, because it cannot be seen what the application has begun.
-    pub(super) fn give_up(&mut self) {
+    /// Adds a look that showed nothing. After a window of them the upper bound is the limit, unless unread requests were
+    /// seen before: the only request of a server may be over between two questions about its socket. Returns the new
+    /// limit if it changes.
+    pub(super) fn add_invisible(&mut self) -> Option<usize> {
+        self.invisible += 1;
+        if self.invisible < WINDOW || self.has_seen_unread || self.is_at_most() {
+            return None;
+        }
         *self = Self { limit: self.most, ..Self::new(self.most) };
+        Some(self.limit)
     }
 
     /// Adds a sample. Returns the new limit if it changes.
     pub(super) fn add(&mut self, sample: Sample) -> Option<usize> {
+        self.invisible = 0;
         if sample.in_flight < self.limit {
             return None;
         }
-        self.busy.push(sample.in_flight.saturating_sub(sample.unread));
+        self.busy.push(sample.busy());
         if self.busy.len() < WINDOW {
             return None;
         }
@@ -192,6 +212,30 @@ mod tests {
             kept += u32::from(window >= 8 && limit >= workers);
         }
         assert!(kept > 170, "{kept} of 192 windows");
+    }
+
+    #[test]
+    fn invisible_application_gets_the_upper_bound() {
+        let mut estimate = LimitEstimate::new(100);
+        let changes: Vec<_> = (0..20).filter_map(|_| estimate.add_invisible()).collect();
+        assert_eq!(changes, [100]);
+        assert!(!estimate.is_exact());
+    }
+
+    /// The socket of the only request may be closed just when it is looked at.
+    #[test]
+    fn visible_application_stays_visible() {
+        let mut estimate = LimitEstimate::new(100);
+        for _ in 0..3 * WINDOW {
+            assert_eq!(estimate.add_invisible(), None);
+            estimate.add(Sample { in_flight: 1, unread: 0 });
+        }
+        limits(&mut estimate, 1, 2);
+        assert_eq!(estimate.limit(), 1);
+        for _ in 0..10 * WINDOW {
+            assert_eq!(estimate.add_invisible(), None);
+        }
+        assert_eq!(estimate.limit(), 1);
     }
 
     #[test]

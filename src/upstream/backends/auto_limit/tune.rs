@@ -26,14 +26,6 @@ struct FirstLook {
     is_invisible: bool,
 }
 
-/// The result of two looks at a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
-    Seen(Sample),
-    /// The kernel does not tell.
-    Invisible,
-}
-
 // === impl Backends ===
 
 impl Backends {
@@ -60,66 +52,44 @@ impl Backends {
         available.map(|server| FirstLook::at(server, diag)).collect()
     }
 
-    /// Looks once more.
+    /// Looks once more, and changes the limit if that follows.
     fn take_sample(self: &Arc<Self>, first: &[FirstLook], diag: &mut SocketDiag) {
-        let looks = first.iter().map(|first| first.compare(diag));
-        // All servers have one limit. The one with the most busy workers decides.
-        let mut most: Option<Sample> = None;
-        let mut unread = 0;
-        let mut is_invisible = false;
-        for look in looks {
-            match look {
-                Look::Seen(sample) => {
-                    unread += sample.unread;
-                    let busy = |sample: Sample| sample.in_flight.saturating_sub(sample.unread);
-                    if most.is_none_or(|most| busy(sample) > busy(most)) {
-                        most = Some(sample);
-                    }
-                }
-                Look::Invisible => is_invisible = true,
-            }
+        if first.is_empty() {
+            return;
         }
+        let samples: Vec<Sample> = first.iter().filter_map(|first| first.compare(diag)).collect();
+        let unread: usize = samples.iter().map(|sample| sample.unread).sum();
         self.counts.unread.store(unread as u64, Ordering::Relaxed);
-        match most {
-            Some(sample) => self.add_sample(sample),
-            None if is_invisible => self.stop_tuning(),
-            None => {}
+        // All servers have one limit. The one with the most busy workers decides.
+        let busiest = samples.into_iter().max_by_key(Sample::busy);
+        let (limit, reason) = {
+            let mut estimate = lock(&self.estimate);
+            let Some(estimate) = &mut *estimate else { return };
+            let changed = match busiest {
+                Some(sample) => estimate.add(sample),
+                None => estimate.add_invisible(),
+            };
+            let Some(limit) = changed else { return };
+            let reason = match busiest {
+                _ if estimate.is_exact() || !estimate.is_at_most() => None,
+                Some(_) => Some("it reads requests before it begins them"),
+                None => Some(
+                    "its sockets are in another network namespace, or SOCK_DIAG is not allowed",
+                ),
+            };
+            (limit, reason)
+        };
+        if let Some(reason) = reason {
+            self.log_invisible(reason);
         }
+        self.store_limit(limit);
+        // There may be more permits now.
+        self.dispatch();
     }
 
     /// Whether the limit is found here, and not set.
     pub(in crate::upstream::backends) fn is_tuned(&self) -> bool {
         lock(&self.estimate).is_some()
-    }
-
-    fn add_sample(self: &Arc<Self>, sample: Sample) {
-        let (limit, has_given_up) = {
-            let mut estimate = lock(&self.estimate);
-            let Some(estimate) = &mut *estimate else { return };
-            let Some(limit) = estimate.add(sample) else { return };
-            (limit, estimate.is_at_most() && !estimate.is_exact())
-        };
-        if has_given_up {
-            self.log_invisible("it reads requests before it begins them");
-        }
-        self.set_limit(limit);
-    }
-
-    /// Takes the upper bound as the limit, because nothing can be seen.
-    fn stop_tuning(self: &Arc<Self>) {
-        let limit = {
-            let mut estimate = lock(&self.estimate);
-            let Some(estimate) = &mut *estimate else { return };
-            if estimate.is_at_most() {
-                return;
-            }
-            estimate.give_up();
-            estimate.limit()
-        };
-        self.log_invisible(
-            "its sockets are in another network namespace, or SOCK_DIAG is not allowed",
-        );
-        self.set_limit(limit);
     }
 
     /// Forgets what is known of the application's workers: one that was restarted may have others.
@@ -128,12 +98,6 @@ impl Backends {
         let Some(estimate) = &mut *estimate else { return };
         estimate.forget();
         self.store_limit(estimate.limit());
-    }
-
-    fn set_limit(self: &Arc<Self>, limit: usize) {
-        self.store_limit(limit);
-        // There may be more permits now.
-        self.dispatch();
     }
 
     /// Says once that the limit is not found.
@@ -165,15 +129,14 @@ impl FirstLook {
                 None => unseen += 1,
             }
         }
-        // A socket that was just closed says nothing about the others.
         let is_invisible = seen == 0 && unseen > 0;
         Self { server: Arc::clone(server), unread, is_invisible }
     }
 
-    /// Looks which of its requests still have not begun.
-    fn compare(&self, diag: &mut SocketDiag) -> Look {
+    /// Looks which of its requests still have not begun; `None` if the kernel does not tell.
+    fn compare(&self, diag: &mut SocketDiag) -> Option<Sample> {
         if self.is_invisible {
-            return Look::Invisible;
+            return None;
         }
         let mut unread = 0_usize;
         // Requests that are not in a list have begun: those whose response is on its way, for example.
@@ -182,6 +145,6 @@ impl FirstLook {
             unread +=
                 usize::from(was_unread && socket::is_unread(request.socket(), diag) == Some(true));
         }
-        Look::Seen(Sample { in_flight: self.server.in_flight(), unread })
+        Some(Sample { in_flight: self.server.in_flight(), unread })
     }
 }
