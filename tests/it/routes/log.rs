@@ -14,8 +14,7 @@ fn requests_of_a_route_are_left_out_of_the_access_log() {
         .route("but", &[("path", "/off/but/"), ("log", "all")])
         .route("files", &[("path", "/static/"), ("log", "failing")])
         .route("gone", &[("path", "/gone/"), ("respond", "410"), ("log", "failing")])
-        .start()
-        .until_ready();
+        .start();
     let mut client = sideman.connect();
     for path in ["/off/a", "/favicon.ico", "/off/but/a", "/static/a.txt", "/static/none", "/gone/"]
     {
