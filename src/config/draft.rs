@@ -6,8 +6,8 @@ use http::StatusCode;
 
 use crate::plan::{
     AdmissionSettings, CertificateFiles, CertificateSettings, Cors, FallbackSettings, FileSettings,
-    LogField, Plan, ProbeSettings, Protocol, Purpose, Root, Route, RouteAction, ShutdownSettings,
-    TlsSettings, UpstreamSettings, UpstreamTarget, UwsgiFlavour, UwsgiSettings,
+    LogField, Plan, ProbePurpose, ProbeSettings, Protocol, Purpose, Root, Route, RouteAction,
+    ShutdownSettings, TlsSettings, UpstreamSettings, UpstreamTarget, UwsgiFlavour, UwsgiSettings,
 };
 
 use super::{
@@ -76,11 +76,13 @@ pub(super) type PrefixedDirectory = (String, PathBuf);
 impl Draft {
     /// Returns the plan. Must be called only if no setting is invalid and no constraint is violated.
     pub(super) fn into_plan(mut self) -> Plan {
+        let readiness = self.readiness();
         let canonical_host =
             self.canonical_host.take().map(|host| route_draft::canonical_host(&host));
         let root_files = self.root_files.take().map(route_draft::root_files);
         self.routes.extend(canonical_host.into_iter().chain(root_files));
-        let upstream = self.application(self.servers.clone());
+        let mut upstream = self.application(self.servers.clone());
+        upstream.probe = readiness.or(upstream.probe);
         let mut media = self.media();
         let mut static_roots = self.static_roots();
         let mut auth_servers = Vec::new();
@@ -188,9 +190,30 @@ impl Draft {
         UpstreamSettings {
             protocol,
             targets: servers.into_iter().map(|(_, target)| target).collect(),
-            probe: self.probe.map(|interval| ProbeSettings { interval, path }),
+            probe: self.probe.map(|interval| ProbeSettings {
+                interval,
+                path,
+                purpose: ProbePurpose::Server,
+            }),
             ..self.plan.upstream.clone()
         }
+    }
+
+    /// Returns the probe of `health.application`. It looks like a request that a client has sent for the site.
+    fn readiness(&self) -> Option<ProbeSettings> {
+        let health = &self.plan.health;
+        let path = health.application.clone()?;
+        let server = &self.plan.server;
+        // A name with a dot in front is a domain with all names below.
+        let allowed = server.allowed_hosts.first().map(|host| host.trim_start_matches('.'));
+        let host = health.application_host.as_deref().or(self.canonical_host.as_deref());
+        let host = host.or(allowed).map(str::to_owned);
+        let scheme = server.external_scheme.unwrap_or("https");
+        Some(ProbeSettings {
+            interval: health.application_interval,
+            path: Some(path),
+            purpose: ProbePurpose::Readiness { host, scheme },
+        })
     }
 
     fn static_roots(&self) -> Vec<Root> {

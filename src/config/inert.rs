@@ -76,6 +76,25 @@ const REQUIREMENTS: &[Requirement] = &[
         why: "no address begins with uwsgi:// or uwsgi+unix:",
     },
     Requirement {
+        keys: &["health.application"],
+        acts: |plan| !plan.upstream.targets.is_empty(),
+        why: "upstream.url is none",
+    },
+    Requirement {
+        keys: &[
+            "health.application_host",
+            "health.application_interval",
+            "health.application_in_path",
+        ],
+        acts: |plan| plan.health.application.is_some(),
+        why: "health.application is none",
+    },
+    Requirement {
+        keys: &["upstream.probe", "upstream.probe_path"],
+        acts: |plan| plan.health.application.is_none() || !plan.routed.is_empty(),
+        why: "health.application probes every server already",
+    },
+    Requirement {
         keys: &["buffers.directory"],
         acts: |plan| {
             plan.buffers.disk > 0 || !matches!(plan.buffers.spill, SpillDirectory::Directory(_))

@@ -13,6 +13,10 @@ use super::{
 pub(super) const HEALTH: TextFormat<String> = path("a path, such as /healthz", health);
 /// The path of a probe.
 pub(super) const PROBE: TextFormat<String> = path("a path, such as /healthz", probe);
+/// The path of a readiness check, with a query.
+pub(super) const READINESS: TextFormat<String> =
+    path("a path with or without a query, such as /health/?ready", readiness)
+        .with(FormatProperties { is_private: true, ..FormatProperties::PLAIN });
 /// The name of an index file.
 pub(super) const INDEX: TextFormat<String> = path("the name of a file, such as index.html", index);
 
@@ -181,6 +185,16 @@ fn probe(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
+/// Reads the path of a readiness check, with its query.
+fn readiness(text: &str) -> Result<String, String> {
+    let (path, query) = text.split_once('?').unwrap_or((text, ""));
+    absolute(path)?;
+    if query.contains('#') || !query.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("only visible ASCII characters without # are allowed in the query".into());
+    }
+    Ok(text.into())
+}
+
 /// Reads the name of an index file.
 fn index(text: &str) -> Result<String, String> {
     if let Some((_, name)) = text.rsplit_once('/') {
@@ -282,6 +296,18 @@ mod tests {
         assert!(probe("up").is_err());
         assert!(probe("/up?x").is_err());
         assert!(probe("/u\r\np").is_err());
+    }
+
+    #[test]
+    fn readiness_paths() {
+        for text in ["/", "/health/?ready", "/health/?a=b&c=%20", "/up%20now"] {
+            assert_eq!(readiness(text), Ok(text.into()));
+        }
+        for text in
+            ["", "health", "?ready", "/a b", "/a#b", "/a?b#c", "/a?b c", "/a?\r\nb", "/\u{e9}"]
+        {
+            assert!(readiness(text).is_err(), "{text}");
+        }
     }
 
     #[test]

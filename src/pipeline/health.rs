@@ -1,5 +1,5 @@
 //! The responses for load balancers and orchestrators: whether this process is in service, and whether the application
-//! accepts connections.
+//! accepts connections and is ready.
 
 use std::time::{Duration, Instant};
 
@@ -29,17 +29,21 @@ pub async fn application_accepts(app: &App) -> bool {
     }
 }
 
+/// Why a check fails while `health.application` does.
+const NOT_READY: &str = "the application is not ready: health.application has not got status 2xx\n";
+
 /// Responds whether this process is in service.
 pub(super) fn health(local: &WorkerState, context: &mut RequestContext) -> Response {
     let reason = match local.phase.get() {
         Phase::Starting => Some("starting: the application has not accepted a connection yet\n"),
+        Phase::Ready if local.app.plan.health.application_in_path => not_ready(&local.app),
         Phase::Ready => None,
         Phase::Draining | Phase::Stopped => Some("draining: this process is shutting down\n"),
     };
     verdict(context, reason)
 }
 
-/// Responds whether the application accepts connections now.
+/// Responds whether the application accepts connections now, and is ready.
 pub(super) async fn ready(local: &WorkerState, context: &mut RequestContext) -> Response {
     if local.phase.get() >= Phase::Draining {
         return verdict(context, Some("draining: this process is shutting down\n"));
@@ -52,7 +56,14 @@ pub(super) async fn ready(local: &WorkerState, context: &mut RequestContext) -> 
             accepts
         }
     };
-    verdict(context, (!accepts).then_some("the application does not accept connections\n"))
+    let refuses = (!accepts).then_some("the application does not accept connections\n");
+    verdict(context, refuses.or_else(|| not_ready(&local.app)))
+}
+
+/// Returns why the application is not ready, if it is checked and is not.
+fn not_ready(app: &App) -> Option<&'static str> {
+    let is_checked = app.plan.health.application.is_some() && !app.plan.upstream.targets.is_empty();
+    (is_checked && !app.backends().is_ready()).then_some(NOT_READY)
 }
 
 fn verdict(context: &mut RequestContext, reason: Option<&'static str>) -> Response {

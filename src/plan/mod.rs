@@ -42,8 +42,8 @@ pub use self::{
     status::{ErrorPage, StatusPattern},
     tls::{CertificateFiles, CertificateSettings, TlsSettings, TlsVersion},
     upstream::{
-        AdmissionSettings, ProbeSettings, Protocol, UpstreamSettings, UpstreamTarget, UwsgiFlavour,
-        UwsgiSettings,
+        AdmissionSettings, ProbePurpose, ProbeSettings, Protocol, UpstreamSettings, UpstreamTarget,
+        UwsgiFlavour, UwsgiSettings,
     },
 };
 
@@ -131,10 +131,18 @@ pub struct ServerSettings {
 pub struct HealthSettings {
     /// Checks whether this process serves requests.
     pub path: String,
-    /// Checks whether the application accepts connections now.
+    /// Checks whether the application accepts connections now, and is ready.
     pub ready_path: String,
     /// Whether `path` gets 503 until the application has accepted its first connection.
     pub wait_for_application: bool,
+    /// The path of the application that shows whether it is ready, with its query. `UpstreamSettings::probe` has the
+    /// request for it.
+    pub application: Option<String>,
+    /// The `Host` of that request; `None` is one of the site's hosts.
+    pub application_host: Option<String>,
+    pub application_interval: Duration,
+    /// Whether `path` gets 503 too while the application is not ready.
+    pub application_in_path: bool,
 }
 
 /// The admin listener.

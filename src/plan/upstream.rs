@@ -55,8 +55,23 @@ pub struct AdmissionSettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeSettings {
     pub interval: Duration,
-    /// The path to request with GET; a status below 500 is healthy. `None` only opens a connection.
+    /// The path to request with GET. `None` only opens a connection.
     pub path: Option<String>,
+    pub purpose: ProbePurpose,
+}
+
+/// What a probe shows, which decides how it asks and what it expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbePurpose {
+    /// Whether a server works: any status below 500.
+    Server,
+    /// Whether the application is ready: status 2xx. The request looks like one that was forwarded.
+    Readiness {
+        /// `None` is the server's address.
+        host: Option<String>,
+        /// The scheme in `X-Forwarded-Proto`.
+        scheme: &'static str,
+    },
 }
 
 /// The application's protocol.

@@ -20,9 +20,10 @@ use super::{
     families::{self, counters, describe, gauge, gauges, histogram, single},
     histogram::HistogramTotals,
     labels::{
-        FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal, RouteLabel, StatusClass,
+        FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal, ReadinessResult, RouteLabel,
+        StatusClass,
     },
-    metrics::{Metrics, ProcessMetrics, StoreCounts, WorkerMetrics},
+    metrics::{Metrics, ProcessMetrics, ServerCounts, StoreCounts, WorkerMetrics},
     names::{self, MetricName},
 };
 use crate::error::FailureKind;
@@ -202,6 +203,18 @@ impl Scrape {
         self.counter(e, names::TUNNELS_OPENED, |shard| &shard.tunnels_opened)
     }
 
+    fn readiness(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let servers = &self.metrics.process().servers;
+        let metric = describe(e, names::APPLICATION_READY, MetricType::Gauge)?;
+        let readiness = ProcessMetrics::read(&servers.readiness);
+        if readiness != ServerCounts::UNCHECKED {
+            ConstGauge::new(i64::from(readiness == ServerCounts::READY)).encode(metric)?;
+        }
+        let checks = ReadinessResult::ALL
+            .map(|result| (result.name(), ProcessMetrics::read(servers.checks(result))));
+        counters(e, names::READINESS_CHECKS, "result", &checks)
+    }
+
     fn forward_auth(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let verdicts = [
             ("allowed", self.metrics.sum(|shard| &shard.forward_auth_allowed)),
@@ -344,6 +357,7 @@ impl Collector for Scrape {
         self.counter(e, names::UPSTREAM_FAILED, |shard| &shard.upstream_failed)?;
         self.counter(e, names::UPSTREAM_RETRIES, |shard| &shard.upstream_retries)?;
         self.application(e)?;
+        self.readiness(e)?;
         self.counter(e, names::HEADERS_DROPPED, |shard| &shard.headers_dropped)?;
         self.forward_auth(e)?;
         self.counter(e, names::RATE_LIMIT_DRY_RUNS, |shard| &shard.rate_limit_dry_runs)?;

@@ -77,6 +77,20 @@ pub enum ProxyHeaderRefusal {
     Disconnected,
 }
 
+/// The result of a check whether the application is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadinessResult {
+    Passed,
+    /// A status other than 2xx.
+    Status,
+    /// No response in time.
+    Timeout,
+    /// No connection.
+    Refused,
+    /// The connection ended, or the response was not valid.
+    Invalid,
+}
+
 /// The kind of a client's HTTP/2 flood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FloodLabel {
@@ -180,6 +194,9 @@ pub const LABELS: &[Label] = &[
             "failed",
             "allowed",
             "denied",
+            "passed",
+            "status",
+            "invalid",
         ],
     ),
     label(
@@ -325,6 +342,24 @@ impl FloodLabel {
             Self::Resets => "resets",
             Self::Malformed => "malformed",
             Self::Other => "other",
+        }
+    }
+}
+
+// === impl ReadinessResult ===
+
+impl ReadinessResult {
+    pub const ALL: [Self; 5] =
+        [Self::Passed, Self::Status, Self::Timeout, Self::Refused, Self::Invalid];
+
+    /// The label's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Status => "status",
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+            Self::Invalid => "invalid",
         }
     }
 }

@@ -12,7 +12,8 @@ use super::{
     counter::Counter,
     histogram::{Histogram, QueueBuckets, ResponseBuckets},
     labels::{
-        FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal, RouteLabel, StatusClass,
+        FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal, ReadinessResult, RouteLabel,
+        StatusClass,
     },
     limits::LimitGauges,
     usage,
@@ -26,6 +27,7 @@ const CLASSES: usize = StatusClass::ALL.len();
 const HANDSHAKES: usize = HandshakeResult::ALL.len();
 const PROXY_HEADER_REFUSALS: usize = ProxyHeaderRefusal::ALL.len();
 const FLOODS: usize = FloodLabel::ALL.len();
+const READINESS_RESULTS: usize = ReadinessResult::ALL.len();
 
 /// All values of the process.
 #[derive(Debug)]
@@ -125,6 +127,9 @@ pub struct ServerCounts {
     pub unread: AtomicU64,
     /// `upstream.max_in_flight` as it is in force: set, or found.
     pub limit: AtomicU64,
+    /// Whether the application is ready: one of the constants below.
+    pub readiness: AtomicU64,
+    checks: [AtomicU64; READINESS_RESULTS],
 }
 
 /// Requests and connections that the admin listener refused.
@@ -147,6 +152,21 @@ pub struct ReloadCounts {
     pub has_failed: AtomicU64,
     /// When the settings in use were loaded, in seconds since 1970.
     pub loaded: AtomicU64,
+}
+
+// === impl ServerCounts ===
+
+impl ServerCounts {
+    /// `health.application` is none, or was not asked yet.
+    pub const UNCHECKED: u64 = 0;
+    pub const NOT_READY: u64 = 1;
+    pub const READY: u64 = 2;
+
+    /// Returns the counter of checks with this result.
+    pub fn checks(&self, result: ReadinessResult) -> &AtomicU64 {
+        #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
+        &self.checks[result as usize]
+    }
 }
 
 // === impl ReloadCounts ===

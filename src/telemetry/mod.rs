@@ -25,7 +25,8 @@ pub mod usage;
 
 pub use self::{
     labels::{
-        FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal, RouteLabel, StatusClass,
+        FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal, ReadinessResult, RouteLabel,
+        StatusClass,
     },
     log_buffer::LogBuffer,
     log_throttle::LogThrottle,

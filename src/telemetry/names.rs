@@ -160,6 +160,15 @@ pub const UPSTREAM_EJECTIONS: MetricName = counter(
     "sideman_upstream_ejections",
     "Servers ejected because they refused connections or failed requests",
 );
+pub const APPLICATION_READY: MetricName = gauge(
+    "sideman_application_ready",
+    "1 if the last check of health.application has passed, 0 if it has failed; missing without this setting",
+);
+pub const READINESS_CHECKS: MetricName = counter(
+    "sideman_readiness_checks",
+    "Checks of health.application, by result: passed, status (not 2xx), timeout, refused (no connection) or invalid",
+)
+.by(&["result"]);
 pub const UPSTREAM_OPENED: MetricName =
     counter("sideman_upstream_connections_opened", "Connections opened to the application");
 pub const UPSTREAM_REUSED: MetricName = counter(
@@ -384,7 +393,15 @@ pub const SECTIONS: &[(&str, &[MetricName])] = &[
     ),
     (
         "Servers of the application",
-        &[UPSTREAM_SERVERS, UPSTREAM_EJECTIONS, UPSTREAM_OPENED, UPSTREAM_REUSED, UPSTREAM_FAILED],
+        &[
+            UPSTREAM_SERVERS,
+            UPSTREAM_EJECTIONS,
+            APPLICATION_READY,
+            READINESS_CHECKS,
+            UPSTREAM_OPENED,
+            UPSTREAM_REUSED,
+            UPSTREAM_FAILED,
+        ],
     ),
     ("Buffers", &[BUFFER_BYTES, BUFFER_RESPONSE_BYTES, BUFFER_SPILLED, BUFFER_PAUSED]),
     (

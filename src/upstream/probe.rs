@@ -8,24 +8,31 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Version};
+use http::{Method, StatusCode, Version};
 use tokio::{net::lookup_host, time::timeout};
 
 use super::{
     backends::ServerAddress,
     connect::connect,
     connection::UpstreamConnection,
-    http1::{self, RequestSummary, ResponseHeadProgress, UpstreamResponseHead},
+    http1::{self, BodyLength, RequestSummary, ResponseHeadProgress, UpstreamResponseHead},
     request::{RequestFraming, RequestOrigin, UpstreamRequestHead},
     uwsgi,
 };
 use crate::{
     error::{Error, FailureKind},
-    plan::{Protocol, UpstreamSettings, UpstreamTarget},
+    plan::{ProbePurpose, ProbeSettings, Protocol, UpstreamSettings, UpstreamTarget},
 };
 
 /// How long a server may take to respond.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// The most bytes of a body that are read, and the time for that. A server that cannot write its response logs an error.
+const MAX_BODY: u64 = 64 * 1024;
+const MAX_BODY_TIME: Duration = Duration::from_secs(1);
+/// The most bytes of a redirect's target in an event.
+const MAX_LOCATION: usize = 200;
+/// The address of the client that a probe seems to come from.
+const CLIENT: &str = "127.0.0.1";
 
 /// Checks whether any server of the application accepts a connection now.
 pub async fn accepts(plan: &UpstreamSettings) -> Result<(), Error> {
@@ -54,30 +61,109 @@ pub async fn accepts(plan: &UpstreamSettings) -> Result<(), Error> {
     Err(last)
 }
 
-/// Checks a server. It must accept a connection. If a probe path is set, it must also respond in its protocol with a
-/// status below 500. The error is marked unsent if the connection was not accepted.
+/// Checks a server. It must accept a connection. If the probe has a path, it must also respond in its protocol, with a
+/// status that passes. The error is marked unsent if the connection was not accepted.
 pub(super) async fn send(
     address: &ServerAddress,
     plan: &UpstreamSettings,
-    path: Option<&str>,
-) -> Result<(), Error> {
-    let Some(path) = path else { return connect(address, plan.connect_timeout).await.map(drop) };
-    let host = host(address);
-    let probe_request =
-        ProbeRequest { method: &Method::GET, path, host: host.as_bytes(), max_wait: TIMEOUT };
+    probe: &ProbeSettings,
+) -> Result<(), ProbeFailure> {
+    let Some(path) = &probe.path else {
+        return Ok(connect(address, plan.connect_timeout).await.map(drop)?);
+    };
+    let scheme = match &probe.purpose {
+        ProbePurpose::Server => None,
+        ProbePurpose::Readiness { scheme, .. } => Some(*scheme),
+    };
+    let probe_request = ProbeRequest {
+        method: &Method::GET,
+        path,
+        host: &host(address, probe),
+        scheme,
+        max_wait: TIMEOUT,
+    };
     let head = probe_request.send(address, plan.protocol, plan.connect_timeout).await?;
-    if head.status.is_server_error() {
-        let text = format!("the response to the probe was {}", head.status.as_u16());
-        return Err(Error::io(FailureKind::UpstreamClosed, io::Error::other(text)));
-    }
-    Ok(())
+    let passes = match scheme {
+        Some(_) => head.status.is_success(),
+        None => !head.status.is_server_error(),
+    };
+    if passes { Ok(()) } else { Err(ProbeFailure::of(&head, scheme.is_some())) }
 }
 
-/// The `Host` for a probe if none is configured.
-pub(super) fn host(address: &ServerAddress) -> String {
-    match address {
+/// The `Host` for a probe: the server's address if none is configured.
+pub(super) fn host(address: &ServerAddress, probe: &ProbeSettings) -> Vec<u8> {
+    let configured = match &probe.purpose {
+        ProbePurpose::Server => None,
+        ProbePurpose::Readiness { host, .. } => host.clone(),
+    };
+    let host = configured.unwrap_or_else(|| match address {
         ServerAddress::Tcp(address) => address.to_string(),
         ServerAddress::Unix(_) => "localhost".to_owned(),
+    });
+    host.into_bytes()
+}
+
+/// Why a probe has failed.
+#[derive(Debug)]
+pub(super) struct ProbeFailure {
+    pub(super) error: Error,
+    /// Whether a response arrived, and its status does not pass.
+    pub(super) is_status: bool,
+}
+
+// === impl ProbeFailure ===
+
+impl ProbeFailure {
+    /// Creates the failure of a response whose status does not pass.
+    fn of(head: &UpstreamResponseHead, explains: bool) -> Self {
+        let mut text = format!("the response to the probe was {}", head.status.as_u16());
+        if let Some(advice) = advice(head).filter(|_| explains) {
+            text = format!("{text}: {advice}");
+        }
+        let error = Error::io(FailureKind::UpstreamClosed, io::Error::other(text));
+        Self { error, is_status: true }
+    }
+
+    /// What happened, for an event.
+    pub(super) fn reason(&self) -> String {
+        match self.error.cause() {
+            Some(cause) if self.is_status => cause.to_string(),
+            _ if self.error.kind() == FailureKind::UpstreamReadTimeout => {
+                format!("no response within {}s", TIMEOUT.as_secs())
+            }
+            _ => self.error.to_string(),
+        }
+    }
+}
+
+impl From<Error> for ProbeFailure {
+    fn from(error: Error) -> Self {
+        Self { error, is_status: false }
+    }
+}
+
+/// What the status of a failed check usually means with Django, and what to do.
+fn advice(head: &UpstreamResponseHead) -> Option<String> {
+    match head.status {
+        StatusCode::BAD_REQUEST => Some(
+            "Django refuses hosts that are not in ALLOWED_HOSTS; set health.application_host to one \
+             of them"
+                .into(),
+        ),
+        StatusCode::NOT_FOUND => Some("check the path of health.application".into()),
+        status if status.is_redirection() => {
+            let mut fields = head.fields.iter();
+            let (_, location) = fields.find(|(name, _)| name.eq_ignore_ascii_case(b"location"))?;
+            // A query may have a secret.
+            let end = location.iter().position(|byte| b"?#".contains(byte));
+            let location = location.get(..end.unwrap_or(location.len()).min(MAX_LOCATION))?;
+            Some(format!(
+                "a redirect to {}; set health.application to a path that responds with 200, without login, and if \
+                 the redirect is to https, let Django trust X-Forwarded-Proto (SECURE_PROXY_SSL_HEADER)",
+                location.escape_ascii()
+            ))
+        }
+        _ => None,
     }
 }
 
@@ -86,6 +172,8 @@ pub(super) struct ProbeRequest<'a> {
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
     pub(super) host: &'a [u8],
+    /// If set, the request looks like one that was forwarded for a client that uses this scheme.
+    pub(super) scheme: Option<&'static str>,
     /// How long the server may take for the head of its response.
     pub(super) max_wait: Duration,
 }
@@ -100,18 +188,25 @@ impl ProbeRequest<'_> {
         protocol: Protocol,
         connect_timeout: Duration,
     ) -> Result<UpstreamResponseHead, Error> {
-        let Self { method, path, host, max_wait } = *self;
+        let Self { method, path, host, scheme, max_wait } = *self;
         let mut connection = connect(address, connect_timeout).await?;
+        let mut fields: Vec<(&[u8], &[u8])> =
+            vec![(b"host", host), (b"user-agent", b"sideman-probe")];
+        if let Some(scheme) = scheme {
+            fields.push((b"x-forwarded-for", CLIENT.as_bytes()));
+            fields.push((b"x-forwarded-proto", scheme.as_bytes()));
+        }
+        let scheme = scheme.unwrap_or("http");
         let head = UpstreamRequestHead {
             method,
             target: path,
-            fields: vec![(b"host", host), (b"user-agent", b"sideman-probe")],
+            fields,
             origin: RequestOrigin {
-                client: "127.0.0.1",
+                client: CLIENT,
                 client_port: None,
-                scheme: "http",
+                scheme,
                 host,
-                port: 80,
+                port: if scheme == "https" { 443 } else { 80 },
                 version: Version::HTTP_11,
                 script_name: "",
             },
@@ -125,9 +220,12 @@ impl ProbeRequest<'_> {
             }
         }
         let response = response(&mut connection, protocol, method);
-        timeout(max_wait, response)
+        let head = timeout(max_wait, response)
             .await
-            .unwrap_or_else(|_| Err(Error::new(FailureKind::UpstreamReadTimeout)))
+            .unwrap_or_else(|_| Err(Error::new(FailureKind::UpstreamReadTimeout)))?;
+        // The head decides. A body that does not end changes nothing.
+        let _ = timeout(MAX_BODY_TIME, drain(&mut connection, head.length)).await;
+        Ok(head)
     }
 }
 
@@ -155,6 +253,29 @@ async fn response(
             let summary = RequestSummary { method, protocol, upgrade: false, interim: None };
             if let Some(head) = parse(&mut connection.input, &mut progress, summary)? {
                 return Poll::Ready(Ok(head));
+            }
+        }
+    })
+    .await
+}
+
+/// Reads the body of a response and discards it.
+async fn drain(connection: &mut UpstreamConnection, length: BodyLength) {
+    let mut left = match length {
+        BodyLength::None => 0,
+        BodyLength::Exact(length) => length.min(MAX_BODY),
+        BodyLength::Chunked | BodyLength::UntilClose => MAX_BODY,
+    };
+    poll_fn(|cx| {
+        loop {
+            left = left.saturating_sub(connection.input.len() as u64);
+            connection.input.clear();
+            if left == 0 {
+                return Poll::Ready(());
+            }
+            match ready!(connection.poll_fill(cx)) {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Poll::Ready(()),
             }
         }
     })

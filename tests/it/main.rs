@@ -34,6 +34,7 @@ mod misbehaving;
 mod pages;
 mod proxy;
 mod proxy_protocol;
+mod readiness;
 mod reload;
 mod request_ids;
 mod routes;

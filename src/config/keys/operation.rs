@@ -8,8 +8,8 @@ use super::{
 };
 use crate::config::{
     address,
-    format::{BoolFormat, HOUR, MINUTE, TimeFormat},
-    path,
+    format::{BoolFormat, HOUR, MINUTE, OrNone, SECOND, TimeFormat},
+    host, path,
 };
 
 /// Health checks of load balancers and containers.
@@ -33,6 +33,41 @@ pub(super) const HEALTH: &[SettingKey] = &[
         default: Some(&["true"]),
         kind: &SingleValue(BoolFormat, |to, on| to.plan.health.wait_for_application = on),
         doc: "Whether health.path gets 503 until the application has accepted its first connection.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "health.application",
+        default: Some(&["none"]),
+        kind: &SingleValue(OrNone(path::READINESS), |to, path| to.plan.health.application = path),
+        doc: "Path of the application that shows whether it is ready. It is requested at the start and then at every \
+              health.application_interval. health.ready_path gets 503 unless the status is 2xx. none requests nothing.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "health.application_host",
+        default: Some(&["none"]),
+        kind: &SingleValue(OrNone(host::CANONICAL), |to, host| {
+            to.plan.health.application_host = host;
+        }),
+        doc: "Host of these requests, one of Django's ALLOWED_HOSTS. none is server.canonical_host, or else the first \
+              of server.allowed_hosts, or else the server's address.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "health.application_interval",
+        default: Some(&["5s"]),
+        kind: &SingleValue(TimeFormat(SECOND, HOUR), |to, time| {
+            to.plan.health.application_interval = time;
+        }),
+        doc: "How often health.application is requested; every second while the application is not ready.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "health.application_in_path",
+        default: Some(&["false"]),
+        kind: &SingleValue(BoolFormat, |to, on| to.plan.health.application_in_path = on),
+        doc: "Whether health.path too gets 503 while the application is not ready. If all tasks share the cause, such \
+              as a database, the load balancer then has none left.",
         ..SettingKey::BLANK
     },
 ];

@@ -68,6 +68,7 @@ pub(super) fn plan(name: &str) -> Plan {
             path: "/h".to_owned(),
             ready_path: "/ready".to_owned(),
             wait_for_application: false,
+            ..HealthSettings::default()
         },
         log: LogSettings {
             fields: LogFields(vec![

@@ -124,8 +124,13 @@ impl Backends {
             Protocol::Http1 => Protocol::Uwsgi(UWSGI),
             Protocol::Uwsgi(_) => Protocol::Http1,
         };
-        let probe_request =
-            ProbeRequest { method: &Method::HEAD, path: "/", host, max_wait: TIMEOUT };
+        let probe_request = ProbeRequest {
+            method: &Method::HEAD,
+            path: "/",
+            host,
+            scheme: None,
+            max_wait: TIMEOUT,
+        };
         let max = plan.connect_timeout.min(TIMEOUT);
         probe_request.send(&server.address, other, max).await.is_ok_and(|head| !is_refusal(&head))
     }

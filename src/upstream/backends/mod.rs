@@ -9,8 +9,11 @@
 mod admit;
 mod auto_limit;
 mod mismatch;
+mod probes;
 mod protocol;
 mod queue;
+mod readiness;
+mod readiness_state;
 #[cfg(test)]
 mod schedules;
 mod server;

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::{
     auto_limit::LimitEstimate,
     queue::WaitQueue,
+    readiness_state::Readiness,
     server::{OutageCause, ServerAddress, UpstreamServer},
 };
 use crate::{
@@ -65,6 +66,7 @@ pub struct Backends {
     pub(super) name_doubtful: Notify,
     /// Why no server is known.
     pub(super) unresolved: Mutex<Option<OutageCause>>,
+    pub(super) readiness: Readiness,
 }
 
 /// A permit at a server for one request. It is released when dropped.
@@ -113,6 +115,7 @@ impl Backends {
             unproven: Notify::new(),
             name_doubtful: Notify::new(),
             unresolved: Mutex::default(),
+            readiness: Readiness::new(),
         };
         backends.set_admission(&plan.admission);
         let known = backends.targets.iter().filter_map(known_address).collect();
@@ -211,6 +214,10 @@ impl Backends {
         if !self.is_retired.swap(true, Ordering::Relaxed) {
             servers.iter().for_each(|server| self.uncount(server));
         }
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.is_retired.load(Ordering::Relaxed)
     }
 
     /// Changes whenever [`servers`](Self::servers) changes.
@@ -347,7 +354,7 @@ impl Backends {
 
     /// Call this only with the lock on `servers` held.
     fn is_counted(&self) -> bool {
-        !self.is_retired.load(Ordering::Relaxed)
+        !self.is_retired()
     }
 
     fn uncount(&self, server: &UpstreamServer) {

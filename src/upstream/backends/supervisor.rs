@@ -1,5 +1,5 @@
 //! Maintains the servers, independently of requests: it resolves names, retries unavailable servers, and probes
-//! available ones from time to time. There is one supervisor for each application. After a restart, the server
+//! available ones from time to time (`probes`). There is one supervisor for each application. After a restart, the server
 //! therefore gets the connections of one prober and not of all workers.
 
 use std::{
@@ -23,7 +23,7 @@ use crate::{
     error::{Error, FailureKind},
     plan::UpstreamTarget,
     sync::{copy, lock},
-    upstream::{connect::connect, probe},
+    upstream::connect::connect,
 };
 
 /// How long the response of a name server is used. Container DNS changes at each deployment.
@@ -165,46 +165,9 @@ impl Backends {
         }
     }
 
-    fn on_reachable(self: &Arc<Self>, server: &UpstreamServer) {
+    pub(super) fn on_reachable(self: &Arc<Self>, server: &UpstreamServer) {
         self.mark_available(server);
         self.dispatch();
-    }
-
-    /// Probes each server, if the settings say so.
-    async fn probe_all(self: &Arc<Self>) {
-        loop {
-            let settings = self.settings();
-            let Some(plan) = &settings.probe else {
-                self.changed.notified().await;
-                continue;
-            };
-            // Read the new settings; the interval starts again.
-            if timeout(plan.interval, self.changed.notified()).await.is_ok() {
-                continue;
-            }
-            for server in self.servers().iter() {
-                match probe::send(&server.address, &settings, plan.path.as_deref()).await {
-                    // It is known that the server accepts connections. `probe_unavailable` checks its protocol.
-                    Ok(()) if server.speaks_other() => {}
-                    Ok(()) => self.on_reachable(server),
-                    Err(error) => {
-                        if !error.is_unsent() {
-                            self.request_probe(server, probe::host(&server.address).as_bytes());
-                        }
-                        let servers = self.servers();
-                        let mut others = servers.iter().filter(|other| other.id != server.id);
-                        // A bad response of the last server is better than none.
-                        let may_leave =
-                            error.is_unsent() || others.any(|other| other.is_available());
-                        // A server that refuses connections is retried on its usual schedule, so that requests do not
-                        // wait longer for it.
-                        if may_leave && self.mark_unavailable(server, &error, !error.is_unsent()) {
-                            self.server_lost.notify_one();
-                        }
-                    }
-                }
-            }
-        }
     }
 }
 

@@ -18,6 +18,7 @@ DEBUG = False
 ALLOWED_HOSTS = ["example.test", *os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1").split(",")]
 # Like a deployment behind a proxy, which must set this header correctly.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = "SECURE_SSL_REDIRECT" in os.environ
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -19,6 +19,7 @@ urlpatterns = [
     path("events/<slug:token>/", views.events),
     path("release/<slug:token>/", views.release),
     path("slow/", views.slow),
+    path("health/", views.health),
     path("constant/", views.constant),
     re_path("^echo", views.echo),
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.http import content_disposition_header
@@ -48,6 +49,14 @@ def echo(request):
         },
         headers={"X-Process": os.getpid()},
     )
+
+
+def health(request):
+    """Whether the site is ready: its database responds, and a test has not said otherwise."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    is_ready = "ready" in request.GET and not (Path(settings.SITE_DATA) / "unready").exists()
+    return HttpResponse("ready" if is_ready else "not ready", status=200 if is_ready else 503)
 
 
 @csrf_exempt
