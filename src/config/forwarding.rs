@@ -13,7 +13,7 @@ pub(super) const HOST_HEADER: TextFormat<HostHeader> = TextFormat::new(
 
 /// The path in place of a prefix.
 pub(super) const PREFIX: TextFormat<String> =
-    TextFormat::new("a path that ends with /, such as /v2/", prefix, String::clone);
+    TextFormat::new("a path, such as /v2/", prefix, String::clone);
 
 /// `SCRIPT_NAME`.
 pub(super) const SCRIPT_NAME: TextFormat<String> =
@@ -43,10 +43,12 @@ fn show_host_header(header: &HostHeader) -> String {
 
 /// Reads the path in place of a prefix.
 fn prefix(text: &str) -> Result<String, String> {
-    let path = path::beginning(text)?;
-    match path.ends_with('/') {
-        true => Ok(path),
-        false => Err(format!("must end with /: write {path}/")),
+    let (beginning, query) = text.split_once('?').unwrap_or((text, "x"));
+    path::beginning(beginning)?;
+    let is_query = |byte: u8| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte);
+    match !query.is_empty() && query.bytes().all(is_query) {
+        true => Ok(text.into()),
+        false => Err("the part behind ? is not a query: write it as in /login?next=/".into()),
     }
 }
 
@@ -75,7 +77,11 @@ mod tests {
         assert!(hosts("$host").is_err());
         assert!(hosts("{hots}").unwrap_err().contains("did you mean {host}?"));
         assert_eq!(prefix("/v2/"), Ok("/v2/".into()));
-        assert_eq!(prefix("/v2"), Err("must end with /: write /v2/".into()));
+        assert_eq!(prefix("/v2"), Ok("/v2".into()));
+        assert_eq!(prefix("/login?next=/"), Ok("/login?next=/".into()));
+        for text in ["/a?", "/a?b c", "/a?b#c", "/a?\u{e4}", "/a?{b}"] {
+            assert!(prefix(text).unwrap_err().starts_with("the part behind ?"), "{text}");
+        }
         assert_eq!(prefix("v2/"), Err("must start with /".into()));
         assert_eq!(script_name("/app"), Ok("/app".into()));
         assert_eq!(script_name("/app/"), Err("must not end with /: write /app".into()));

@@ -99,7 +99,21 @@ pub(super) const ROUTE_CONSTRAINTS: &[RouteConstraint] = &[
             false => Vec::new(),
         },
     },
-    RouteConstraint { leaf: "replace_prefix", conflicts: no_prefix },
+    RouteConstraint {
+        leaf: "replace_prefix",
+        conflicts: |draft, route| {
+            let is_whole =
+                route.policies.replaced_prefix.as_ref().is_some_and(|path| !path.ends_with('/'));
+            let is_exact = |path: &PathPattern| matches!(path, PathPattern::Exact(_));
+            let has_others = !route.matcher.paths.iter().all(is_exact);
+            let fault = "it must end with / like the prefix that it replaces; only an exact path can become another one";
+            let mut found = no_prefix(draft, route);
+            if found.is_empty() {
+                found = when(is_whole && has_others, fault);
+            }
+            found
+        },
+    },
     RouteConstraint {
         leaf: "script_name",
         conflicts: |draft, route| {

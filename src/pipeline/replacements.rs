@@ -92,7 +92,7 @@ fn replaced_target(context: &RequestContext, prefix: &PrefixReplacement) -> Stri
         }
     }
     if let Some(query) = context.parts.query() {
-        replaced.push('?');
+        replaced.push(if replaced.contains('?') { '&' } else { '?' });
         replaced.push_str(query);
     }
     replaced

@@ -142,7 +142,8 @@ pub(super) const ROUTE: &[SettingKey] = &[
             to.route.policies.replaced_prefix = Some(prefix);
         }),
         doc: "The path for the application in place of the prefix that matched: with /v2/, /api/x is /v2/x. Every path of \
-              the route must be a prefix or exact.",
+              the route must be a prefix or exact. An exact path can become any other, with a query too, such as \
+              /login?next=/.",
         ..SettingKey::BLANK
     },
     SettingKey {

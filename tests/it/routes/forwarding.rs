@@ -28,6 +28,8 @@ fn prefixes_are_stripped_and_replaced() {
         .route("api", &[("path", "/api/, /api"), ("strip_prefix", "true")])
         .route("v1", &[("path", "/v1/"), ("replace_prefix", "/v2/")])
         .route("deep", &[("path", "/api/deep/"), ("stream", "none")])
+        .route("icon", &[("path", "/favicon.ico"), ("replace_prefix", "/i/favicon.ico")])
+        .route("up", &[("path", "/up"), ("replace_prefix", "/login?next=/")])
         .start();
     let mut client = sideman.connect();
     for (target, expected) in [
@@ -44,6 +46,12 @@ fn prefixes_are_stripped_and_replaced() {
         ("/api//x", "/x"),
         ("//api/a%20b", "/a%20b"),
         ("/x/../v1/y", "/v2/y"),
+        // An exact path becomes any other.
+        ("/favicon.ico?v=2", "/i/favicon.ico?v=2"),
+        ("/%66avicon.ico", "/i/favicon.ico"),
+        ("/up", "/login?next=/"),
+        ("/up?a=b", "/login?next=/&a=b"),
+        ("/up/x", "/up/x"),
         // The prefix is that of the route that sets it.
         ("/api/deep/x", "/deep/x"),
     ] {
