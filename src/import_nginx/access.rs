@@ -142,7 +142,7 @@ mod tests {
         let scope = Scope::default().within(&tree);
         let locations = crate::import_nginx::location::locations(&scope, &mut report);
         let upstreams = Default::default();
-        let around = Surroundings { upstreams: &upstreams, named: Vec::new(), all: &locations };
+        let around = Surroundings::of(&scope, &locations, &upstreams);
         let access = restrict(&scope, &around, &mut policies, &mut report);
         (access, policies, report.lost_count())
     }

@@ -100,7 +100,8 @@ pub(super) fn locations(planned: &[Planned], owner: &Owner, base: &Base, setting
             continue;
         }
         // Directories of a section would take the restrictions of the whole site.
-        let is_open = !["allow", "deny", "auth"].iter().any(|key| base.policies.contains_key(key));
+        let is_open =
+            !["allow", "deny", "auth", "log"].iter().any(|key| base.policies.contains_key(key));
         if owner.hosts.is_empty() && is_open && is_plain(one) && section_roots(one, settings) {
             continue;
         }
@@ -179,7 +180,15 @@ fn without_prefix(one: &Planned, route: &mut Route, settings: &mut Settings) {
     if route.closed.is_some() || !route.policies.keys().any(|key| changes_path(key)) {
         return;
     }
-    let is_prefix = |path: &RoutePath| matches!(path, RoutePath::Prefix(_) | RoutePath::Exact(_));
+    // An exact path alone can become any other.
+    let is_whole = matches!(
+        route.policies.get("replace_prefix"), Some(Value::Text(path)) if !path.ends_with('/')
+    );
+    let is_prefix = |path: &RoutePath| match path {
+        RoutePath::Exact(_) => true,
+        RoutePath::Prefix(_) => !is_whole,
+        RoutePath::Beginning(_) | RoutePath::Expression(_) => false,
+    };
     let (with, without): (Vec<&RoutePath>, Vec<&RoutePath>) =
         one.paths.iter().partition(|path| is_prefix(path));
     if without.is_empty() {
@@ -307,6 +316,15 @@ fn inherit(route: &mut Route, inherited: &Policies) {
         && route.closed.is_none()
     {
         route.policies.insert("rate_limit", Value::Text("off".into()));
+    }
+    if inherited.contains_key("log") && !own.contains_key("log") && route.closed.is_none() {
+        route.policies.insert("log", Value::Text("all".into()));
+    }
+    if inherited.contains_key("intercept") && !own.contains_key("intercept") && is_application {
+        route.policies.insert("intercept", Value::List(vec!["none".into()]));
+    }
+    if inherited.contains_key("errors") && !own.contains_key("errors") {
+        route.comments.push("The error pages of the less specific route hold here too.".into());
     }
     if inherited.contains_key("response_headers") && !own.contains_key("response_headers") {
         route

@@ -54,6 +54,10 @@ pub(super) fn rewrite<'a>(
     let captures = location.matcher.captures();
     for directive in scope.own_named(&["rewrite", "return"]) {
         let is_return = directive.name == "return";
+        if let Some(path) = rewrites::of_exact(directive, &location.matcher) {
+            content.path_change = PathChange::Replace(path);
+            continue;
+        }
         let found = match is_return {
             true => rewrites::of_return(directive, scope, &captures).map(Err),
             false => {

@@ -149,8 +149,8 @@ impl Reader<'_> {
         Ok(expanded)
     }
 
-    /// Returns the files that an `include` names; `None` if it names a pattern without files, or a file whose contents are
-    /// known.
+    /// Returns the files that an `include` names; `None` if it names a pattern without files, or a file whose contents
+    /// are known.
     fn included(&self, directive: &Directive) -> Result<Option<Vec<PathBuf>>, ImportError> {
         let text = directive.arg(0);
         let path = Path::new(text);

@@ -29,7 +29,7 @@ pub(super) fn redirects(
             continue;
         }
         let locations = location::locations(&server.scope, report);
-        let around = Surroundings::of(&locations, upstreams);
+        let around = Surroundings::of(&server.scope, &locations, upstreams);
         let rules = ServerRules::default();
         let mut planned = Vec::new();
         for (order, one) in locations.iter().enumerate().filter(|(_, one)| !one.matcher.is_root()) {

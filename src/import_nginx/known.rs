@@ -19,7 +19,7 @@ use Duty::{Closes, Lost, Translated, Unnecessary};
 
 const PROCESS: &str = "of nginx's own process; Sideman has one worker thread for each usable core, and raises the limit \
                        of open files";
-const LOGS: &str =
+pub(super) const LOGS: &str =
     "Sideman writes its access log to stdout and events to stderr: log.access, log.fields";
 const SENDING: &str = "files are sent efficiently without it, and small writes are combined";
 const COMPRESSED_FILES: &str =
@@ -150,7 +150,7 @@ const DUTIES: &[(&str, Duty)] = &[
     ("debug_*", Unnecessary(PROCESS)),
     ("ssl_engine", Unnecessary(PROCESS)),
     // Logs.
-    ("access_log", Unnecessary(LOGS)),
+    ("access_log", Translated),
     ("error_log", Unnecessary(LOGS)),
     ("log_format", Unnecessary(LOGS)),
     ("log_not_found", Unnecessary(LOGS)),

@@ -1,5 +1,5 @@
-//! Splits the text of an nginx configuration into words and marks, as nginx does: quotes, escapes, comments, and `${name}`
-//! within a word. Expressions of templates (`{{ name }}`) stay in their words.
+//! Splits the text of an nginx configuration into words and marks, as nginx does: quotes, escapes, comments, and
+//! `${name}` within a word. Expressions of templates (`{{ name }}`) stay in their words.
 
 use super::{problem::SyntaxError, template::STATEMENTS};
 
@@ -180,7 +180,8 @@ impl Lexer<'_> {
         }
     }
 
-    /// Copies what follows a backslash. As in nginx, only some escapes are replaced: `\.` of a regular expression stays.
+    /// Copies what follows a backslash. As in nginx, only some escapes are replaced: `\.` of a regular expression
+    /// stays.
     fn escape(&mut self, word: &mut String) {
         match self.take() {
             Some(next @ ('"' | '\'' | '\\')) => word.push(next),

@@ -1,5 +1,5 @@
-//! Reads an nginx configuration and writes the settings file that replaces it: `files` reads the directives, `translate`
-//! makes settings of them.
+//! Reads an nginx configuration and writes the settings file that replaces it: `files` reads the directives,
+//! `translate` makes settings of them.
 //!
 //! A route is never more open than its location was: what restricts access and is not understood closes the route
 //! (`access`).

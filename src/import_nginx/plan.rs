@@ -118,7 +118,14 @@ pub(super) fn of_location<'a>(
                 // nginx has responded before it asks.
                 route_policies.retain(|key, _| !auth::KEYS.contains(key));
             }
-            policies::of_location(location, &content, &mut route_policies, settings, report);
+            policies::of_location(
+                location,
+                &content,
+                around,
+                &mut route_policies,
+                settings,
+                report,
+            );
             maintenance(location, &content, settings, report);
             let paths = match (&location.matcher, content.has_whole_paths) {
                 (Matcher::Prefix { path, .. }, true) if path != "/" => {

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use super::{
     content::Content,
+    error_pages,
     headers::{self, HeaderUse},
+    known,
     location::Location,
     report::Report,
     scope::Scope,
     servers::source,
     settings::{Action, Policies, Settings, Value},
+    surroundings::Surroundings,
     target::PathChange,
     values,
 };
@@ -21,6 +24,7 @@ const DAY: u64 = 86_400 * SECOND;
 pub(super) fn of_location(
     location: &Location<'_>,
     content: &Content<'_>,
+    around: &Surroundings<'_, '_>,
     policies: &mut Policies,
     settings: &mut Settings,
     report: &mut Report,
@@ -33,6 +37,8 @@ pub(super) fn of_location(
         Action::Redirect(_) | Action::Respond(_) | Action::None => HeaderUse::Other,
     };
     headers::of_responses(scope, &captures, of, policies, report);
+    log(scope, policies, report);
+    error_pages::of_location(content, around, policies, settings, report);
     if let Some(page) = &content.spa {
         policies.insert("spa", Value::Text(page.clone()));
     }
@@ -56,6 +62,22 @@ pub(super) fn of_location(
         }
         PathChange::Replace(prefix) => {
             policies.insert("replace_prefix", Value::Text(prefix.clone()));
+        }
+    }
+}
+
+/// Translates `access_log off`. Where the log is written otherwise is a setting of its own.
+fn log(scope: &Scope<'_>, policies: &mut Policies, report: &mut Report) {
+    for directive in scope.all(&["access_log"]) {
+        match directive.arg(0) {
+            "off" => {
+                policies.insert("log", Value::Text("off".into()));
+            }
+            _ if directive.args.iter().any(|arg| arg.starts_with("if=")) => report.differs(
+                directive,
+                "every request is logged: log = \"off\" in a route leaves out its requests",
+            ),
+            _ => report.unnecessary(directive, known::LOGS),
         }
     }
 }

@@ -139,6 +139,20 @@ pub(super) fn of_rewrite(
     Ok(Rewrite::Paths(PathRedirect { paths, redirect: format!("{status} {target}{query}") }))
 }
 
+/// Returns the path, with its query, that a `rewrite` makes of the one path of its location for the application.
+pub(super) fn of_exact(directive: &Directive, matcher: &Matcher) -> Option<String> {
+    let Matcher::Exact(path) = matcher else { return None };
+    let (pattern, replacement) = (directive.arg(0), directive.arg(1));
+    let is_fixed = replacement.starts_with('/')
+        && !text::has_variable(replacement)
+        && !replacement.ends_with('?');
+    if directive.name != "rewrite" || directive.arg(2) != "break" || !is_fixed {
+        return None;
+    }
+    let pattern = regex::Regex::new(&matcher::expression(pattern, false)?).ok()?;
+    pattern.is_match(path).then(|| replacement.to_owned())
+}
+
 /// Reads a `rewrite` that changes the path on its way to the application.
 fn change(pattern: &str, replacement: &str, prefix: &str) -> Result<PathChange, String> {
     let unknown = || Err("the path can only lose or change the prefix of its location".to_owned());

@@ -123,8 +123,8 @@ impl Route {
 // === impl Settings ===
 
 impl Settings {
-    /// Trusts proxies in private networks because the real ones are not known, where nginx trusts everybody. Returns whether
-    /// proxies are trusted: not if something depends on the address of the client.
+    /// Trusts proxies in private networks because the real ones are not known, where nginx trusts everybody. Returns
+    /// whether proxies are trusted: not if something depends on the address of the client.
     pub(super) fn trust_private(
         &mut self,
         from: String,
@@ -206,8 +206,8 @@ impl Settings {
         Some(self.sections.entry(index).or_default())
     }
 
-    /// Adds a route under a name that no other has. Of two that match the same, the one that refuses requests stays, else
-    /// the first.
+    /// Adds a route under a name that no other has. Of two that match the same, the one that refuses requests stays,
+    /// else the first.
     pub(super) fn add_route(&mut self, mut route: Route) {
         let had_paths = !route.paths.is_empty();
         for other in &mut self.routes {

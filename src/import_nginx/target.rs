@@ -174,18 +174,18 @@ impl Target {
     /// Returns how the path changes in a location.
     pub(super) fn path_change(&self, matcher: &Matcher) -> Result<PathChange, String> {
         let Some(uri) = &self.uri else { return Ok(PathChange::None) };
-        if uri.contains('?') {
-            return Err("a fixed query cannot be added: do it in the application".into());
-        }
         match matcher {
             Matcher::Exact(path) | Matcher::Prefix { path, .. } if path == uri => {
                 Ok(PathChange::None)
             }
+            // What is below a file is not passed on.
             Matcher::Exact(path) | Matcher::Prefix { path, .. }
                 if !uri.ends_with('/') && is_of_file(path, matcher) =>
             {
-                Err("only a prefix that ends with / can be replaced: pass the path on as it is"
-                    .into())
+                Ok(PathChange::Replace(uri.clone()))
+            }
+            _ if uri.contains('?') => {
+                Err("a fixed query cannot be added: do it in the application".into())
             }
             Matcher::Prefix { .. } if uri == "/" => Ok(PathChange::Strip),
             Matcher::Prefix { path, .. } => Ok(PathChange::Replace(match path.ends_with('/') {
@@ -295,6 +295,7 @@ mod tests {
         assert_eq!(change("/api/", "/"), Ok(PathChange::Strip));
         assert_eq!(change("/api/", "/v2/"), Ok(PathChange::Replace("/v2/".into())));
         assert_eq!(change("/api", "/v2"), Ok(PathChange::Replace("/v2/".into())));
+        assert_eq!(change("/f.ico", "/i/f.ico"), Ok(PathChange::Replace("/i/f.ico".into())));
         assert!(change("/api/", "/v2").is_err());
         assert!(change("/api/", "/v2/?a").is_err());
     }

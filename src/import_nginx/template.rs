@@ -1,6 +1,6 @@
-//! Placeholders of templates: `${NAME}` and `$NAME` of envsubst, and `{{ name }}`. Those of envsubst are replaced from the
-//! environment, as envsubst does. All others stay in the settings, which are then a template of the same kind: until they
-//! are written, each is a mark of letters and digits that is valid in names, paths and addresses.
+//! Placeholders of templates: `${NAME}` and `$NAME` of envsubst, and `{{ name }}`. Those of envsubst are replaced from
+//! the environment, as envsubst does. All others stay in the settings, which are then a template of the same kind:
+//! until they are written, each is a mark of letters and digits that is valid in names, paths and addresses.
 
 use std::fmt::Write as _;
 

@@ -183,7 +183,7 @@ fn single_files() {
             "upstream.url=http://app:8000",
             "route.favicon_ico path=/favicon.ico file=/srv/i/favicon.ico",
             "route.robots_txt path=/robots.txt file=/srv/robots.txt",
-            "route.nothing path=/nothing respond=404",
+            "route.nothing path=/nothing log=off respond=404",
         ],
     );
 }
@@ -425,6 +425,96 @@ fn pages_and_maintenance() {
 }
 
 #[test]
+fn pages_replace_responses_of_the_application() {
+    assert_settings(
+        "server { root /srv; error_page 404 /404.html; error_page 500 502 /50x.html;
+             location /shop/ { proxy_pass http://shop:1; error_page 404 410 /gone.html; proxy_intercept_errors on; }
+             location /api/ { proxy_pass http://api:1; proxy_intercept_errors off; }
+             location /static/ { alias /srv/static/; }
+             location ~ ^/(404|50x|gone).html$ { internal; }
+             location / { proxy_pass http://app:8000; proxy_intercept_errors on; } }",
+        &[
+            "errors.404=/srv/404.html",
+            "errors.500=/srv/50x.html",
+            "errors.502=/srv/50x.html",
+            "upstream.url=http://app:8000",
+            "static.roots=/static/=/srv/static",
+            "route.main intercept=404,500,502",
+            "route.shop path=/shop/ errors=404=/srv/gone.html,410=/srv/gone.html intercept=404,410 upstream=http://shop:1",
+            "route.api path=/api/ intercept=none upstream=http://api:1",
+        ],
+    );
+}
+
+#[test]
+fn each_host_has_its_own_pages() {
+    assert_settings(
+        "server { server_name a.example; root /srv/a; error_page 404 /404.html;
+             location / { proxy_pass http://a:1; } }
+         server { server_name b.example; root /srv/b; error_page 404 /404.html;
+             location /x/ { proxy_pass http://x:1; } location / { proxy_pass http://b:1; } }",
+        &[
+            "errors.404=/srv/a/404.html",
+            "upstream.url=http://a:1",
+            "route.b_example_main host=b.example errors=404=/srv/b/404.html upstream=http://b:1",
+            "route.b_example_x host=b.example path=/x/ upstream=http://x:1",
+        ],
+    );
+}
+
+#[test]
+fn requests_that_are_not_logged() {
+    assert_settings(
+        &with_app(
+            "location /ping/ { access_log off; proxy_pass http://app:8000; }
+             location /static/ { access_log off; alias /srv/static/; }
+             location = /up { access_log off; return 200 ok; }
+             location /media/ { access_log /var/log/media.log; alias /srv/media/; }",
+        ),
+        &[
+            "upstream.url=http://app:8000",
+            "route.ping path=/ping/ log=off",
+            "route.static path=/static/ files=/srv/static log=off",
+            "route.up path=/up log=off respond=200 ok",
+            "media.roots=/media/=/srv/media",
+        ],
+    );
+    assert_settings(
+        "server { access_log off;
+             location /api/ { access_log /dev/stdout; proxy_pass http://api:1; }
+             location /media/ { access_log /dev/stdout; alias /srv/media/; }
+             location / { proxy_pass http://app:8000; } }",
+        &[
+            "upstream.url=http://app:8000",
+            "route.main log=off",
+            "route.api path=/api/ log=all upstream=http://api:1",
+            "route.media path=/media/ log=all media=/srv/media",
+        ],
+    );
+}
+
+#[test]
+fn one_path_becomes_another() {
+    assert_settings(
+        &with_app(
+            "location /favicon.ico { proxy_pass http://files:9000/static/favicon.ico; }
+             location = /check { proxy_pass http://app:8000/health/check; }
+             location = /up { rewrite /.+ /login?next=/ break; proxy_pass http://app:8000; }",
+        ),
+        &[
+            "upstream.url=http://app:8000",
+            "route.favicon_ico path=/favicon.ico replace_prefix=/static/favicon.ico upstream=http://files:9000",
+            "route.check path=/check replace_prefix=/health/check upstream=http://app:8000",
+            "route.up path=/up replace_prefix=/login?next=/ upstream=http://app:8000",
+        ],
+    );
+    assert_lost(
+        &with_app("location = /a { rewrite ^/b$ /c break; proxy_pass http://a:1; }"),
+        "f:1",
+    );
+}
+
+#[test]
 fn an_expression_wins_over_a_prefix_as_in_nginx() {
     assert_settings(
         &with_app(
@@ -616,6 +706,9 @@ fn piece() -> impl Strategy<Value = String> {
         "auth_basic x;",
         "limit_except GET { deny all; }",
         "error_page 404 /404.html;",
+        "error_page 404 502 =502 /a/404.html;",
+        "proxy_intercept_errors on;",
+        "access_log off;",
         "rewrite ^/a/(.*)$ /$1 break;",
         "rewrite ^/old$ /new permanent;",
         "proxy_set_header X-B $host;",

@@ -184,8 +184,8 @@ fn http_block(
     https::redirects(&found, upstreams, settings, report);
 }
 
-/// A server that refuses requests for unknown hosts becomes a list of the known ones. So does a server whose hosts cannot
-/// be said: its requests must not reach another one.
+/// A server that refuses requests for unknown hosts becomes a list of the known ones. So does a server whose hosts
+/// cannot be said: its requests must not reach another one.
 fn refuse_others(found: &[Server<'_>], settings: &mut Settings, report: &mut Report) {
     let serving: Vec<&Server<'_>> = found.iter().filter(|one| one.role == Role::Serves).collect();
     let refusing = found.iter().find(|one| one.role == Role::RefusesOthers);
@@ -220,7 +220,7 @@ fn server(
     report: &mut Report,
 ) -> Option<Base> {
     let mut locations = location::locations(scope, report);
-    let pages = error_pages::translate(scope, &locations, settings, report);
+    let pages = error_pages::translate(scope, &locations, base.is_none(), settings, report);
     let is_everything = !scope.own_named(&["return"]).is_empty()
         || scope.own_named(&["rewrite"]).iter().any(|one| is_redirect_of_everything(one, scope));
     let has_root = locations.iter().any(|location| location.matcher.is_root());
@@ -231,7 +231,7 @@ fn server(
     if !has_root || is_everything {
         locations.push(of_server_block(directive, scope));
     }
-    let around = Surroundings::of(&locations, upstreams);
+    let around = Surroundings::of(scope, &locations, upstreams);
     let mut rules = server_rules::server_rules(scope, settings, report);
     let mut planned = Vec::new();
     for (order, one) in locations.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! Two servers with the same names on two ports. A route matches on every port, so that both can have the same routes if
-//! nothing that matters differs.
+//! Two servers with the same names on two ports. A route matches on every port, so that both can have the same routes
+//! if nothing that matters differs.
 
 use super::{
     known::{self, Duty},
@@ -40,7 +40,7 @@ pub(super) fn report(differences: &[&Directive], report: &mut Report) {
 fn is_of_port(directive: &Directive) -> bool {
     OF_PORTS.contains(&directive.name.as_str())
         || matches!(known::duty(directive), Some(Duty::Unnecessary(_)))
-        || matches!(directive.name.as_str(), "gzip" | "brotli" | "zstd")
+        || matches!(directive.name.as_str(), "access_log" | "gzip" | "brotli" | "zstd")
 }
 
 /// A directive with its block, without its place.

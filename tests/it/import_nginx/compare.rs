@@ -187,7 +187,10 @@ fn of_responses(site: &Site, question: &Question, one: &Response, other: &Respon
         differ("error page", "application".into(), "file".into());
         return found;
     }
-    let is_own_page = one.status >= 400 && !is_echo(one) && !is_echo(other);
+    let is_own_page = one.status >= 400
+        && !is_echo(one)
+        && !is_echo(other)
+        && one.text().contains("<center>nginx");
     if !is_own_page && !(300..400).contains(&one.status) {
         differ("content-type", all(one, "content-type"), all(other, "content-type"));
         differ("cache-control", all(one, "cache-control"), all(other, "cache-control"));

@@ -177,3 +177,31 @@ fn password_before_a_staging_site() {
          }",
     );
 }
+
+#[test]
+fn error_pages_replace_those_of_the_application() {
+    assert_equal(
+        "server {
+             listen 80;
+             root /srv/pages;
+             error_page 404 /404.html;
+             location /shop/ {
+                 proxy_pass http://web:8000;
+                 proxy_set_header Host $host;
+                 proxy_intercept_errors on;
+             }
+             location /status {
+                 proxy_pass http://web:8000;
+                 proxy_set_header Host $host;
+                 proxy_intercept_errors on;
+                 error_page 404 @missing;
+                 error_page 503 =503 /50x.html;
+             }
+             location = /404.html { root /srv/pages; }
+             location = /50x.html { root /srv/pages; }
+             location @missing { root /srv/pages; rewrite ^ /redoc.html break; }
+             location /static/ { alias /srv/static/; access_log off; }
+             location / { proxy_pass http://web:8000; proxy_set_header Host $host; }
+         }",
+    );
+}
