@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::fuzz_input as input;
 use crate::rfc::{
+    client_address,
     conditional::{PreconditionResult, Validators, evaluate, range_allowed},
     date, identity,
     request_parts::Headers,
@@ -109,6 +110,7 @@ fn values(headers: &HeaderMap) {
         }
         let _ = upgrade::lists_websocket(value.as_bytes());
         let _ = identity::is_identity(name.as_str());
+        let _ = client_address::is_client_address(name.as_str());
     }
 }
 

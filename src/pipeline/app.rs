@@ -67,6 +67,8 @@ pub(super) struct WarnedOnce {
     pub(super) untrusted_peer: AtomicBool,
     /// A trusted peer sent an identity header, which was dropped.
     pub(super) identity: AtomicBool,
+    /// A trusted peer sent another client's address in a header of a CDN, which was dropped.
+    pub(super) client_address: AtomicBool,
 }
 
 // === impl App ===

@@ -10,7 +10,9 @@ use super::{
     request_start::RequestStart, routes::Forwarding, scheme,
 };
 use crate::{
-    rfc::{fields, forwarded, host, identity, request_parts::FieldName, trace, upgrade},
+    rfc::{
+        client_address, fields, forwarded, host, identity, request_parts::FieldName, trace, upgrade,
+    },
     upstream::{RequestFraming, RequestOrigin, UpstreamRequestHead},
 };
 
@@ -24,6 +26,8 @@ enum FieldAction {
     Forged,
     /// The field is dropped, because it names the user and is not among `server.trusted_headers`.
     Identity,
+    /// The field is dropped, because it has another client's address, and is not among `server.trusted_headers`.
+    ClientAddress,
 }
 
 /// Memory for the values of header fields that Sideman makes.
@@ -110,8 +114,8 @@ pub(super) fn head<'a>(
     }
 }
 
-/// Appends the client's fields that are forwarded. Returns the number of those that are dropped because they could deceive
-/// the application.
+/// Appends the client's fields that are forwarded. Returns the number of those that are dropped because they could
+/// deceive the application.
 pub(super) fn append_client_fields<'a>(
     context: &'a RequestContext,
     to: &mut Vec<(&'a [u8], &'a [u8])>,
@@ -121,7 +125,7 @@ pub(super) fn append_client_fields<'a>(
     let has_hops = hops(context).is_some();
     let mut forged = 0;
     for (known, name, value) in headers.iter() {
-        match action(known, name, context) {
+        match action(known, (name, value), context) {
             FieldAction::Pass if has_named && fields::is_named_by_connection(headers, name) => {}
             FieldAction::Pass if has_hops && known == FieldName::MaxForwards => {}
             FieldAction::Pass => to.push((name, value)),
@@ -130,6 +134,10 @@ pub(super) fn append_client_fields<'a>(
             FieldAction::Identity => {
                 forged += 1;
                 warn_identity_header(context, name);
+            }
+            FieldAction::ClientAddress => {
+                forged += 1;
+                warn_client_address(context, name);
             }
         }
     }
@@ -153,7 +161,11 @@ pub(super) fn framing(context: &RequestContext, body: &impl Body) -> RequestFram
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "most names are listed because they are common")]
-fn action(known: FieldName, name: &[u8], context: &RequestContext) -> FieldAction {
+fn action(
+    known: FieldName,
+    (name, value): (&[u8], &[u8]),
+    context: &RequestContext,
+) -> FieldAction {
     let is_trusted = context.is_trusted;
     let of_auth =
         context.policies.auth_headers.iter().find(|one| one.name.as_str().as_bytes() == name);
@@ -188,23 +200,36 @@ fn action(known: FieldName, name: &[u8], context: &RequestContext) -> FieldActio
             FieldAction::Forged
         }
         FieldName::Authorization if context.is_authorization_used => FieldAction::Rewritten,
-        FieldName::Other => action_of_other(name),
+        FieldName::Other => action_of_other(name, value, context),
         _ if fields::is_hop_by_hop_name(known) => FieldAction::Rewritten,
         _ => FieldAction::Pass,
     }
 }
 
 /// Returns the action for a name that is not listed. None of those is hop-by-hop.
-fn action_of_other(name: &[u8]) -> FieldAction {
+fn action_of_other(name: &[u8], value: &[u8], context: &RequestContext) -> FieldAction {
     let text = std::str::from_utf8(name).unwrap_or_default();
     if identity::is_identity(text) {
         return FieldAction::Identity;
+    }
+    if client_address::is_client_address(text) && !is_known_client(value, context) {
+        return FieldAction::ClientAddress;
     }
     // WSGI cannot tell `X_Forwarded_For` from `X-Forwarded-For`.
     if text.starts_with("x-forwarded-") || text.contains('_') {
         return FieldAction::Forged;
     }
     FieldAction::Pass
+}
+
+/// Whether a trusted proxy names the client that `X-Forwarded-For` names too. A load balancer passes on what its
+/// clients send in the header of a CDN, so that nothing else is reliable.
+fn is_known_client(value: &[u8], context: &RequestContext) -> bool {
+    let value = value.trim_ascii();
+    let is_client = |address: &[u8]| forwarded::address(address) == Some(context.client);
+    // CloudFront writes the port behind an address without brackets.
+    let without_port = || value.rsplitn(2, |&byte| byte == b':').nth(1);
+    context.is_trusted && (is_client(value) || without_port().is_some_and(is_client))
 }
 
 /// Whether the time at which a trusted proxy received the request is forwarded: it includes the time in its queue.
@@ -278,6 +303,19 @@ fn warn_identity_header(context: &RequestContext, name: &[u8]) {
             header = %name.escape_ascii(),
             "dropped a header of a trusted proxy that identifies the client; add it to server.trusted_headers \
              if the proxy sets or removes it on every request"
+        );
+    }
+}
+
+/// Warns once that a trusted proxy's header of a CDN was dropped: usually the CDN's networks are not trusted.
+fn warn_client_address(context: &RequestContext, name: &[u8]) {
+    if context.is_trusted && is_first(&context.local.app.warned.client_address) {
+        tracing::warn!(
+            header = %name.escape_ascii(),
+            client = %context.client,
+            "dropped a header that names another client than X-Forwarded-For; if a CDN sends it, add the networks of \
+             the CDN to server.trusted_proxies; if only the CDN can reach this server, add the header to \
+             server.trusted_headers"
         );
     }
 }

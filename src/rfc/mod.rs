@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod basic_auth;
 pub mod chunked;
+pub mod client_address;
 pub mod conditional;
 pub mod date;
 pub mod encoded_word;

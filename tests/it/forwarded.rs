@@ -396,6 +396,84 @@ fn named_headers_arrive_from_trusted_proxies_alone() {
     }
 }
 
+/// The headers of CDNs that packages such as django-ipware believe.
+const ADDRESSES: &[&str] = &[
+    "CF-Connecting-IP",
+    "True-Client-IP",
+    "Fastly-Client-IP",
+    "X-Client-IP",
+    "X-Cluster-Client-IP",
+    "Client-IP",
+    "Forwarded-For",
+];
+
+#[test]
+fn client_addresses_of_strangers_are_dropped() {
+    let lines: String = ADDRESSES.iter().map(|name| format!("{name}: 198.51.100.66\r\n")).collect();
+    let client = "X-Forwarded-For: 198.51.100.66, 203.0.113.7\r\n";
+    // Neither a stranger nor a client of the load balancer can choose its address.
+    for (trusted, others) in [("none", 1), (PROXIES, 0)] {
+        let (_application, sideman) = start(trusted);
+        let fields = format!("{lines}{client}X-Real-IP: 198.51.100.66\r\n");
+        let text = sideman.connect().ask("GET", "/", &fields).text();
+        assert!(!text.contains("198.51.100.66"), "{trusted}: {text}");
+        let dropped = sideman.metric("sideman_request_headers_dropped_total", &[]);
+        assert_eq!(dropped, (ADDRESSES.len() + 1 + others) as f64, "{trusted}");
+        if trusted == PROXIES {
+            let event = sideman.event("names another client");
+            assert!(event.contains("cf-connecting-ip") && !event.contains("198.51"), "{event}");
+        }
+    }
+}
+
+#[test]
+fn client_address_of_a_trusted_cdn_arrives() {
+    // The edge of the CDN, in 10.0.0.0/8, is a trusted proxy too.
+    let client = "X-Forwarded-For: 203.0.113.7, 10.0.0.5\r\n";
+    let (_application, sideman) = start(PROXIES);
+    for name in ADDRESSES {
+        let fields = format!("{client}{name}: 203.0.113.7\r\n");
+        assert_eq!(arrived(&sideman, &fields, &name.to_lowercase()), ["203.0.113.7"]);
+        let fields = format!("{client}{name}: 203.0.113.8\r\n");
+        assert_eq!(arrived(&sideman, &fields, &name.to_lowercase()), [""; 0]);
+    }
+    for (name, value) in [
+        ("cf-connecting-ip", "2001:DB8:0::7"),
+        ("cloudfront-viewer-address", "2001:db8::7:46532"),
+        ("cloudfront-viewer-address", "[2001:db8::7]:46532"),
+    ] {
+        let fields = format!("X-Forwarded-For: 2001:db8::7\r\n{name}: {value}\r\n");
+        assert_eq!(arrived(&sideman, &fields, name), [value]);
+    }
+    let fields = format!("{client}CloudFront-Viewer-Address: 203.0.113.7:46532\r\n");
+    assert_eq!(arrived(&sideman, &fields, "cloudfront-viewer-address"), ["203.0.113.7:46532"]);
+    for value in ["", "x", "203.0.113.7, 203.0.113.7", "203.0.113.7 10.0.0.1"] {
+        let fields = format!("{client}CF-Connecting-IP: {value}\r\n");
+        assert_eq!(arrived(&sideman, &fields, "cf-connecting-ip"), [""; 0], "{value}");
+    }
+}
+
+#[test]
+fn named_client_address_arrives_as_a_trusted_proxy_sends_it() {
+    for (trusted, expected) in [("none", &[][..]), (PROXIES, &["198.51.100.66"])] {
+        let application = App::start(|request| {
+            let fields: Vec<Value> = request
+                .head
+                .fields
+                .iter()
+                .map(|(name, value)| json!([name.to_lowercase(), value]))
+                .collect();
+            App::reply(json!(fields).to_string().as_bytes())
+        });
+        let sideman = Settings::before(&application.url())
+            .set("server.trusted_proxies", trusted)
+            .set("server.trusted_headers", "CF-Connecting-IP")
+            .start();
+        let fields = "X-Forwarded-For: 203.0.113.7\r\nCF-Connecting-IP: 198.51.100.66\r\n";
+        assert_eq!(arrived(&sideman, fields, "cf-connecting-ip"), expected, "{trusted}");
+    }
+}
+
 /// uWSGI and gunicorn pass it as `HTTP_REMOTE_USER`, which Django may be configured to trust.
 #[test]
 fn identity_headers_are_not_sent_as_uwsgi_variables() {
