@@ -39,6 +39,7 @@ mod media_type;
 mod own_address;
 mod path;
 mod path_pattern;
+mod plain_passwords;
 mod route_action;
 mod route_constraints;
 mod route_draft;

@@ -19,7 +19,7 @@ use crate::plan::{
     RouteMatcher, ServerSettings, SpillDirectory, TlsSettings, UpstreamSettings, UpstreamTarget,
 };
 
-use super::{address, inert, load::LoadedSettings, value::show_size};
+use super::{address, inert, load::LoadedSettings, plain_passwords, value::show_size};
 
 /// Directories that contain files of several programs, and are never a site's own.
 const SYSTEM: [&str; 14] = [
@@ -69,6 +69,7 @@ pub fn warnings(loaded: &LoadedSettings) -> Vec<String> {
         }
     }
     warnings.extend(trust(server, tls.as_ref()));
+    warnings.extend(plain_passwords::warning(&loaded.plan));
     if let Some(tls) = tls.as_ref().filter(|_| !secret("tls.certificates")) {
         warnings.extend(certificates(tls));
     }
