@@ -10,6 +10,7 @@
     reason = "a target fails by panicking, and nothing of it is in the program"
 )]
 
+mod basic_auth;
 mod chunked;
 mod conditional;
 mod forwarded;
@@ -23,13 +24,13 @@ mod request_head;
 mod run;
 
 pub use self::{
-    chunked::check as chunked, conditional::check as conditional, forwarded::check as forwarded,
-    host::check as host, negotiation::check as negotiation, path::check as path,
-    proxy_protocol::check as proxy_protocol, range::check as range,
+    basic_auth::check as basic_auth, chunked::check as chunked, conditional::check as conditional,
+    forwarded::check as forwarded, host::check as host, negotiation::check as negotiation,
+    path::check as path, proxy_protocol::check as proxy_protocol, range::check as range,
     request_head::check as request_head,
 };
 pub use crate::{
-    config::fuzzing::{settings_environment, settings_file},
+    config::fuzzing::{htpasswd, settings_environment, settings_file},
     import_nginx::fuzzing::nginx_config,
     pipeline::fuzzing::accel,
     server::fuzzing::connection,

@@ -52,11 +52,13 @@ macro_rules! targets {
 
 targets!(
     accel,
+    basic_auth,
     chunked,
     conditional,
     connection,
     forwarded,
     host,
+    htpasswd,
     negotiation,
     nginx_config,
     path,

@@ -38,7 +38,9 @@ pub fn credentials(value: &[u8]) -> Option<Credentials> {
     if encoded.len() > MAX_ENCODED {
         return None;
     }
-    let decoded = Zeroizing::new(BASE64.decode(encoded).ok()?);
+    // The decoder joins several encoded texts.
+    let is_one = encoded.iter().skip_while(|&&byte| byte != b'=').all(|&byte| byte == b'=');
+    let decoded = Zeroizing::new(BASE64.decode(encoded).ok().filter(|_| is_one)?);
     let colon = decoded.iter().position(|&byte| byte == b':')?;
     let is_short = colon <= MAX_LENGTH && decoded.len() - colon - 1 <= MAX_LENGTH;
     // Section 2: neither has control characters.
@@ -92,6 +94,8 @@ mod tests {
             "Basic YTo",
             "Basic YTp=",
             "Basic YWI=",
+            // two texts
+            "Basic YTpiOmM=YTpi",
             "Basic YTo\u{e9}",
             // a NUL, a line end
             "Basic YToA",

@@ -1,0 +1,4 @@
+//! An htpasswd file.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sideman::fuzzing::htpasswd(data));
