@@ -103,8 +103,8 @@ impl RateLimiter {
         usize::try_from((rate / 10).max(MIN_FRAME).min(rate)).unwrap_or(usize::MAX)
     }
 
-    /// Returns the moment until which `length` bytes, at most [`max_frame`](Self::max_frame), have to wait. Small frames may
-    /// go together, up to the size of one frame, because timers are too coarse to separate them.
+    /// Returns the moment until which `length` bytes, at most [`max_frame`](Self::max_frame), have to wait. Small
+    /// frames may go together, up to the size of one frame, because timers are too coarse to separate them.
     fn delays(&self, now: Instant, length: usize) -> Option<Instant> {
         let due = self.due?;
         let debt = due.saturating_duration_since(now);

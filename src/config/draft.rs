@@ -227,7 +227,8 @@ impl Draft {
         grouped(&self.static_roots).into_iter().map(root).collect()
     }
 
-    /// Uploads, and files for X-Accel-Redirect. The latter have no caching rules: the application sends its own headers.
+    /// Uploads, and files for X-Accel-Redirect. The latter have no caching rules: the application sends its own
+    /// headers.
     fn media(&self) -> FileSettings {
         let media = |(prefix, directories): (String, _)| Root {
             cors: self.cors_of(Some(&prefix)).unwrap_or(self.media_root.cors),

@@ -1,5 +1,5 @@
-//! Users and the hashes of their passwords, one `NAME:HASH` on each line, as `htpasswd` writes them. No message contains a
-//! part of a hash.
+//! Users and the hashes of their passwords, one `NAME:HASH` on each line, as `htpasswd` writes them. No message
+//! contains a part of a hash.
 
 use crate::plan::{Auth, HashKind, PasswordHash, Plan, User, UserList, UserSource};
 

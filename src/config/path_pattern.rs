@@ -19,8 +19,8 @@ pub(super) const PATH: TextFormat<PathPattern> = TextFormat::new(
 
 /// Maximum size of a compiled expression in bytes. Repetitions such as `(a{1000}){1000}` would need much more.
 const COMPILED: usize = 1 << 20;
-/// Maximum memory in bytes of the automaton that each worker builds of an expression while it matches. Clients choose the
-/// paths that fill it; beyond it, matching is slower and stays linear.
+/// Maximum memory in bytes of the automaton that each worker builds of an expression while it matches. Clients choose
+/// the paths that fill it; beyond it, matching is slower and stays linear.
 const AUTOMATON: usize = 64 << 10;
 /// One character of UTF-8 except `/`, or one byte that is none.
 const ONE_CHARACTER: &str = r"(?:[\x00-\x2e\x30-\x7f]|[\xc0-\xff][\x80-\xbf]*|[\x80-\xbf])";

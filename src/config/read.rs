@@ -1,5 +1,5 @@
-//! Reads all settings of the table, one by one, then checks the constraints between them. It reports all problems in one
-//! run; an invalid value never falls back to the default.
+//! Reads all settings of the table, one by one, then checks the constraints between them. It reports all problems in
+//! one run; an invalid value never falls back to the default.
 
 use std::{mem, sync::Arc};
 

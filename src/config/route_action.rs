@@ -52,7 +52,8 @@ fn redirect(text: &str) -> Result<RouteRedirect, String> {
     Ok(RouteRedirect { status, location })
 }
 
-/// Rejects a location whose host a client could choose: `https://example.org{1}` would lead to example.org.attacker.org.
+/// Rejects a location whose host a client could choose: `https://example.org{1}` would lead to
+/// example.org.attacker.org.
 fn check_host(location: &[TemplatePart]) -> Result<(), String> {
     let mut is_authority = match location.first() {
         Some(TemplatePart::Text(text)) if text.starts_with('/') => return Ok(()),

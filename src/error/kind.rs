@@ -216,13 +216,13 @@ kinds! {
     /// The host is not among `server.allowed_hosts`.
     HostNotAllowed: row("host_not_allowed", Client, 421, "This server does not serve the request's Host.")
         .advice("add the host to server.allowed_hosts if it is yours");
-    /// `allow` or `deny` of a route excludes the client. With `deny_response = "close"` it gets no response, and the log
-    /// has 444.
+    /// `allow` or `deny` of a route excludes the client. With `deny_response = "close"` it gets no response, and the
+    /// log has 444.
     AccessDenied: row("access_denied", Client, 403, "Access to this address is not allowed from yours.")
         .advice("if this client should have access, add its network to allow of the route; if the address is that of a \
             proxy, add the proxy to server.trusted_proxies");
-    /// The server of `auth` could not be reached, or its response is no verdict: its status is none of 2xx, 401, 403 and
-    /// redirects, or it is not valid HTTP. The event names the server and the fault.
+    /// The server of `auth` could not be reached, or its response is no verdict: its status is none of 2xx, 401, 403
+    /// and redirects, or it is not valid HTTP. The event names the server and the fault.
     AuthServerFailed: upstream("auth_server_failed", 502, "The server could not check whether you have access.")
         .advice("check that the server of auth runs at its address, and that auth of the route has the path of its \
             check: 2xx lets a request pass, 401, 403 and redirects go to the client");

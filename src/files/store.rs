@@ -278,8 +278,8 @@ impl FileStore {
         Ok(found)
     }
 
-    /// Schedules the optimisation of an entry in the background. Entries that cannot be kept are left out: they would be
-    /// optimised again for every request.
+    /// Schedules the optimisation of an entry in the background. Entries that cannot be kept are left out: they would
+    /// be optimised again for every request.
     fn optimise_later(self: &Arc<Self>, hash: u64, entry: &Arc<FileEntry>) {
         let (now, is_tight) = (self.clock(Instant::now()), self.cache.is_tight());
         let may_compress = entry.is_busy() && !self.recent_compressions.contains(hash, now);

@@ -1,8 +1,8 @@
 //! Refuses requests that the client may not send: those that `allow` and `deny` of a route exclude.
 //!
 //! A route is found by the path in its normal form, but the application gets the target as the client sent it, and may
-//! read it in another way. So the decoded path before normalisation must be allowed too, and a path that does not decode
-//! is refused if any route has rules.
+//! read it in another way. So the decoded path before normalisation must be allowed too, and a path that does not
+//! decode is refused if any route has rules.
 
 use std::rc::Rc;
 

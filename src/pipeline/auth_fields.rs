@@ -14,8 +14,8 @@ pub(super) struct AuthFields {
 // === impl AuthFields ===
 
 impl AuthFields {
-    /// Takes the fields out of a response. `chosen` are those for the application. An empty value is the same as none: it
-    /// names nobody.
+    /// Takes the fields out of a response. `chosen` are those for the application. An empty value is the same as none:
+    /// it names nobody.
     pub(super) fn of(headers: &HeaderMap, chosen: &[HeaderName]) -> Self {
         let values =
             |name: &HeaderName| headers.get_all(name).iter().filter(|value| !value.is_empty());

@@ -3,11 +3,11 @@
 //! 1. [`request_context`] records what is known of the request. [`finish`] logs and counts it when its response ends.
 //! 2. [`routes`] finds what the routes set for it, by its host and its path, which [`normal_path`] has decoded once.
 //!    [`own_paths`] has those of [`health`] checks and files.
-//! 3. [`guard`], [`hosts`], [`loops`] and [`access`] refuse requests that must not go further; [`redirect`] redirects to https.
-//!    [`rate_limit`] counts a request with the [`rate_limiter`] of its route. [`auth`] lets clients authenticate, with
-//!    [`passwords`].
-//! 4. An action responds: [`files`] finds the file and selects the part of it to send, [`own_response`] is a redirect, a
-//!    fixed text or none. Or [`proxy`] sends the request to the application:
+//! 3. [`guard`], [`hosts`], [`loops`] and [`access`] refuse requests that must not go further; [`redirect`] redirects
+//!    to https. [`rate_limit`] counts a request with the [`rate_limiter`] of its route. [`auth`] lets clients
+//!    authenticate, with [`passwords`].
+//! 4. An action responds: [`files`] finds the file and selects the part of it to send, [`own_response`] is a redirect,
+//!    a fixed text or none. Or [`proxy`] sends the request to the application:
 //!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
 //!    response's body if the application names one.
 //! 5. [`status_page`] turns an error into a status and a page, which may come from [`pages`]. [`intercept`] replaces an

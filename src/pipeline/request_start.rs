@@ -49,8 +49,8 @@ mod tests {
         }
     }
 
-    /// Scout (scout_apm_python, `scout_apm/core/web_requests.py`): the number after `t=`, in the largest unit that gives
-    /// a time after ten years ago.
+    /// Scout (scout_apm_python, `scout_apm/core/web_requests.py`): the number after `t=`, in the largest unit that
+    /// gives a time after ten years ago.
     fn read_by_scout(value: &str) -> f64 {
         let ten_years_ago = 1.4e9;
         let number = value.strip_prefix("t=").unwrap_or(value);

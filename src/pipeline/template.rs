@@ -10,8 +10,8 @@ use crate::{
     rfc::target,
 };
 
-/// Returns the value of a header. `None` if a placeholder would make it invalid, as a refused request may have any host,
-/// or has no value: a file has no time at the application.
+/// Returns the value of a header. `None` if a placeholder would make it invalid, as a refused request may have any
+/// host, or has no value: a file has no time at the application.
 pub(super) fn header(context: &RequestContext, text: &HeaderText) -> Option<HeaderValue> {
     match text {
         HeaderText::Fixed(value) => Some(value.clone()),

@@ -29,8 +29,8 @@ impl UpstreamHandle {
         Arc::new(Self { backends, _ends: ends, end: Mutex::new(Some(end)) })
     }
 
-    /// Supervises the servers under these settings from now on. `is_main` is for the application of `upstream.url`, whose
-    /// limit the metrics show.
+    /// Supervises the servers under these settings from now on. `is_main` is for the application of `upstream.url`,
+    /// whose limit the metrics show.
     pub(super) fn supervise(&self, plan: &plan::UpstreamSettings, is_main: bool) {
         self.backends.change(plan);
         self.backends.show_limit(is_main);

@@ -41,7 +41,8 @@ pub enum AccessLog {
     Off,
 }
 
-/// Which requests of a route have a line. Successful files and health checks have one only if the settings above say so.
+/// Which requests of a route have a line. Successful files and health checks have one only if the settings above say
+/// so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RouteLog {
     #[default]

@@ -92,8 +92,8 @@ pub enum MissingFile {
 pub struct RouteRedirect {
     /// 301, 302, 303, 307 or 308.
     pub status: StatusCode,
-    /// Begins with `http://`, `https://`, `/` or a placeholder. Whatever the values of its placeholders are, the host is
-    /// the one that is written here, or the requested one.
+    /// Begins with `http://`, `https://`, `/` or a placeholder. Whatever the values of its placeholders are, the host
+    /// is the one that is written here, or the requested one.
     pub location: Vec<TemplatePart>,
 }
 
@@ -124,7 +124,8 @@ pub struct RoutePolicies {
     pub max_body: Option<Option<u64>>,
     /// In place of [`UpstreamSettings::read_timeout`](super::UpstreamSettings::read_timeout).
     pub read_timeout: Option<Duration>,
-    /// In place of [`UpstreamSettings::total_timeout`](super::UpstreamSettings::total_timeout); `Some(None)` is no limit.
+    /// In place of [`UpstreamSettings::total_timeout`](super::UpstreamSettings::total_timeout); `Some(None)` is no
+    /// limit.
     pub total_timeout: Option<Option<Duration>>,
     /// The path for the application in place of the path, or of its prefix, that matched.
     pub replaced_prefix: Option<String>,

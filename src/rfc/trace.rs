@@ -27,9 +27,9 @@ pub fn amazon_root(value: &str) -> Option<&str> {
 }
 
 /// Returns the `traceparent` with the trace id of an `X-Amzn-Trace-Id` value: OpenTelemetry writes the root
-/// `1-67891233-abcdef012345678912345678` as `67891233abcdef012345678912345678`. The parent is that of the value, or else
-/// `span`, 16 hex digits. The trace counts as sampled unless the value says `Sampled=0`: load balancers say nothing, and
-/// an application that follows its parent would record no trace.
+/// `1-67891233-abcdef012345678912345678` as `67891233abcdef012345678912345678`. The parent is that of the value, or
+/// else `span`, 16 hex digits. The trace counts as sampled unless the value says `Sampled=0`: load balancers say
+/// nothing, and an application that follows its parent would record no trace.
 pub fn traceparent_of_amazon(value: &str, span: impl FnOnce() -> [u8; 16]) -> Option<[u8; 55]> {
     let (mut root, mut parent, mut is_unsampled) = (None, None, false);
     for part in value.split(';') {
@@ -68,8 +68,8 @@ pub fn traceparent_of_amazon(value: &str, span: impl FnOnce() -> [u8; 16]) -> Op
     Some(made)
 }
 
-/// Whether an `X-Request-Start` value is a time as APM agents read it: `t=` if anything, then digits, which may have one
-/// decimal point.
+/// Whether an `X-Request-Start` value is a time as APM agents read it: `t=` if anything, then digits, which may have
+/// one decimal point.
 pub fn is_request_start(value: &[u8]) -> bool {
     let digits = value.strip_prefix(b"t=").unwrap_or(value);
     (1..=32).contains(&digits.len())

@@ -243,8 +243,8 @@ mod tests {
 
     const HEADER: &[u8] = b"PROXY TCP4 192.0.2.7 198.51.100.1 50000 443\r\n";
 
-    /// Reads these bytes from a peer. Returns the ends, the rest of the bytes, and how many connections of 192.0.2.7 are
-    /// counted while the connection is open and after it.
+    /// Reads these bytes from a peer. Returns the ends, the rest of the bytes, and how many connections of 192.0.2.7
+    /// are counted while the connection is open and after it.
     fn read(peer: &str, sent: &[u8]) -> (Option<ConnectionEnds>, Vec<u8>, [u64; 2], WorkerMetrics) {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {

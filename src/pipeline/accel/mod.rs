@@ -2,8 +2,8 @@
 //! of a proxied request.
 //!
 //! [`directives`] removes the application's instructions, and [`target`] finds the file. [`merge_headers`] merges the
-//! application's header fields with those of the file, with the help of [`media_type`]. [`discard`](mod@discard) reads the
-//! body that the application sent along.
+//! application's header fields with those of the file, with the help of [`media_type`]. [`discard`](mod@discard) reads
+//! the body that the application sent along.
 
 mod directives;
 mod discard;

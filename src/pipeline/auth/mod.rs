@@ -55,8 +55,8 @@ pub(super) async fn check(context: &mut RequestContext) -> Result<Option<Respons
     Ok(None)
 }
 
-/// Whether a client needs no authentication: one of `auth_allow`, or one that is redirected to the canonical host, which
-/// would ask for the password again.
+/// Whether a client needs no authentication: one of `auth_allow`, or one that is redirected to the canonical host,
+/// which would ask for the password again.
 fn is_free(context: &RequestContext, policies: &Policies, auth: &RouteAuth) -> bool {
     let client = context.client.to_canonical();
     auth.allow.iter().any(|network| network.contains(&client))

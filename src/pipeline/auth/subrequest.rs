@@ -1,5 +1,5 @@
-//! The header fields that an auth server gets: those of the client's request, and what nginx's `auth_request`, Traefik's
-//! `forwardAuth` and oauth2-proxy say about it.
+//! The header fields that an auth server gets: those of the client's request, and what nginx's `auth_request`,
+//! Traefik's `forwardAuth` and oauth2-proxy say about it.
 
 use http::HeaderName;
 
@@ -91,8 +91,8 @@ pub(super) fn fields<'a>(
     fields
 }
 
-/// Whether a field asks for a part of the resource, or for a change of it. The auth server has another resource: its 304
-/// or 206 would say nothing about the client.
+/// Whether a field asks for a part of the resource, or for a change of it. The auth server has another resource: its
+/// 304 or 206 would say nothing about the client.
 fn is_conditional(name: FieldName) -> bool {
     matches!(
         name,

@@ -1,4 +1,5 @@
-//! Apache's variant of the MD5-based crypt(3) of FreeBSD, which `htpasswd -m` writes. Its rounds are few: bcrypt is better.
+//! Apache's variant of the MD5-based crypt(3) of FreeBSD, which `htpasswd -m` writes. Its rounds are few: bcrypt is
+//! better.
 
 use md5::{Digest as _, Md5};
 

@@ -1,10 +1,10 @@
 //! Checks the passwords of users. A check may take half a second, so it runs on a few threads of its own
-//! ([`hash_threads`]), and each worker remembers the result for a while ([`verdicts`]). Each client may fail a few times,
-//! then only slowly.
+//! ([`hash_threads`]), and each worker remembers the result for a while ([`verdicts`]). Each client may fail a few
+//! times, then only slowly.
 //!
-//! A verdict belongs to a name, a password and the stored hash ([`users`]). Whoever changes or removes a user changes the
-//! hash, so no verdict outlives the settings that it was made with. A tag is stored in place of the three, made with a
-//! key that only this process has.
+//! A verdict belongs to a name, a password and the stored hash ([`users`]). Whoever changes or removes a user changes
+//! the hash, so no verdict outlives the settings that it was made with. A tag is stored in place of the three, made
+//! with a key that only this process has.
 
 mod apr1;
 mod hash_threads;

@@ -34,8 +34,9 @@ impl UserTable {
         }
     }
 
-    /// Returns the account with a name. An unknown name has the hash of a user who is chosen by it, in a way that nobody
-    /// outside can predict: so the time of a check does not reveal which names exist. `None` if there are no users.
+    /// Returns the account with a name. An unknown name has the hash of a user who is chosen by it, in a way that
+    /// nobody outside can predict: so the time of a check does not reveal which names exist. `None` if there are no
+    /// users.
     pub(super) fn account(&self, name: &[u8]) -> Option<Account<'_>> {
         let known = self.names.get(name).copied();
         let index = known.unwrap_or_else(|| {

@@ -125,8 +125,8 @@ mod tests {
         std::time::Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
     }
 
-    /// The bounds of `config/htpasswd.rs`: `cargo test --lib time_of_the_most -- --ignored --nocapture`. Their crates are
-    /// optimised in the dev profile too.
+    /// The bounds of `config/htpasswd.rs`: `cargo test --lib time_of_the_most -- --ignored --nocapture`. Their crates
+    /// are optimised in the dev profile too.
     #[test]
     #[ignore = "prints times"]
     fn time_of_the_most_expensive_hashes() {

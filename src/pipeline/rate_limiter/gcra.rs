@@ -47,8 +47,8 @@ impl Gcra {
         u64::try_from(ticks).ok().filter(|ticks| *ticks <= MAX_TIME)
     }
 
-    /// Decides on a request of a key with this theoretical arrival time; 0 is that of a new key. Returns the next one, or
-    /// the tick from which on a request conforms.
+    /// Decides on a request of a key with this theoretical arrival time; 0 is that of a new key. Returns the next one,
+    /// or the tick from which on a request conforms.
     pub(super) fn decide(&self, arrival: u64, now: u64) -> Result<u64, u64> {
         let arrival = arrival.max(now);
         match arrival.saturating_sub(self.tolerance) {

@@ -47,8 +47,8 @@ impl TimeTable {
         Self { buckets: (0..count).map(|_| Bucket::default()).collect() }
     }
 
-    /// Replaces the time of the key with this hash by what `decide` makes of it, unless that is an error. A new key's time
-    /// is 0.
+    /// Replaces the time of the key with this hash by what `decide` makes of it, unless that is an error. A new key's
+    /// time is 0.
     pub(super) fn update(
         &self,
         hash: u64,
@@ -87,8 +87,8 @@ impl TimeTable {
 // === impl Bucket ===
 
 impl Bucket {
-    /// Returns the word of a key, with the value that it had: its own, or else the first free one, or else the one with the
-    /// smallest time.
+    /// Returns the word of a key, with the value that it had: its own, or else the first free one, or else the one with
+    /// the smallest time.
     fn find(&self, tag: u64, now: u64) -> Option<(&AtomicU64, u64)> {
         let mut best: Option<(&AtomicU64, u64)> = None;
         for word in &self.0 {

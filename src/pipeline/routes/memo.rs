@@ -8,8 +8,8 @@ use super::{
     table::RouteTable,
 };
 
-/// Number of slots. Few combinations occur: more would need many routes that match independently of each other. Two that
-/// share a slot replace each other, so the memory is bounded.
+/// Number of slots. Few combinations occur: more would need many routes that match independently of each other. Two
+/// that share a slot replace each other, so the memory is bounded.
 const SLOTS: usize = 256;
 
 /// The policies that one worker has resolved.

@@ -194,7 +194,8 @@ impl Policies {
         }
     }
 
-    /// Returns the application that the request may reach: the index in the plan, or `None` for the one of `upstream.url`.
+    /// Returns the application that the request may reach: the index in the plan, or `None` for the one of
+    /// `upstream.url`.
     pub(in crate::pipeline) fn upstream(&self) -> Option<usize> {
         self.actions.iter().find_map(|action| match action {
             Action::Upstream(index) => *index,

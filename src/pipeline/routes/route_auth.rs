@@ -1,4 +1,5 @@
-//! How the clients of a route authenticate, in the form that requests need. It is made once for each route that sets it.
+//! How the clients of a route authenticate, in the form that requests need. It is made once for each route that sets
+//! it.
 
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;

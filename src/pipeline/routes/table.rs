@@ -41,7 +41,8 @@ impl RouteTable {
         Self::after(plan, &Self::default())
     }
 
-    /// Creates the table of a plan that replaces another one. Rate limits whose settings are unchanged keep their state.
+    /// Creates the table of a plan that replaces another one. Rate limits whose settings are unchanged keep their
+    /// state.
     pub(in crate::pipeline) fn after(plan: &Plan, previous: &Self) -> Self {
         let mut table = Self { paths: vec![PathIndex::default()], ..Self::default() };
         // Of two rules with equal patterns the first one is more specific, so named routes come before sections. Those

@@ -20,8 +20,8 @@ pub struct Headers {
 enum HeaderBytes {
     /// The head in which they were sent (HTTP/1).
     Head(Bytes),
-    /// One value for each field. HTTP/2 shares those that a client refers to again, so that a small head cannot become a
-    /// large one in memory.
+    /// One value for each field. HTTP/2 shares those that a client refers to again, so that a small head cannot become
+    /// a large one in memory.
     Shared(Vec<(HeaderName, HeaderValue)>),
 }
 

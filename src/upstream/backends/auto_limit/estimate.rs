@@ -90,9 +90,9 @@ impl LimitEstimate {
         *self = Self::new(self.most);
     }
 
-    /// Adds a look that showed nothing. After a window of them the upper bound is the limit, unless unread requests were
-    /// seen before: the only request of a server may be over between two questions about its socket. Returns the new
-    /// limit if it changes.
+    /// Adds a look that showed nothing. After a window of them the upper bound is the limit, unless unread requests
+    /// were seen before: the only request of a server may be over between two questions about its socket. Returns the
+    /// new limit if it changes.
     pub(super) fn add_invisible(&mut self) -> Option<usize> {
         self.invisible += 1;
         if self.invisible < WINDOW || self.has_seen_unread || self.is_at_most() {
