@@ -43,6 +43,9 @@ pub enum Command {
     /// Serve static files and health checks, and forward all other requests to the application
     #[command(after_help = RUN_HELP)]
     Run(SettingsArgs),
+    /// Start the application, and serve in front of it as `run` does
+    #[command(after_help = EXEC_HELP)]
+    Exec(ExecArgs),
     /// Check the settings that `run` would use, and print those that are set
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
@@ -59,6 +62,19 @@ pub enum Command {
 /// The settings that have a flag. All others are set in the file or in the environment.
 #[derive(Clone, Debug, Default)]
 pub struct SettingsArgs(Flags);
+
+/// The arguments of `exec`.
+#[derive(Args, Clone, Debug)]
+pub struct ExecArgs {
+    /// Command to run before the application; may be repeated, they run in order
+    #[arg(long, value_name = "COMMAND")]
+    pub before: Vec<String>,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// Command that starts the application; {socket}, {host} and {port} become its address
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
 
 /// The arguments of `check`.
 #[derive(Args, Clone, Debug)]
@@ -114,6 +130,7 @@ const EXAMPLES: &str = "\
 Examples:
   sideman demo
   sideman run --upstream http://127.0.0.1:8000 --max-in-flight 8 --static /static/=/srv/static
+  sideman exec --static /static/=/srv/static -- gunicorn shop.wsgi
   sideman check --config /etc/sideman.toml
   sideman healthcheck
   sideman import-nginx /etc/nginx/nginx.conf > sideman.toml";
@@ -130,6 +147,22 @@ Examples:
   sideman run --upstream http://app:8000 --static /static/=/srv/static --static /static/=/srv/old
   sideman run --upstream http://app:8000 --media /media/=/srv/media --accel /private/=/srv/private
   SIDEMAN_UPSTREAM=http://app:8000 SIDEMAN_UPSTREAM__READ_TIMEOUT=30s sideman run";
+
+const EXEC_HELP: &str = "\
+Sideman chooses the application's address, a private unix socket or a port of 127.0.0.1, and passes
+it to gunicorn, uvicorn, granian, hypercorn, daphne, waitress-serve, uwsgi and manage.py runserver.
+Other programs find the port in PORT, or get the address in place of {socket} or {host}:{port}.
+With --upstream the application chooses its address by itself.
+If PORT is set, as on many platforms, it is the port of Sideman.
+
+SIGTERM drains Sideman, then stops the application. SIGHUP reloads both.
+Exit status: 0; that of the application or of a --before command if it fails, as in a shell;
+3 if requests were aborted; 137 if the application had to be killed; 2 if there are problems.
+
+Examples:
+  sideman exec --static /static/=/srv/static -- gunicorn shop.wsgi --workers 4
+  sideman exec --before 'python manage.py migrate' -- gunicorn shop.wsgi
+  sideman exec -- ./serve --listen {host}:{port}";
 
 const CHECK_HELP: &str = "\
 Prints the settings that are set and their sources, then warnings. If there are problems, prints
@@ -196,7 +229,8 @@ impl FromArgMatches for SettingsArgs {
             Some((key.name, given.cloned().collect()))
         };
         let values = with_flag().filter_map(values).collect();
-        Ok(Self(Flags { config: matches.get_one(CONFIG).cloned(), values }))
+        let config = matches.get_one(CONFIG).cloned();
+        Ok(Self(Flags { config, values, defaults: Vec::new() }))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

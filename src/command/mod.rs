@@ -5,6 +5,7 @@ pub mod args;
 mod check;
 mod check_request;
 mod demo;
+mod exec;
 mod healthcheck;
 mod http_get;
 mod import_nginx;
@@ -36,6 +37,7 @@ pub fn call(cli: &Cli, environment: &Environment) -> ExitCode {
             import_nginx::import_nginx(args, environment, &mut io::stdout(), &mut io::stderr())
         }
         Command::Run(args) => run::run(&args.flags(), environment, &mut io::stderr()),
+        Command::Exec(args) => exec::exec(args, environment, &mut io::stderr()),
         Command::Demo(args) => {
             run::show(args.listen, args.admin, &mut io::stdout(), &mut io::stderr())
         }

@@ -11,14 +11,16 @@ use std::{
 use super::demo::Demo;
 use crate::{
     config::{self, Environment, Flags, LoadedSettings, Problem, Problems, Setting, ValueOrigin},
-    lifecycle::{self, BoundAddresses, SettingsSource, ShutdownOutcome, StartError},
+    lifecycle::{self, BoundAddresses, ChildCommand, SettingsSource, ShutdownOutcome, StartError},
     plan::{Level, ListenAddress, ShutdownSettings},
 };
 
 /// Exit status for wrong usage, as in shells and orchestrators.
-const BAD_SETTINGS: u8 = 2;
+pub(super) const BAD_SETTINGS: u8 = 2;
 /// Exit status if requests were aborted by the deadline or a second signal.
 const REQUESTS_ABORTED: u8 = 3;
+/// Exit status if the application had to be killed: that of a process that SIGKILL has ended.
+const APPLICATION_KILLED: u8 = 137;
 /// Help for new users, who may run Sideman in a container.
 const EXAMPLE: &str = "
 
@@ -36,7 +38,7 @@ pub(super) fn run(flags: &Flags, environment: &Environment, err: &mut dyn io::Wr
         Ok(loaded) => {
             let (flags, environment) = (flags.clone(), environment.clone());
             let read = Arc::new(move || config::load(&flags, &environment).map(at_terminal));
-            serve(loaded, Some(SettingsSource(read)), err, |_| {})
+            serve(Start { loaded, source: Some(SettingsSource(read)), child: None }, err, |_| {})
         }
         Err(problems) => {
             let example = if lacks_all(&problems) { EXAMPLE } else { "" };
@@ -50,7 +52,7 @@ pub(super) fn run(flags: &Flags, environment: &Environment, err: &mut dyn io::Wr
 /// balancer.
 ///
 /// The first process of a container was not started by hand, even if it has a terminal.
-fn at_terminal(mut loaded: LoadedSettings) -> LoadedSettings {
+pub(super) fn at_terminal(mut loaded: LoadedSettings) -> LoadedSettings {
     let is_set = |setting: &Setting| {
         setting.id.key.name == "shutdown.delay" && setting.origin != ValueOrigin::Default
     };
@@ -96,7 +98,8 @@ pub(super) fn show(
     values.push(("server.listen", vec![listen.to_string()]));
     values.push(("admin.listen", vec![demo_admin(admin).to_string()]));
     // The environment is ignored: the demo is the same everywhere.
-    let loaded = config::load(&Flags { config: None, values }, &Environment::default());
+    let flags = Flags { values, ..Flags::default() };
+    let loaded = config::load(&flags, &Environment::default());
     let LoadedSettings { mut plan, settings } = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -124,22 +127,36 @@ pub(super) fn show(
         );
         let _ = out.flush();
     };
-    serve(LoadedSettings { plan, settings }, None, err, banner)
+    let loaded = LoadedSettings { plan, settings };
+    serve(Start { loaded, source: None, child: None }, err, banner)
 }
 
-fn serve(
-    loaded: LoadedSettings,
-    source: Option<SettingsSource>,
+/// What is started.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) loaded: LoadedSettings,
+    /// Reads the settings again for a reload.
+    pub(super) source: Option<SettingsSource>,
+    /// The application, if Sideman starts it.
+    pub(super) child: Option<ChildCommand>,
+}
+
+/// Serves until the end.
+pub(super) fn serve(
+    start: Start,
     err: &mut dyn io::Write,
     on_start: impl FnOnce(&BoundAddresses),
 ) -> ExitCode {
-    let outcome = lifecycle::start(loaded, source).and_then(|running| {
+    let Start { loaded, source, child } = start;
+    let outcome = lifecycle::start(loaded, source, child).and_then(|running| {
         on_start(&running.addresses);
         running.wait().map_err(StartError::System)
     });
     match outcome {
         Ok(ShutdownOutcome::Clean) => ExitCode::SUCCESS,
         Ok(ShutdownOutcome::Aborted(_)) => ExitCode::from(REQUESTS_ABORTED),
+        Ok(ShutdownOutcome::ApplicationFailed(code)) => ExitCode::from(code),
+        Ok(ShutdownOutcome::ApplicationKilled) => ExitCode::from(APPLICATION_KILLED),
         Err(error) => {
             let _ = writeln!(err, "{error}");
             ExitCode::FAILURE

@@ -19,6 +19,8 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// Key and values of every given flag.
     pub values: Vec<(&'static str, Vec<String>)>,
+    /// Values in place of defaults, which every other source overrides: key, value and source.
+    pub defaults: Vec<(&'static str, String, ValueOrigin)>,
 }
 
 /// Settings without a problem.
@@ -88,6 +90,12 @@ pub fn health_target(flags: &Flags, environment: &Environment) -> Result<HealthT
 fn gather(flags: &Flags, environment: &Environment) -> (Sources, Vec<Problem>) {
     let mut sources = Sources::defaults();
     let mut problems = Vec::new();
+    for (name, value, origin) in &flags.defaults {
+        if let Some(key) = keys::find(name) {
+            let value = SourceValue { items: vec![value.clone()], origin: origin.clone() };
+            sources.set(key, value);
+        }
+    }
     let variables = environment::sort(environment);
 
     let config = match &flags.config {

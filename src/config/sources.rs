@@ -25,6 +25,8 @@ pub enum ValueOrigin {
     SecretFile { name: String, path: PathBuf },
     /// A command line flag.
     Flag { name: &'static str },
+    /// A command that chooses the value by itself.
+    Command { name: &'static str },
 }
 
 /// A setting's text; a scalar has exactly one item.
@@ -58,7 +60,7 @@ impl fmt::Display for ValueOrigin {
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Environment { name } => write!(f, "{name}"),
             Self::SecretFile { name, path } => write!(f, "{name}={}", path.display()),
-            Self::Flag { name } => write!(f, "{name}"),
+            Self::Flag { name } | Self::Command { name } => write!(f, "{name}"),
         }
     }
 }

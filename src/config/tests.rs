@@ -255,6 +255,7 @@ fn an_example_of_every_kind_of_list_is_accepted_by_every_source() {
     let flags = Flags {
         config: Some(directory.write("sideman.toml", toml).into()),
         values: vec![("server.listen", vec!["127.0.0.1:1".into(), "127.0.0.1:2".into()])],
+        ..Flags::default()
     };
     let roots = ("SIDEMAN_STATIC", "/a/=/srv/a, /b/=/srv/b, /a/=/srv/old");
     let plan = load(&flags, &environment(&[UPSTREAM, roots])).unwrap().plan;

@@ -19,7 +19,10 @@ use crate::plan::{
     RouteMatcher, ServerSettings, SpillDirectory, TlsSettings, UpstreamSettings, UpstreamTarget,
 };
 
-use super::{address, inert, load::LoadedSettings, plain_passwords, value::show_size};
+use super::{
+    address, inert, load::LoadedSettings, plain_passwords, read::Setting, sources::ValueOrigin,
+    value::show_size,
+};
 
 /// Directories that contain files of several programs, and are never a site's own.
 const SYSTEM: [&str; 14] = [
@@ -49,7 +52,12 @@ pub fn warnings(loaded: &LoadedSettings) -> Vec<String> {
         let others = places.get(index + 1..).unwrap_or_default();
         warnings.extend(others.iter().filter_map(|other| mixed(place, other)));
     }
-    if !secret("upstream.url") {
+    // The application has not made the socket yet that Sideman has chosen for it.
+    let is_chosen = |setting: &Setting| {
+        setting.id.key.name == "upstream.url"
+            && matches!(setting.origin, ValueOrigin::Command { .. })
+    };
+    if !secret("upstream.url") && !loaded.settings.iter().any(is_chosen) {
         warnings.extend(sockets("upstream.url", upstream));
     }
     for route in routes {

@@ -1,6 +1,7 @@
 //! The life of the process: bind, start, watch the application, handle signals, reload, drain, exit.
 
 mod cgroup;
+mod child;
 mod descriptors;
 mod memory;
 mod memory_watch;
@@ -16,6 +17,7 @@ mod start;
 pub use crate::pipeline::matching_routes;
 
 pub use self::{
+    child::{ChildCommand, ProgramCall},
     prepare::file_faults,
     process::TooFewDescriptors,
     shutdown::ShutdownOutcome,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{reload::Reloader, signals::Signals};
+use super::{child::ChildSupervisor, reload::Reloader, signals::Signals};
 use crate::{
     phase::Phase,
     pipeline::App,
@@ -22,6 +22,8 @@ pub(super) struct ProcessParts {
     pub(super) log: Option<LogSink>,
     pub(super) signals: Signals,
     pub(super) reloader: Reloader,
+    /// The application, if Sideman starts it.
+    pub(super) child: Option<ChildSupervisor>,
     /// Dropped last, because it writes the last events.
     pub(super) events: EventLog,
 }

@@ -13,6 +13,8 @@ use tokio::{
 #[derive(Debug)]
 pub(super) struct Signals {
     has_terminal: bool,
+    /// Whether the application gets the signals that mean nothing to Sideman.
+    has_child: bool,
     terminate: Signal,
     interrupt: Signal,
     quit: Signal,
@@ -39,9 +41,10 @@ pub(super) enum HangUp {
 
 impl Signals {
     /// Must be called within a runtime.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(super) fn listen(has_child: bool) -> io::Result<Self> {
         Ok(Self {
             has_terminal: io::stdin().is_terminal(),
+            has_child,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
@@ -65,6 +68,9 @@ impl Signals {
                 _ = self.user1.recv() => "SIGUSR1",
                 _ = self.user2.recv() => "SIGUSR2",
             };
+            if self.has_child {
+                continue;
+            }
             tracing::warn!(
                 signal = ignored,
                 "signal ignored, because there is nothing to reopen or upgrade; send SIGHUP to reload the settings"

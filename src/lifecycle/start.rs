@@ -18,6 +18,7 @@ use tokio::{
 
 use super::{
     cgroup::MemoryGroup,
+    child::{ChildCommand, ChildSupervisor},
     descriptors, memory, memory_watch,
     parts::ProcessParts,
     prepare::{SettingsAdvice, announce_listener, listen_addresses, log_settings_advice},
@@ -36,7 +37,9 @@ use crate::{
         AcceptorHandle, AdminListener, BindError, Listener, ListenerMode, ListenerShared,
         LoadedTls, ProxyProtocol, TlsContext, TlsError, Workers, bind, most_connections,
     },
-    telemetry::{LogSink, Metrics, events, limits, log_writer::LogTarget},
+    telemetry::{
+        LogSink, Metrics, events, limits, log_writer::LogTarget, shared_output::SharedOutput,
+    },
 };
 
 /// Maximum number of pending reloads.
@@ -70,10 +73,12 @@ pub enum StartError {
     Descriptors(TooFewDescriptors),
 }
 
-/// Starts all parts of the process; `source` reads the settings again for a reload.
+/// Starts all parts of the process; `source` reads the settings again for a reload. `child` is started when the
+/// process begins to wait for its end.
 pub fn start(
     loaded: LoadedSettings,
     source: Option<SettingsSource>,
+    child: Option<ChildCommand>,
 ) -> Result<RunningProcess, StartError> {
     process::refuse_huge_pages();
     let advice = SettingsAdvice::of(&loaded);
@@ -89,9 +94,12 @@ pub fn start(
     let metrics = Arc::new(Metrics::new(count));
     let events = events::install(plan.log.level, &metrics.process().events_dropped)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let (signals, hang_ups) = {
+    // Both write whole lines to stdout.
+    let is_shared = child.is_some();
+    let (signals, hang_ups, child) = {
         let _within = runtime.enter();
-        (Signals::listen()?, HangUps::listen()?)
+        let child = child.map(ChildSupervisor::new).transpose()?;
+        (Signals::listen(child.is_some())?, HangUps::listen()?, child)
     };
     process::raise_descriptors();
     let container = MemoryGroup::find();
@@ -112,8 +120,9 @@ pub fn start(
     let log = match plan.log.access {
         AccessLog::Off => None,
         AccessLog::Json | AccessLog::Combined => {
+            let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
             let target = LogTarget {
-                out: Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
+                out: if is_shared { Box::new(SharedOutput(out)) } else { Box::new(out) },
                 name: "access-log",
                 limit: plan.log.limit(),
                 full_at: plan.log.full_at(),
@@ -149,7 +158,8 @@ pub fn start(
     division.as_ref().inspect(|division| division.report());
     started(&app.plan, &settings, count);
     let reloader = Reloader { source, hang_ups, requests, settings, advice, tls, retired };
-    let parts = ProcessParts { app, phase, accepting, workers, log, signals, reloader, events };
+    let parts =
+        ProcessParts { app, phase, accepting, workers, log, signals, reloader, child, events };
     Ok(RunningProcess { addresses, runtime, parts })
 }
 

@@ -21,6 +21,7 @@ pub mod names;
 pub mod plain;
 #[cfg(test)]
 mod reference;
+pub mod shared_output;
 pub mod usage;
 
 pub use self::{

@@ -19,6 +19,7 @@ mod buffering;
 mod demo;
 mod deploy;
 mod django;
+mod exec;
 mod forwarded;
 mod health;
 mod hosts;

@@ -22,6 +22,9 @@ _sideman() {
             sideman,demo)
                 cmd="sideman__subcmd__demo"
                 ;;
+            sideman,exec)
+                cmd="sideman__subcmd__exec"
+                ;;
             sideman,healthcheck)
                 cmd="sideman__subcmd__healthcheck"
                 ;;
@@ -39,6 +42,9 @@ _sideman() {
                 ;;
             sideman__subcmd__help,demo)
                 cmd="sideman__subcmd__help__subcmd__demo"
+                ;;
+            sideman__subcmd__help,exec)
+                cmd="sideman__subcmd__help__subcmd__exec"
                 ;;
             sideman__subcmd__help,healthcheck)
                 cmd="sideman__subcmd__help__subcmd__healthcheck"
@@ -59,7 +65,7 @@ _sideman() {
 
     case "${cmd}" in
         sideman)
-            opts="-V -v -h --version --verbose --help run check healthcheck demo import-nginx help"
+            opts="-V -v -h --version --verbose --help run exec check healthcheck demo import-nginx help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -152,6 +158,60 @@ _sideman() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sideman__subcmd__exec)
+            opts="-h --before --config --listen --upstream --max-in-flight --static --media --accel --admin --workers --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --before)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upstream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-in-flight)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --static)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --accel)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --admin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sideman__subcmd__healthcheck)
             opts="-h --timeout --config --listen --upstream --max-in-flight --static --media --accel --admin --workers --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -207,7 +267,7 @@ _sideman() {
             return 0
             ;;
         sideman__subcmd__help)
-            opts="run check healthcheck demo import-nginx help"
+            opts="run exec check healthcheck demo import-nginx help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -235,6 +295,20 @@ _sideman() {
             return 0
             ;;
         sideman__subcmd__help__subcmd__demo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sideman__subcmd__help__subcmd__exec)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

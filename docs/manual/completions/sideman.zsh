@@ -45,6 +45,23 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(exec)
+_arguments "${_arguments_options[@]}" : \
+'*--before=[Command to run before the application; may be repeated, they run in order]:COMMAND:_default' \
+'--config=[Settings file in TOML \[also\: SIDEMAN_CONFIG\]]:FILE:_files' \
+'*--listen=[Address for plain HTTP; may be repeated \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \
+'*--upstream=[Where the application listens; may be repeated\: http\://HOST\:PORT, http+unix\:/PATH, uwsgi\://HOST\:PORT or uwsgi+unix\:/PATH \[also\: SIDEMAN_UPSTREAM\]]:URL:_default' \
+'--max-in-flight=[Maximum number of requests in flight at the application\: its workers x threads; more are queued \[also\: SIDEMAN_MAX_IN_FLIGHT\]]:N:_default' \
+'*--static=[Serve the files of DIR below the URL prefix; may be repeated \[also\: SIDEMAN_STATIC\]]:PREFIX=DIR:_default' \
+'*--media=[Like --static, for files that users uploaded, hardened \[also\: SIDEMAN_MEDIA\]]:PREFIX=DIR:_default' \
+'*--accel=[Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile \[also\: SIDEMAN_ACCEL\]]:PREFIX=DIR:_default' \
+'--admin=[Address of the admin listener, or off \[also\: SIDEMAN_ADMIN\] \[default\: 127.0.0.1\:9180\]]:ADDR:_default' \
+'--workers=[Number of worker threads \[default\: one for each core that may be used\]]:N:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::command -- Command that starts the application; {socket}, {host} and {port} become its address:_default' \
+&& ret=0
+;;
 (check)
 _arguments "${_arguments_options[@]}" : \
 '(--all)--request=[Show the routes that a request matches, and what they set for it, such as '\''GET /api/'\'']:METHOD URL:_default' \
@@ -112,6 +129,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(exec)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (check)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -145,6 +166,7 @@ esac
 _sideman_commands() {
     local commands; commands=(
 'run:Serve static files and health checks, and forward all other requests to the application' \
+'exec:Start the application, and serve in front of it as \`run\` does' \
 'check:Check the settings that \`run\` would use, and print those that are set' \
 'healthcheck:Check whether the running process is healthy\: exit status 0 or 1' \
 'demo:Run a demonstration with a small built-in application' \
@@ -163,6 +185,11 @@ _sideman__subcmd__demo_commands() {
     local commands; commands=()
     _describe -t commands 'sideman demo commands' commands "$@"
 }
+(( $+functions[_sideman__subcmd__exec_commands] )) ||
+_sideman__subcmd__exec_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman exec commands' commands "$@"
+}
 (( $+functions[_sideman__subcmd__healthcheck_commands] )) ||
 _sideman__subcmd__healthcheck_commands() {
     local commands; commands=()
@@ -172,6 +199,7 @@ _sideman__subcmd__healthcheck_commands() {
 _sideman__subcmd__help_commands() {
     local commands; commands=(
 'run:Serve static files and health checks, and forward all other requests to the application' \
+'exec:Start the application, and serve in front of it as \`run\` does' \
 'check:Check the settings that \`run\` would use, and print those that are set' \
 'healthcheck:Check whether the running process is healthy\: exit status 0 or 1' \
 'demo:Run a demonstration with a small built-in application' \
@@ -189,6 +217,11 @@ _sideman__subcmd__help__subcmd__check_commands() {
 _sideman__subcmd__help__subcmd__demo_commands() {
     local commands; commands=()
     _describe -t commands 'sideman help demo commands' commands "$@"
+}
+(( $+functions[_sideman__subcmd__help__subcmd__exec_commands] )) ||
+_sideman__subcmd__help__subcmd__exec_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman help exec commands' commands "$@"
 }
 (( $+functions[_sideman__subcmd__help__subcmd__healthcheck_commands] )) ||
 _sideman__subcmd__help__subcmd__healthcheck_commands() {

@@ -61,6 +61,16 @@ impl Settings {
             .set("upstream.wait", "0s")
     }
 
+    /// `sideman exec` on free ports, with a short shutdown. The words of `args` that follow `--` are the application.
+    pub(crate) fn exec() -> Self {
+        Self::default()
+            .args(&["exec", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .set("server.workers", "2")
+            .set("shutdown.delay", "0s")
+            .set("shutdown.timeout", "10s")
+            .variable("PATH", "/usr/bin:/bin")
+    }
+
     pub(crate) fn args(mut self, args: &[&str]) -> Self {
         self.args.extend(args.iter().map(|&arg| arg.to_owned()));
         self
