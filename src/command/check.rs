@@ -6,6 +6,7 @@ use super::{args::CheckArgs, check_request};
 use crate::{
     config::{self, Environment, LoadedSettings, Setting},
     lifecycle,
+    plan::{Plan, UpstreamSettings},
 };
 
 /// Exit status for wrong usage, as in shells and orchestrators.
@@ -26,7 +27,10 @@ pub(super) fn check(
         Ok(loaded) => {
             let (notes, code) = verdict(&loaded, args.strict);
             match &args.request {
-                None => (table(&loaded.settings, args.all), notes, code),
+                None => {
+                    let text = table(&loaded.settings, args.all);
+                    (text + &found_limit(&loaded.plan), notes, code)
+                }
                 Some(request) => match check_request::explain(&loaded, request, args.client) {
                     Ok(text) => (text, notes, code),
                     Err(fault) => (
@@ -84,6 +88,14 @@ fn table(settings: &[Setting], all: bool) -> String {
     text
 }
 
+/// Says how `upstream.max_in_flight` is found, if it is not set.
+fn found_limit(plan: &Plan) -> String {
+    // Without an application there is nothing to find.
+    let upstream = Some(&plan.upstream).filter(|upstream| !upstream.targets.is_empty());
+    let way = upstream.and_then(UpstreamSettings::found_by);
+    way.map(|way| format!("upstream.max_in_flight is found {way}\n")).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,12 +130,14 @@ mod tests {
                 "server.trusted_proxies = 10.0.0.0/8, 192.168.100.0/24, 172.16.0.0/12  \
                  (SIDEMAN_TRUSTED_PROXIES)\n\
                  upstream.url           = http://app:8000  (SIDEMAN_UPSTREAM)\n\
-                 {more} more have default values: --all shows them\n"
+                 {more} more have default values: --all shows them\n\
+                 upstream.max_in_flight is found by throughput, or by unread requests if the application is in this \
+                 network namespace\n"
             )
         );
         let (code, out, err) = run_with(true, true, &variables);
         assert_eq!((code, err.as_str()), (ExitCode::SUCCESS, ""));
-        assert_eq!(out.lines().count(), config::KEYS.len());
+        assert_eq!(out.lines().count(), config::KEYS.len() + 1);
         let line = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap();
         assert_eq!(
             line("upstream.url"),
@@ -135,6 +149,23 @@ mod tests {
             "server.trusted_proxies      = 10.0.0.0/8, 192.168.100.0/24, 172.16.0.0/12  \
              (SIDEMAN_TRUSTED_PROXIES)"
         );
+    }
+
+    #[test]
+    fn check_says_how_the_limit_is_found() {
+        let found = |upstream: &str, number: &str| {
+            let variables = [("SIDEMAN_UPSTREAM", upstream), ("SIDEMAN_MAX_IN_FLIGHT", number)];
+            let (_, out, _) = run(&variables);
+            let line = out.lines().find(|line| line.contains("is found"));
+            line.map(|line| line.split(',').next().unwrap_or_default().to_owned())
+        };
+        let by_unread = Some("upstream.max_in_flight is found by unread requests".to_owned());
+        for local in ["http://127.0.0.1:8000", "http://[::1]:8000", "http+unix:/run/app.sock"] {
+            assert_eq!(found(local, "auto"), by_unread, "{local}");
+        }
+        let by_throughput = Some("upstream.max_in_flight is found by throughput".to_owned());
+        assert_eq!(found("http://app:8000", "auto"), by_throughput);
+        assert_eq!(found("http://app:8000", "8"), None);
     }
 
     #[test]

@@ -198,10 +198,9 @@ fn started(plan: &Plan, settings: &[Setting], workers: usize) {
     let is_secret =
         settings.iter().any(|one| one.id.key.name == "upstream.url" && one.origin.is_secret());
     let upstream = if is_secret { "(from file)".to_owned() } else { plan.upstream.names() };
-    let admission = plan.upstream.admission;
-    let max_in_flight = match admission.tunes {
-        true => "auto".to_owned(),
-        false => admission.max_in_flight.to_string(),
+    let max_in_flight = match plan.upstream.found_by() {
+        Some(way) => format!("auto, {way}"),
+        None => plan.upstream.admission.max_in_flight.to_string(),
     };
     let settings = config::summary(settings);
     tracing::info!(version, workers, upstream, max_in_flight, settings, "started");

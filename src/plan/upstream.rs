@@ -1,6 +1,6 @@
 //! An application: its addresses, protocol, limits and timeouts.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
 
 /// One application, with one or more equivalent servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,8 @@ pub struct AdmissionSettings {
     /// Maximum number of requests in flight at each server: its workers x threads. The upper bound of what is found, if
     /// `tunes`.
     pub max_in_flight: usize,
-    /// Whether the number of requests that a server can work on is found by looking which ones it has begun.
+    /// Whether the number of requests that a server can work on is found: by looking which ones it has begun, or by its
+    /// throughput.
     pub tunes: bool,
     /// Maximum number of queued requests; more are shed.
     pub queue: usize,
@@ -122,6 +123,15 @@ impl UpstreamSettings {
             )
     }
 
+    /// Returns how `upstream.max_in_flight` is found, for messages; `None` if it is set.
+    pub fn found_by(&self) -> Option<&'static str> {
+        let is_visible = self.targets.iter().all(UpstreamTarget::is_local);
+        self.admission.tunes.then_some(match is_visible {
+            true => "by unread requests, or by throughput if the application reads them eagerly",
+            false => "by throughput, or by unread requests if the application is in this network namespace",
+        })
+    }
+
     /// Returns the names of all servers, for messages.
     pub fn names(&self) -> String {
         self.targets.iter().map(UpstreamTarget::to_string).collect::<Vec<_>>().join(", ")
@@ -129,6 +139,19 @@ impl UpstreamSettings {
 }
 
 // === impl UpstreamTarget ===
+
+impl UpstreamTarget {
+    /// Whether it certainly is in the network namespace of this process.
+    fn is_local(&self) -> bool {
+        match self {
+            Self::Unix(_) => true,
+            Self::Tcp { host, .. } => {
+                let address = host.parse::<IpAddr>();
+                host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+            }
+        }
+    }
+}
 
 impl fmt::Display for UpstreamTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,8 +20,8 @@ use super::{
     families::{self, counters, describe, gauge, gauges, histogram, single},
     histogram::HistogramTotals,
     labels::{
-        FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal, ReadinessResult, RouteLabel,
-        StatusClass,
+        FloodLabel, HandshakeResult, LimitSource, MethodLabel, ProxyHeaderRefusal, ReadinessResult,
+        RouteLabel, StatusClass,
     },
     metrics::{Metrics, ProcessMetrics, ServerCounts, StoreCounts, WorkerMetrics},
     names::{self, MetricName},
@@ -168,6 +168,9 @@ impl Scrape {
             names::UPSTREAM_UNREAD,
             MetricType::Gauge,
         )?)?;
+        let in_force = process.servers.limit_source.get();
+        let sources = LimitSource::ALL.map(|source| (source.name(), u64::from(source == in_force)));
+        gauges(e, names::LIMIT_SOURCE, "source", &sources)?;
         single(e, names::UPSTREAM_EJECTIONS, ProcessMetrics::read(&process.servers.ejections))?;
         self.gauge(e, names::QUEUE_LENGTH, |shard| &shard.queued)?;
         let shards = self.metrics.shards().iter();

@@ -106,6 +106,19 @@ pub enum FloodLabel {
     Other,
 }
 
+/// Where the `upstream.max_in_flight` in force comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitSource {
+    /// A number is set.
+    Set,
+    /// The requests that the application has not begun.
+    Unread,
+    /// The throughput with different limits.
+    Throughput,
+    /// No request had to wait yet, or not long enough.
+    Unknown,
+}
+
 /// A label of the metrics.
 #[derive(Clone, Copy, Debug)]
 pub struct Label {
@@ -206,6 +219,7 @@ pub const LABELS: &[Label] = &[
         &["none", "health", "static", "media", "proxy", "accel", "respond"],
     ),
     label("setting", "The [setting](settings.md) with this value", &[]),
+    label("source", "Where the limit comes from", &["set", "unread", "throughput", "unknown"]),
     label("state", "Whether the server gets requests", &["available", "unavailable"]),
     label("status", "The class of the status", &["1xx", "2xx", "3xx", "4xx", "5xx"]),
     label(
@@ -360,6 +374,22 @@ impl ReadinessResult {
             Self::Timeout => "timeout",
             Self::Refused => "refused",
             Self::Invalid => "invalid",
+        }
+    }
+}
+
+// === impl LimitSource ===
+
+impl LimitSource {
+    pub const ALL: [Self; 4] = [Self::Set, Self::Unread, Self::Throughput, Self::Unknown];
+
+    /// The label's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Set => "set",
+            Self::Unread => "unread",
+            Self::Throughput => "throughput",
+            Self::Unknown => "unknown",
         }
     }
 }

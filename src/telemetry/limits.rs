@@ -1,13 +1,34 @@
 //! Settings that limit the values of metrics, exported beside them. Dashboards and alerts use them to show how full
 //! something is. A reload replaces them.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU8, Ordering},
+};
 
+use super::labels::LimitSource;
 use crate::plan::Plan;
 
 /// The current limits, by the settings' names.
 #[derive(Debug, Default)]
 pub struct LimitGauges(Mutex<Vec<(&'static str, u64)>>);
+
+/// Where the `upstream.max_in_flight` in force comes from.
+#[derive(Debug, Default)]
+pub struct LimitSourceGauge(AtomicU8);
+
+// === impl LimitSourceGauge ===
+
+impl LimitSourceGauge {
+    pub fn set(&self, source: LimitSource) {
+        self.0.store(source as u8, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> LimitSource {
+        let index = usize::from(self.0.load(Ordering::Relaxed));
+        LimitSource::ALL.get(index).copied().unwrap_or(LimitSource::Set)
+    }
+}
 
 // === impl LimitGauges ===
 

@@ -15,7 +15,7 @@ use super::{
         FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal, ReadinessResult, RouteLabel,
         StatusClass,
     },
-    limits::LimitGauges,
+    limits::{LimitGauges, LimitSourceGauge},
     usage,
 };
 use crate::{error::FailureKind, sync::AtomicU64 as SharedBytes};
@@ -127,6 +127,8 @@ pub struct ServerCounts {
     pub unread: AtomicU64,
     /// `upstream.max_in_flight` as it is in force: set, or found.
     pub limit: AtomicU64,
+    /// How it is found.
+    pub limit_source: LimitSourceGauge,
     /// Whether the application is ready: one of the constants below.
     pub readiness: AtomicU64,
     checks: [AtomicU64; READINESS_RESULTS],

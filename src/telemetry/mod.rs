@@ -26,8 +26,8 @@ pub mod usage;
 
 pub use self::{
     labels::{
-        FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal, ReadinessResult, RouteLabel,
-        StatusClass,
+        FloodLabel, HandshakeResult, LimitSource, MethodLabel, ProxyHeaderRefusal, ReadinessResult,
+        RouteLabel, StatusClass,
     },
     log_buffer::LogBuffer,
     log_throttle::LogThrottle,

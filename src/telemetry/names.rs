@@ -130,6 +130,12 @@ pub const UPSTREAM_UNREAD: MetricName = gauge(
     "sideman_upstream_unread_requests",
     "Requests in flight that the application has not begun, when they were last looked at while requests were queued",
 );
+pub const LIMIT_SOURCE: MetricName = gauge(
+    "sideman_upstream_limit_source",
+    "Where the upstream.max_in_flight in force comes from, 1 for one of: set (by a number), unread (the requests that the \
+     application has not begun), throughput (they cannot be seen), unknown (auto, and no request had to wait yet)",
+)
+.by(&["source"]);
 pub const QUEUE_LENGTH: MetricName =
     gauge("sideman_queue_length", "Requests queued for the application");
 pub const QUEUE_WAIT: MetricName = histogram(
@@ -384,6 +390,7 @@ pub const SECTIONS: &[(&str, &[MetricName])] = &[
         &[
             UPSTREAM_IN_FLIGHT,
             UPSTREAM_UNREAD,
+            LIMIT_SOURCE,
             QUEUE_LENGTH,
             QUEUE_WAIT,
             UPSTREAM_FIRST_BYTE,

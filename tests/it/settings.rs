@@ -59,11 +59,12 @@ fn check_shows_what_was_set_and_all_with_a_flag() {
     let ended = settings.run_to_end();
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     let lines: Vec<&str> = ended.stdout.lines().collect();
-    assert_eq!(lines.len(), 3, "{}", ended.stdout);
+    assert_eq!(lines.len(), 4, "{}", ended.stdout);
     assert!(lines[0].starts_with("upstream.url") && lines[0].ends_with("(--upstream)"));
     assert!(lines[1].starts_with("upstream.read_timeout = 45s"), "{}", ended.stdout);
     assert!(lines[1].ends_with("(SIDEMAN_UPSTREAM__READ_TIMEOUT)"), "{}", ended.stdout);
     assert!(lines[2].contains("more have default values: --all"), "{}", ended.stdout);
+    assert!(lines[3].starts_with("upstream.max_in_flight is found by"), "{}", ended.stdout);
     let all = settings.args(&["--all"]).run_to_end();
     assert!(all.stdout.lines().count() > 50, "{}", all.stdout);
     assert!(value(&all, "log.access").ends_with("(default)"), "{}", all.stdout);

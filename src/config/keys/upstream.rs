@@ -48,7 +48,8 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
             admission.max_in_flight = count.unwrap_or(MOST_IN_FLIGHT);
         }),
         doc: "Maximum number of requests in flight at each server, over all worker threads; more are queued. auto \
-              finds the application's workers x threads, at most 100, by looking which requests it has begun.",
+              finds the application's workers x threads, at most 100, by looking which requests it has begun, or by \
+              its throughput where that cannot be seen.",
         short_env: Some("SIDEMAN_MAX_IN_FLIGHT"),
         flag: flag(
             "--max-in-flight",

@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{
-    auto_limit::LimitEstimate,
+    auto_limit::AutoLimit,
     queue::WaitQueue,
     readiness_state::Readiness,
     server::{OutageCause, ServerAddress, UpstreamServer},
@@ -22,7 +22,7 @@ use crate::{
     error::{Error, FailureKind},
     plan::{self, UpstreamTarget},
     sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, copy, lock, oneshot},
-    telemetry::ServerCounts,
+    telemetry::{LimitSource, ServerCounts},
 };
 
 /// One application.
@@ -38,12 +38,12 @@ pub struct Backends {
     client_share: AtomicU8,
     /// The permits of each client, once `client_share` was enabled.
     held: OnceLock<ClientShares>,
-    /// The estimate of the application's workers, if the limit is found and not set.
-    pub(super) estimate: Mutex<Option<LimitEstimate>>,
+    /// What is known of the limit, if it is found and not set.
+    pub(super) auto_limit: Mutex<Option<AutoLimit>>,
     /// Whether the metrics show the limit of this application.
     shows_limit: AtomicBool,
-    /// Whether it was logged that the limit cannot be found.
-    pub(super) is_invisible: AtomicBool,
+    /// Whether it was logged that the limit is found by throughput.
+    pub(super) is_by_throughput: AtomicBool,
     /// Notified when a request is queued.
     pub(super) queued: Notify,
     /// Notified when the settings change.
@@ -99,9 +99,9 @@ impl Backends {
             max_in_flight: AtomicUsize::new(0),
             client_share: AtomicU8::new(100),
             held: OnceLock::new(),
-            estimate: Mutex::default(),
+            auto_limit: Mutex::default(),
             shows_limit: AtomicBool::new(false),
-            is_invisible: AtomicBool::new(false),
+            is_by_throughput: AtomicBool::new(false),
             queued: Notify::new(),
             changed: Notify::new(),
             is_retired: AtomicBool::new(false),
@@ -153,25 +153,29 @@ impl Backends {
 
     fn set_admission(&self, plan: &plan::AdmissionSettings) {
         self.set_client_share(plan.client_share);
-        let estimate = plan.tunes.then(|| LimitEstimate::new(plan.max_in_flight));
-        let limit = estimate.as_ref().map_or(plan.max_in_flight, LimitEstimate::limit);
-        *lock(&self.estimate) = estimate;
-        self.is_invisible.store(false, Ordering::Relaxed);
-        self.store_limit(limit);
+        self.is_by_throughput.store(false, Ordering::Relaxed);
+        let mut auto_limit = lock(&self.auto_limit);
+        *auto_limit = plan.tunes.then(|| AutoLimit::new(plan.max_in_flight));
+        let limit = auto_limit.as_ref().map_or(plan.max_in_flight, AutoLimit::limit);
+        let source = auto_limit.as_ref().map_or(LimitSource::Set, AutoLimit::source);
+        self.store_limit(limit, source);
     }
 
     /// Changes the limit of requests in flight at each server.
-    pub(super) fn store_limit(&self, limit: usize) {
+    pub(super) fn store_limit(&self, limit: usize, source: LimitSource) {
         self.max_in_flight.store(limit, Ordering::SeqCst);
         if self.shows_limit.load(Ordering::Relaxed) {
             self.counts.limit.store(limit as u64, Ordering::Relaxed);
+            self.counts.limit_source.set(source);
         }
     }
 
     /// Sets whether the metrics show the limit of this application, and of no other.
     pub fn show_limit(&self, shows: bool) {
         self.shows_limit.store(shows, Ordering::Relaxed);
-        self.store_limit(self.max_in_flight.load(Ordering::SeqCst));
+        let auto_limit = lock(&self.auto_limit);
+        let source = auto_limit.as_ref().map_or(LimitSource::Set, AutoLimit::source);
+        self.store_limit(self.max_in_flight.load(Ordering::SeqCst), source);
     }
 
     fn set_client_share(&self, percent: Option<u8>) {

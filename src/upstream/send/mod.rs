@@ -300,6 +300,9 @@ impl UpstreamClient {
             attempt.permit.pool().learn(keeps);
         }
         attempt.permit.server().on_answer();
+        if let Some(sent) = attempt.permit.pool().sent() {
+            sent.count_response();
+        }
         let first_byte = attempt.begin.elapsed();
         self.metrics.upstream_first_byte.observe(first_byte);
         if head.status == StatusCode::SWITCHING_PROTOCOLS {

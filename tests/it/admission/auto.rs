@@ -1,22 +1,24 @@
 //! `upstream.max_in_flight = auto`, the default: the workers of the application are counted by the requests that they
-//! have begun.
+//! have begun. If those cannot be seen, throughput decides.
 
 use std::{
     io,
     net::TcpListener,
     os::unix::net::UnixListener,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::Workers;
 use crate::support::{App, Settings, Sideman, TempDir, eventually};
 
 const LIMIT: &str = "sideman_limit";
+const SOURCE: &str = "sideman_upstream_limit_source";
 const IN_FORCE: &[(&str, &str)] = &[("setting", "upstream.max_in_flight")];
 /// How long a worker works on a request.
 const WORK: Duration = Duration::from_millis(30);
@@ -90,18 +92,53 @@ impl Drop for SyncWorkers {
 
 /// Reads one request without a body, works, and responds.
 fn respond(mut peer: impl io::Read + io::Write, busy: &AtomicUsize) -> io::Result<()> {
+    if read_head(&mut peer)? { work(peer, busy) } else { Ok(()) }
+}
+
+/// Returns whether there was a request.
+fn read_head(peer: &mut impl io::Read) -> io::Result<bool> {
     let mut head = Vec::new();
     let mut buffer = [0; 4096];
     while !head.ends_with(b"\r\n\r\n") {
         match peer.read(&mut buffer)? {
-            0 => return Ok(()),
+            0 => return Ok(false),
             read => head.extend_from_slice(&buffer[..read]),
         }
     }
+    Ok(true)
+}
+
+fn work(mut peer: impl io::Write, busy: &AtomicUsize) -> io::Result<()> {
     busy.fetch_add(1, Ordering::SeqCst);
     thread::sleep(WORK);
     busy.fetch_sub(1, Ordering::SeqCst);
     peer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+}
+
+/// Starts workers behind a thread that accepts every connection and reads its request at once, as waitress does.
+/// Returns the address. They live as long as the process.
+fn eager_workers(workers: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, requests) = mpsc::channel::<std::net::TcpStream>();
+    let requests = Arc::new(Mutex::new(requests));
+    for _ in 0..workers {
+        let requests = Arc::clone(&requests);
+        thread::spawn(move || {
+            let next = || requests.lock().unwrap().recv();
+            while let Ok(peer) = next() {
+                let _ = work(peer, &AtomicUsize::new(0));
+            }
+        });
+    }
+    thread::spawn(move || {
+        for mut peer in listener.incoming().flatten() {
+            if read_head(&mut peer).unwrap_or(false) && sender.send(peer).is_err() {
+                return;
+            }
+        }
+    });
+    url
 }
 
 /// Sends requests on so many connections at a time while `act` runs. None of them may fail.
@@ -141,6 +178,7 @@ fn number_of_sync_workers_is_found() {
         let sideman = Settings::before(&workers.url).start();
         under_load(&sideman, 16, || {
             sideman.until_metric(LIMIT, IN_FORCE, count);
+            assert_eq!(sideman.metric(SOURCE, &[("source", "unread")]), 1.0);
             eventually("unread requests, which are at most one", || {
                 (sideman.metric("sideman_upstream_unread_requests", &[]) <= 1.0).then_some(())
             });
@@ -162,7 +200,26 @@ fn another_worker_gets_work() {
     });
 }
 
-/// Such an application cannot be seen. It gets as many requests as before, which is said once.
+/// More requests than it has workers would only make its responses later.
+#[test]
+fn workers_that_read_eagerly_get_few_requests() {
+    let sideman = Settings::before(&eager_workers(3)).start();
+    assert_eq!(sideman.metric(SOURCE, &[("source", "unknown")]), 1.0);
+    under_load(&sideman, 40, || {
+        sideman.event("cannot see which requests the application has begun");
+        let mut since = Instant::now();
+        eventually("a limit that stays low", || {
+            // A trial of twice as many is short.
+            if sideman.metric(LIMIT, IN_FORCE) > 12.0 {
+                since = Instant::now();
+            }
+            (since.elapsed() > Duration::from_secs(3)).then_some(())
+        });
+    });
+    assert_eq!(sideman.metric(SOURCE, &[("source", "throughput")]), 1.0);
+}
+
+/// Nothing shows how much such an application can do, so it gets as many requests as there may be. This is said once.
 #[test]
 fn application_that_reads_everything_gets_up_to_100_requests() {
     let workers = Workers::start();
@@ -208,4 +265,5 @@ fn number_that_is_set_stays() {
         sideman.until_metric("sideman_queue_length", &[], 5.0);
     });
     assert_eq!(sideman.metric(LIMIT, IN_FORCE), 3.0);
+    assert_eq!(sideman.metric(SOURCE, &[("source", "set")]), 1.0);
 }

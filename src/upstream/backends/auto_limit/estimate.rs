@@ -1,7 +1,7 @@
 //! The limit of requests in flight that follows from samples of a busy server.
 
-/// The limit before anything is known. The first requests beyond it wait for one window.
-const FIRST_LIMIT: usize = 4;
+use super::by_throughput::FIRST_LIMIT;
+
 /// The samples that are judged together.
 const WINDOW: usize = 8;
 /// The windows in which all requests must have begun before one more is tried, once the limit was lowered.
@@ -19,7 +19,7 @@ pub(super) struct Sample {
 
 /// An estimate of the application's workers.
 #[derive(Debug)]
-pub(in crate::upstream::backends) struct LimitEstimate {
+pub(super) struct LimitEstimate {
     limit: usize,
     /// The upper bound of the limit.
     most: usize,
@@ -55,7 +55,7 @@ impl Sample {
 // === impl LimitEstimate ===
 
 impl LimitEstimate {
-    pub(in crate::upstream::backends) fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         let limit = FIRST_LIMIT.min(most);
         Self {
             limit,
@@ -71,7 +71,7 @@ impl LimitEstimate {
         }
     }
 
-    pub(in crate::upstream::backends) fn limit(&self) -> usize {
+    pub(super) fn limit(&self) -> usize {
         self.limit
     }
 
@@ -80,37 +80,33 @@ impl LimitEstimate {
         self.has_seen_unread
     }
 
-    /// Whether the limit can rise no further.
-    pub(super) fn is_at_most(&self) -> bool {
-        self.limit >= self.most
+    /// Whether nothing can be seen: a window of looks showed nothing, and none before showed unread requests. The only
+    /// request of a server may be over between two questions about its socket.
+    pub(super) fn is_invisible(&self) -> bool {
+        self.invisible >= WINDOW && !self.has_seen_unread
     }
 
-    /// Forgets what was found.
-    pub(super) fn forget(&mut self) {
-        *self = Self::new(self.most);
-    }
-
-    /// Adds a look that showed nothing. After a window of them the upper bound is the limit, unless unread requests
-    /// were seen before: the only request of a server may be over between two questions about its socket. Returns the
-    /// new limit if it changes.
-    pub(super) fn add_invisible(&mut self) -> Option<usize> {
-        self.invisible += 1;
-        if self.invisible < WINDOW || self.has_seen_unread || self.is_at_most() {
-            return None;
+    /// Continues with a limit that was found in another way.
+    pub(super) fn follow(&mut self, limit: usize) {
+        if limit != self.limit {
+            *self = Self { limit, step: limit, invisible: self.invisible, ..Self::new(self.most) };
         }
-        *self = Self { limit: self.most, ..Self::new(self.most) };
-        Some(self.limit)
     }
 
-    /// Adds a sample. Returns the new limit if it changes.
-    pub(super) fn add(&mut self, sample: Sample) -> Option<usize> {
+    /// Adds a look that showed nothing.
+    pub(super) fn add_invisible(&mut self) {
+        self.invisible = self.invisible.saturating_add(1);
+    }
+
+    /// Adds a sample.
+    pub(super) fn add(&mut self, sample: Sample) {
         self.invisible = 0;
         if sample.in_flight < self.limit {
-            return None;
+            return;
         }
         self.busy.push(sample.busy());
         if self.busy.len() < WINDOW {
-            return None;
+            return;
         }
         self.busy.sort_unstable();
         // The median: some samples miss a request that waits for the next worker for a short time only.
@@ -128,7 +124,6 @@ impl LimitEstimate {
                 self.has_seen_unread = true;
             }
         }
-        (self.limit != limit).then_some(self.limit)
     }
 
     /// The application has begun all requests. Raises the limit if it has done so for long enough.
@@ -181,7 +176,7 @@ mod tests {
     fn application_that_reads_everything_gets_the_upper_bound() {
         let mut estimate = LimitEstimate::new(100);
         assert_eq!(limits(&mut estimate, 1000, 6), [8, 16, 32, 64, 100, 100]);
-        assert!(!estimate.is_exact() && estimate.is_at_most());
+        assert!(!estimate.is_exact());
     }
 
     #[test]
@@ -215,11 +210,22 @@ mod tests {
     }
 
     #[test]
-    fn invisible_application_gets_the_upper_bound() {
+    fn window_without_a_sample_is_invisible() {
         let mut estimate = LimitEstimate::new(100);
-        let changes: Vec<_> = (0..20).filter_map(|_| estimate.add_invisible()).collect();
-        assert_eq!(changes, [100]);
-        assert!(!estimate.is_exact());
+        for look in 1..=2 * WINDOW {
+            estimate.add_invisible();
+            assert_eq!(estimate.is_invisible(), look >= WINDOW, "{look}");
+        }
+        estimate.add(Sample { in_flight: 1, unread: 0 });
+        assert!(!estimate.is_invisible());
+    }
+
+    #[test]
+    fn limit_that_was_found_in_another_way_is_followed() {
+        let mut estimate = LimitEstimate::new(100);
+        estimate.follow(32);
+        assert_eq!(limits(&mut estimate, 20, 1), [20]);
+        assert!(estimate.is_exact());
     }
 
     /// The socket of the only request may be closed just when it is looked at.
@@ -227,22 +233,20 @@ mod tests {
     fn visible_application_stays_visible() {
         let mut estimate = LimitEstimate::new(100);
         for _ in 0..3 * WINDOW {
-            assert_eq!(estimate.add_invisible(), None);
+            estimate.add_invisible();
             estimate.add(Sample { in_flight: 1, unread: 0 });
         }
         limits(&mut estimate, 1, 2);
         assert_eq!(estimate.limit(), 1);
-        for _ in 0..10 * WINDOW {
-            assert_eq!(estimate.add_invisible(), None);
-        }
-        assert_eq!(estimate.limit(), 1);
+        (0..10 * WINDOW).for_each(|_| estimate.add_invisible());
+        assert!(estimate.limit() == 1 && !estimate.is_invisible());
     }
 
     #[test]
     fn requests_below_the_limit_show_nothing() {
         let mut estimate = LimitEstimate::new(100);
         for _ in 0..100 {
-            assert_eq!(estimate.add(Sample { in_flight: 3, unread: 3 }), None);
+            estimate.add(Sample { in_flight: 3, unread: 3 });
         }
         assert_eq!(estimate.limit(), FIRST_LIMIT);
     }

@@ -20,6 +20,8 @@ const EMPTY: u64 = u64::MAX;
 pub(in crate::upstream) struct SentSockets {
     /// The socket in the lower half of each number, and a serial number in the upper half.
     slots: [AtomicU64; SLOTS],
+    /// The responses that have begun, whether their requests were in the list or not.
+    responses: AtomicU64,
 }
 
 /// One request in a list, whatever other requests its connection or its slot have later.
@@ -46,7 +48,10 @@ pub(in crate::upstream) struct SentRequest {
 
 impl SentRequests {
     pub(in crate::upstream) fn new() -> Rc<Self> {
-        let shared = Arc::new(SentSockets { slots: [const { AtomicU64::new(EMPTY) }; SLOTS] });
+        let shared = Arc::new(SentSockets {
+            slots: [const { AtomicU64::new(EMPTY) }; SLOTS],
+            responses: AtomicU64::new(0),
+        });
         Rc::new(Self { shared, used: Cell::new(0), serial: Cell::new(0) })
     }
 
@@ -64,6 +69,12 @@ impl SentRequests {
         self.used.set(self.used.get() | 1 << slot);
         Some(SentRequest { list: Rc::clone(self), slot })
     }
+
+    /// Counts a response. Only this thread writes the number.
+    pub(in crate::upstream) fn count_response(&self) {
+        let responses = self.shared.responses.load(Ordering::Relaxed);
+        self.shared.responses.store(responses.wrapping_add(1), Ordering::Relaxed);
+    }
 }
 
 // === impl SentSockets ===
@@ -73,6 +84,11 @@ impl SentSockets {
     pub(super) fn iter(&self) -> impl Iterator<Item = SentId> {
         let numbers = self.slots.iter().map(|slot| slot.load(Ordering::Relaxed));
         numbers.filter(|number| *number != EMPTY).map(SentId)
+    }
+
+    /// The responses since the list was made.
+    pub(super) fn responses(&self) -> u64 {
+        self.responses.load(Ordering::Relaxed)
     }
 }
 
@@ -128,6 +144,13 @@ mod tests {
         let after: Vec<SentId> = list.shared().iter().collect();
         assert_ne!(before, after);
         assert_eq!((before[0].socket(), after[0].socket()), (7, 7));
+    }
+
+    #[test]
+    fn responses_are_counted() {
+        let list = SentRequests::new();
+        (0..3).for_each(|_| list.count_response());
+        assert_eq!(list.shared().responses(), 3);
     }
 
     #[test]
