@@ -9,8 +9,14 @@ use super::text;
 use crate::support::{App, Settings, TempDir};
 
 /// Commands that take minutes or need a container engine: the script that runs each, and its line there.
-const ELSEWHERE: [(&str, &str, &str); 4] = [
+const ELSEWHERE: [(&str, &str, &str); 6] = [
     ("cargo test --locked", ".ci/run", "cargo test --locked"),
+    ("pip install ./python gunicorn", "python/tests/run", "pip wheel ./python"),
+    (
+        "python manage.py sideman --migrate",
+        "tests/docker/wheel/Dockerfile",
+        "\"python\", \"manage.py\", \"sideman\", \"--migrate\"",
+    ),
     ("docker build -t sideman .", "tests/docker/run", "docker build --tag \"$PROXY_IMAGE\" ."),
     (
         "SITE_BUILD=../../tests/django docker compose -f config/deploy/compose.yaml up",
