@@ -6,6 +6,7 @@ mod fuzz_input;
 #[cfg(test)]
 mod generated_page;
 
+pub mod compression;
 pub mod error;
 pub mod phase;
 pub mod rfc;

@@ -3,7 +3,7 @@
 use std::{hash::Hash, sync::Arc};
 
 use super::{
-    budget::Budgets,
+    budget::{Budgets, Reservation},
     client_shares::ClientShare,
     spill::{SpillFiles, SpillLocation},
 };
@@ -47,6 +47,12 @@ impl BodyBuffers {
             |of: &Budgets| Budgets { memory: of.memory.of_client(client), disk: of.disk.clone() };
         let (requests, responses) = (part(&self.requests), part(&self.responses));
         Self { requests, responses, files: Arc::clone(&self.files), limits: self.limits }
+    }
+
+    /// Reserves memory for what is done to a response, beside its buffered bytes. `None` if too much is in use.
+    pub fn reserve_for_response(&self, bytes: u64) -> Option<Reservation> {
+        let mut reservation = self.responses.memory.nothing();
+        reservation.grow(bytes).then_some(reservation)
     }
 
     /// Whether a request's body of this length could be buffered if there were no others.

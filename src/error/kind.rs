@@ -338,6 +338,10 @@ kinds! {
         row("too_many_headers", Client, 431, "The request has more headers than this server accepts.")
         .closes()
         .advice("raise server.max_headers if such requests are legitimate");
+    /// The encoder failed, for example because no memory was left.
+    CompressionFailed: row("compression_failed", Sideman, 500, "The server could not compress the response.")
+        .can_abort_response()
+        .advice("set compression.responses = false, and report the error with its event");
     /// This process may not read the file. The event names the file or directory that denies access, and Sideman's
     /// user.
     FileForbidden: row("file_forbidden", Sideman, 403, "The server is not permitted to read the file.")

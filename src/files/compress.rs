@@ -1,13 +1,14 @@
 //! Compresses text that has no precompressed file, in the background. So a plain `collectstatic` directory is served in
 //! br and gzip as well (issue 3.4). No request waits for it.
 
-use std::io::{self, Write};
+use std::io;
 
-use brotli::{CompressorWriter, enc::BrotliEncoderParams};
 use bytes::Bytes;
-use flate2::{Compression, GzBuilder};
 
-use crate::rfc::encoding::Coding;
+use crate::{
+    compression::{After, Effort, Encoder, MadeCoding},
+    rfc::encoding::Coding,
+};
 
 /// Smaller files are not compressed: the header section is larger than the savings.
 pub(super) const MIN_SIZE: u64 = 1024;
@@ -17,39 +18,15 @@ pub(super) const CODINGS: [Coding; 2] = [Coding::Brotli, Coding::Gzip];
 
 /// Returns the text in a coding; `None` if that saves less than a twentieth, or if the coding is not made here.
 pub(super) fn compress(text: &[u8], coding: Coding) -> io::Result<Option<Bytes>> {
-    let packed = match coding {
-        Coding::Brotli => brotli(text)?,
-        Coding::Gzip => gzip(text)?,
+    let coding = match coding {
+        Coding::Brotli => MadeCoding::Brotli,
+        Coding::Gzip => MadeCoding::Gzip,
         Coding::Identity | Coding::Zstd => return Ok(None),
     };
+    let mut packed = Vec::new();
+    Encoder::new(coding, Effort::File(text.len()))?.encode(text, After::Finish, &mut packed)?;
     let is_worthwhile = packed.len() < text.len() - text.len() / 20;
     Ok(is_worthwhile.then(|| Bytes::from(packed)))
-}
-
-fn brotli(text: &[u8]) -> io::Result<Vec<u8>> {
-    let bits = (text.len().max(2) - 1).ilog2() + 1;
-    let params = BrotliEncoderParams {
-        // Higher qualities are no better for the texts of a site (a quarter of a per cent between 6 and 9) and cost
-        // memory. 9 needs a table of 32 MiB, half of a small container's memory; from 10 on it takes twenty times as
-        // long.
-        quality: 6,
-        // A window larger than the text costs memory on both sides. With 16 bits or less, the crate allocates a table
-        // of 32 MiB for any text.
-        lgwin: i32::try_from(bits.clamp(17, 20)).unwrap_or(20),
-        size_hint: text.len(),
-        ..BrotliEncoderParams::default()
-    };
-    let mut writer = CompressorWriter::with_params(Vec::new(), 64 * 1024, &params);
-    writer.write_all(text)?;
-    writer.flush()?;
-    Ok(writer.into_inner())
-}
-
-fn gzip(text: &[u8]) -> io::Result<Vec<u8>> {
-    // No time in the gzip header: equal texts must give equal tags everywhere.
-    let mut writer = GzBuilder::new().write(Vec::new(), Compression::best());
-    writer.write_all(text)?;
-    writer.finish()
 }
 
 #[cfg(test)]

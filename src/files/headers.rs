@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, header};
 use super::{entry::EntryValidators, kind, pattern};
 use crate::{
     plan::{Cors, FileSettings, Lifetime, Purpose, Root},
-    rfc::{date, encoding::Coding},
+    rfc::{date, encoding::Coding, media_type::is_compressible},
 };
 
 /// The facts that follow from the name and its settings, whatever is in the file.
@@ -48,7 +48,7 @@ impl FileHeaders {
             purpose: root.purpose,
             is_own: root.purpose == Purpose::Static,
             // A user who may upload `a.txt.gz` must not control the contents of `a.txt`.
-            varies: root.purpose == Purpose::Static && kind::is_text(&content_type),
+            varies: root.purpose == Purpose::Static && is_compressible(&content_type),
             content_type,
         }
     }

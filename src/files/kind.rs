@@ -77,42 +77,6 @@ pub(super) fn is_playable(content_type: &str) -> bool {
     essence.starts_with("audio/") || essence.starts_with("video/") || essence == "application/ogg"
 }
 
-/// Whether files of this type become much smaller when compressed.
-///
-/// Besides text: WebAssembly, fonts that are bare tables (WOFF is compressed already), and icons and bitmaps, which are
-/// mostly raw pixels.
-pub(super) fn is_text(content_type: &str) -> bool {
-    let essence = essence(content_type);
-    essence.starts_with("text/")
-        || essence.ends_with("+json")
-        || essence.ends_with("+xml")
-        || matches!(
-            essence.as_str(),
-            "application/javascript"
-                | "application/x-javascript"
-                | "application/ecmascript"
-                | "application/json"
-                | "application/json5"
-                | "application/x-ndjson"
-                | "application/xml"
-                | "application/xml-dtd"
-                | "application/yaml"
-                | "application/toml"
-                | "application/sql"
-                | "application/rtf"
-                | "application/x-subrip"
-                | "application/vnd.apple.mpegurl"
-                | "application/wasm"
-                | "application/vnd.ms-fontobject"
-                | "font/ttf"
-                | "font/otf"
-                | "font/collection"
-                | "image/x-icon"
-                | "image/vnd.microsoft.icon"
-                | "image/bmp"
-        )
-}
-
 /// Whether a name has the form `stem.<12 hex>.ext` or `stem.<12 hex>`, as Django's `ManifestStaticFilesStorage` writes
 /// it (`django/contrib/staticfiles/storage.py`).
 ///
@@ -174,6 +138,7 @@ fn last_segment(name: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::{media_type::UNKNOWN, *};
+    use crate::rfc::media_type::is_compressible;
     use proptest::prelude::*;
 
     #[test]
@@ -248,14 +213,14 @@ mod tests {
                      a.otf a.eot a.ico a.csv a.txt a.geojson a.rss a.yaml a.po a.vtt a.bmp a.kml"
             .split_whitespace()
         {
-            assert!(is_text(&of(text)), "{text}");
+            assert!(is_compressible(&of(text)), "{text}");
         }
         for packed in
             "a.png a.jpg a.webp a.avif a.woff a.woff2 a.mp4 a.zip a.gz a.svgz a.kmz a.pdf \
                        a.docx a.br a.ts a.tar a"
                 .split_whitespace()
         {
-            assert!(!is_text(&of(packed)), "{packed}");
+            assert!(!is_compressible(&of(packed)), "{packed}");
         }
         for font in ["a.woff2", "a.WOFF", "b/a.0123456789ab.ttf", "a.otf", "a.eot", "a.ttc"] {
             assert!(is_font(font.as_bytes()), "{font}");

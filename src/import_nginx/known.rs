@@ -47,8 +47,8 @@ const STATUS: &str = "/metrics has more than this: admin.listen";
 
 const NO_CACHE: &str =
     "responses of the application are not cached yet: use Django's cache framework, or a CDN";
-const NO_GZIP: &str = "files are compressed without it, but responses of the application are not compressed yet: use \
-                       django.middleware.gzip, or the load balancer or CDN";
+const COMPRESSED: &str = "files and responses of the application are compressed without it: static.compress, \
+                          compression.responses";
 const NO_REWRITE_OF_BODIES: &str = "bodies are never changed: do it in the application";
 const NO_COOKIES: &str =
     "cookies are never changed: set SESSION_COOKIE_* and CSRF_COOKIE_* in Django";
@@ -187,13 +187,13 @@ const DUTIES: &[(&str, Duty)] = &[
     ("fancyindex*", Lost(NO_LIST)),
     ("gzip_static", Unnecessary(COMPRESSED_FILES)),
     ("gunzip", Unnecessary(COMPRESSED_FILES)),
-    ("gzip", Lost(NO_GZIP)),
+    ("gzip", Unnecessary(COMPRESSED)),
     ("gzip_*", Unnecessary("only has an effect together with gzip")),
     ("brotli_static", Unnecessary(COMPRESSED_FILES)),
-    ("brotli", Lost(NO_GZIP)),
+    ("brotli", Unnecessary(COMPRESSED)),
     ("brotli_*", Unnecessary("only has an effect together with brotli")),
     ("zstd_static", Unnecessary(COMPRESSED_FILES)),
-    ("zstd", Lost(NO_GZIP)),
+    ("zstd", Unnecessary(COMPRESSED)),
     ("zstd_*", Unnecessary("only has an effect together with zstd")),
     ("limit_rate*", Lost(NO_RATE)),
     ("mp4*", Lost("ranges of a video are enough for most players; there is no seeking by time")),
@@ -405,8 +405,8 @@ mod tests {
 
     #[test]
     fn directives_that_are_off_are_unnecessary() {
-        assert!(matches!(duty_of("gzip on;"), Some(Lost(_))));
-        assert!(matches!(duty_of("gzip off;"), Some(Unnecessary(_))));
+        assert!(matches!(duty_of("proxy_cache a;"), Some(Lost(_))));
+        assert!(matches!(duty_of("proxy_cache off;"), Some(Unnecessary(_))));
         assert!(matches!(duty_of("auth_request off;"), Some(Unnecessary(_))));
         assert_eq!(duty_of("sendfile off;"), Some(Unnecessary(SENDING)));
     }

@@ -40,7 +40,7 @@ pub(super) fn report(differences: &[&Directive], report: &mut Report) {
 fn is_of_port(directive: &Directive) -> bool {
     OF_PORTS.contains(&directive.name.as_str())
         || matches!(known::duty(directive), Some(Duty::Unnecessary(_)))
-        || matches!(directive.name.as_str(), "access_log" | "gzip" | "brotli" | "zstd")
+        || directive.name == "access_log"
 }
 
 /// A directive with its block, without its place.

@@ -11,7 +11,7 @@
 //!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
 //!    response's body if the application names one.
 //! 5. [`status_page`] turns an error into a status and a page, which may come from [`pages`]. [`intercept`] replaces an
-//!    error response of the application by such a page.
+//!    error response of the application by such a page, [`compress`] encodes any other.
 //! 6. [`fields`] changes the header fields of the response. If no rule changes them, those of a file or of the
 //!    application are forwarded as lines (`rfc::response_lines`).
 //! 7. [`drain_body`] reads the rest of a request body that nothing else has read.
@@ -27,6 +27,7 @@ mod auth_fields;
 mod challenge;
 mod client_network;
 mod collect;
+mod compress;
 mod connection_info;
 mod drain_body;
 mod fallback;

@@ -3,8 +3,9 @@
 use http::{HeaderMap, StatusCode, header};
 
 use super::{
-    accel, client_network, collect, forward, intercept, replacements::Replacements,
-    request_context::RequestContext, response::Response, tunnel, worker_state::WorkerState,
+    accel, client_network, collect, compress::Compression, forward, intercept,
+    replacements::Replacements, request_context::RequestContext, response::Response, tunnel,
+    worker_state::WorkerState,
 };
 use crate::{
     body::{ClientShare, RequestBody},
@@ -56,7 +57,13 @@ pub(super) async fn serve(
     let streams = streaming.response || reply.is_prompt;
     // If no rule changes single fields, the lines are forwarded unchanged.
     let is_intercepted = context.policies.intercepts(reply.status);
+    let compression = if is_intercepted || reply.upgraded.is_some() {
+        Compression::None
+    } else {
+        Compression::of(local, context, reply.status, &reply.fields)
+    };
     let is_relayed = !is_intercepted
+        && compression.keeps_head()
         && !reply.has_directives
         && reply.upgraded.is_none()
         && context.takes_response_lines();
@@ -75,11 +82,9 @@ pub(super) async fn serve(
         }
         (None, None) => {
             context.streams = streams;
-            let body = if streams {
-                reply.body
-            } else {
-                collect::response(local, context, reply.body).await?
-            };
+            compression.change_head(&mut headers);
+            let body = compression.body(context, reply.body)?;
+            let body = if streams { body } else { collect::response(local, context, body).await? };
             let mut response = Response::new(reply.status, body);
             response.head.headers = headers;
             response.head.reason = reply.reason;

@@ -8,7 +8,10 @@ use std::{
     time::Instant,
 };
 
-use super::{app::App, fallback::FallbackClient, passwords::Logins, routes::RouteMemo};
+use super::{
+    app::App, compress::encoders::Encoders, fallback::FallbackClient, passwords::Logins,
+    routes::RouteMemo,
+};
 use crate::{
     phase::Phase,
     plan::{self, Plan, UpstreamTarget},
@@ -30,6 +33,7 @@ pub struct WorkerState {
     /// The client of the fallback for static files of other releases.
     pub(super) fallback: Option<Rc<FallbackClient>>,
     pub(super) logins: Rc<Logins>,
+    pub(super) encoders: Rc<Encoders>,
     pub metrics: Arc<WorkerMetrics>,
     pub log: Rc<LogBuffer>,
     pub phase: Rc<Cell<Phase>>,
@@ -67,6 +71,7 @@ impl WorkerState {
             fallback: app.fallback().map(|(plan, backends)| FallbackClient::start(plan, backends)),
             server_names: server_names(&app.plan),
             logins: Logins::new(&app.passwords, &metrics),
+            encoders: Rc::new(Encoders::new(app.plan.compression)),
             app,
             metrics,
             log: Rc::new(log),
@@ -101,6 +106,11 @@ impl WorkerState {
             auth_servers: app.auth_servers().map(auth_server).collect(),
             fallback: app.fallback().map(fallback),
             server_names: server_names(&app.plan),
+            encoders: if app.plan.compression == self.app.plan.compression {
+                Rc::clone(&self.encoders)
+            } else {
+                Rc::new(Encoders::new(app.plan.compression))
+            },
             app,
             logins: Rc::clone(&self.logins),
             metrics: Arc::clone(&self.metrics),

@@ -7,6 +7,7 @@
 mod auth;
 mod buffers;
 mod client_network;
+mod compression;
 mod files;
 mod forward_auth;
 mod listen;
@@ -22,6 +23,7 @@ pub use self::{
     auth::{Auth, AuthPolicy, BasicAuth, HashKind, PasswordHash, User, UserList, UserSource},
     buffers::{BufferSettings, SpillDirectory},
     client_network::ClientNetwork,
+    compression::CompressionSettings,
     files::{
         CacheRule, Cors, FallbackSettings, FileSettings, Lifetime, MissingFileSettings,
         NamePatternRule, Purpose, Root, Symlinks,
@@ -69,6 +71,7 @@ pub struct Plan {
     pub routes: Vec<Route>,
     pub memory: MemorySettings,
     pub buffers: BufferSettings,
+    pub compression: CompressionSettings,
     pub pages: PageSettings,
     /// The site's own files.
     pub files: FileSettings,

@@ -117,6 +117,8 @@ pub struct FixedResponse {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoutePolicies {
     pub streaming: Option<Streaming>,
+    /// In place of [`CompressionSettings::responses`](super::CompressionSettings::responses).
+    pub compress: Option<bool>,
     pub access: Option<AccessRules>,
     pub deny_response: Option<DenyResponse>,
     pub auth: Option<AuthPolicy>,

@@ -86,6 +86,14 @@ pub fn range_allowed(headers: &Headers, current: Validators<'_>, now: u64) -> bo
     })
 }
 
+/// Whether `If-None-Match` names the weak form of a strong tag, and not the tag itself.
+pub fn names_only_weak(headers: &Headers, strong: &[u8]) -> bool {
+    let named = || headers.get_all(FieldName::IfNoneMatch).flat_map(tags);
+    strong.starts_with(b"\"")
+        && named().any(|tag| tag.strip_prefix(b"W/") == Some(strong))
+        && !named().any(|tag| tag == strong)
+}
+
 // === impl Validators ===
 
 impl Validators<'_> {
@@ -220,6 +228,22 @@ mod tests {
                     (&[("if-none-match", "\"b\"")], Proceed),
                 ],
             );
+        }
+    }
+
+    #[test]
+    fn weak_forms_of_a_tag() {
+        for (field, expected) in [
+            ("W/\"a\"", true),
+            ("\"b\", W/\"a\"", true),
+            ("\"a\"", false),
+            ("W/\"a\", \"a\"", false),
+            ("W/\"b\"", false),
+            ("*", false),
+        ] {
+            let headers = headers(&[("if-none-match", field)]);
+            assert_eq!(names_only_weak(&headers, b"\"a\""), expected, "{field}");
+            assert!(!names_only_weak(&headers, b"W/\"a\""), "{field}");
         }
     }
 

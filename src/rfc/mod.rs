@@ -28,3 +28,4 @@ pub mod token;
 pub mod trace;
 pub mod trailers;
 pub mod upgrade;
+pub mod vary;

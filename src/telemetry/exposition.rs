@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use prometheus_client::{
@@ -20,8 +21,8 @@ use super::{
     families::{self, counters, describe, gauge, gauges, histogram, single},
     histogram::HistogramTotals,
     labels::{
-        FloodLabel, HandshakeResult, LimitSource, MethodLabel, ProxyHeaderRefusal, ReadinessResult,
-        RouteLabel, StatusClass,
+        CodingLabel, CompressionSkip, FloodLabel, HandshakeResult, LimitSource, MethodLabel,
+        ProxyHeaderRefusal, ReadinessResult, RouteLabel, StatusClass,
     },
     metrics::{Metrics, ProcessMetrics, ServerCounts, StoreCounts, WorkerMetrics},
     names::{self, MetricName},
@@ -218,6 +219,24 @@ impl Scrape {
         counters(e, names::READINESS_CHECKS, "result", &checks)
     }
 
+    fn compression(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let compressed = CodingLabel::ALL
+            .map(|coding| (coding.name(), self.metrics.sum(|shard| shard.compressed(coding))));
+        counters(e, names::COMPRESSED, "coding", &compressed)?;
+        let uncompressed = CompressionSkip::ALL
+            .map(|reason| (reason.name(), self.metrics.sum(|shard| shard.uncompressed(reason))));
+        counters(e, names::UNCOMPRESSED, "reason", &uncompressed)?;
+        self.counter(e, names::COMPRESSION_READ, |shard| &shard.compression_read)?;
+        self.counter(e, names::COMPRESSION_WRITTEN, |shard| &shard.compression_written)?;
+        let nanos = self.metrics.sum(|shard| &shard.compression_nanos);
+        let seconds = Duration::from_nanos(nanos).as_secs_f64();
+        ConstCounter::new(seconds).encode(describe(
+            e,
+            names::COMPRESSION_TIME,
+            MetricType::Counter,
+        )?)
+    }
+
     fn forward_auth(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let verdicts = [
             ("allowed", self.metrics.sum(|shard| &shard.forward_auth_allowed)),
@@ -362,6 +381,7 @@ impl Collector for Scrape {
         self.application(e)?;
         self.readiness(e)?;
         self.counter(e, names::HEADERS_DROPPED, |shard| &shard.headers_dropped)?;
+        self.compression(e)?;
         self.forward_auth(e)?;
         self.counter(e, names::RATE_LIMIT_DRY_RUNS, |shard| &shard.rate_limit_dry_runs)?;
         self.counter(e, names::RATE_LIMIT_EVICTIONS, |shard| &shard.rate_limit_evictions)?;

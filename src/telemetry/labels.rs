@@ -91,6 +91,25 @@ pub enum ReadinessResult {
     Invalid,
 }
 
+/// The coding of a compressed response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodingLabel {
+    Gzip,
+    Brotli,
+    Zstd,
+}
+
+/// Why a response was not compressed, although its client accepts a coding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompressionSkip {
+    /// `compression.max_cpu`.
+    Cpu,
+    /// The part of `buffers.memory` that responses may use.
+    Memory,
+    /// The request came from another site, with a session.
+    CrossSite,
+}
+
 /// The kind of a client's HTTP/2 flood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FloodLabel {
@@ -148,6 +167,7 @@ pub const LABELS: &[Label] = &[
         ],
     ),
     label("certificate", "The file of the certificate, or `self-signed`", &[]),
+    label("coding", "Content coding of the response", &["gzip", "br", "zstd"]),
     label(
         "error",
         "The `error` of the access log: [all of them](errors.md), each with what to do",
@@ -187,6 +207,12 @@ pub const LABELS: &[Label] = &[
         &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"],
     ),
     label("phase", "Phase of the process", &["starting", "ready", "draining", "stopped"]),
+    label(
+        "reason",
+        "Why the response was not compressed: compression.max_cpu, the memory for responses, or a request from another \
+         site with a session",
+        &["cpu", "memory", "cross_site"],
+    ),
     label(
         "result",
         "Result of the action",
@@ -338,6 +364,36 @@ impl From<StatusCode> for StatusClass {
             300..=399 => Self::Redirect,
             400..=499 => Self::ClientError,
             _ => Self::ServerError,
+        }
+    }
+}
+
+// === impl CodingLabel ===
+
+impl CodingLabel {
+    pub const ALL: [Self; 3] = [Self::Gzip, Self::Brotli, Self::Zstd];
+
+    /// The label's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+// === impl CompressionSkip ===
+
+impl CompressionSkip {
+    pub const ALL: [Self; 3] = [Self::Cpu, Self::Memory, Self::CrossSite];
+
+    /// The label's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+            Self::CrossSite => "cross_site",
         }
     }
 }

@@ -12,8 +12,8 @@ use super::{
     counter::Counter,
     histogram::{Histogram, QueueBuckets, ResponseBuckets},
     labels::{
-        FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal, ReadinessResult, RouteLabel,
-        StatusClass,
+        CodingLabel, CompressionSkip, FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal,
+        ReadinessResult, RouteLabel, StatusClass,
     },
     limits::{LimitGauges, LimitSourceGauge},
     usage,
@@ -28,6 +28,8 @@ const HANDSHAKES: usize = HandshakeResult::ALL.len();
 const PROXY_HEADER_REFUSALS: usize = ProxyHeaderRefusal::ALL.len();
 const FLOODS: usize = FloodLabel::ALL.len();
 const READINESS_RESULTS: usize = ReadinessResult::ALL.len();
+const CODINGS: usize = CodingLabel::ALL.len();
+const COMPRESSION_SKIPS: usize = CompressionSkip::ALL.len();
 
 /// All values of the process.
 #[derive(Debug)]
@@ -77,6 +79,11 @@ pub struct WorkerMetrics {
     pub spilled_requests: Counter,
     pub spilled_responses: Counter,
     pub paused_responses: Counter,
+    compressed: [Counter; CODINGS],
+    uncompressed: [Counter; COMPRESSION_SKIPS],
+    pub compression_nanos: Counter,
+    pub compression_read: Counter,
+    pub compression_written: Counter,
     pub tunnels: Counter,
     pub tunnels_opened: Counter,
     pub headers_dropped: Counter,
@@ -333,6 +340,18 @@ impl WorkerMetrics {
     pub fn errors(&self, kind: FailureKind) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.errors.0[kind as usize]
+    }
+
+    /// Returns the counter of responses that were compressed in this coding.
+    pub fn compressed(&self, coding: CodingLabel) -> &Counter {
+        #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
+        &self.compressed[coding as usize]
+    }
+
+    /// Returns the counter of responses that were not compressed for this reason.
+    pub fn uncompressed(&self, reason: CompressionSkip) -> &Counter {
+        #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
+        &self.uncompressed[reason as usize]
     }
 
     /// Returns the counter of connections closed because of this flood.

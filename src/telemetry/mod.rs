@@ -26,8 +26,8 @@ pub mod usage;
 
 pub use self::{
     labels::{
-        FloodLabel, HandshakeResult, LimitSource, MethodLabel, ProxyHeaderRefusal, ReadinessResult,
-        RouteLabel, StatusClass,
+        CodingLabel, CompressionSkip, FloodLabel, HandshakeResult, LimitSource, MethodLabel,
+        ProxyHeaderRefusal, ReadinessResult, RouteLabel, StatusClass,
     },
     log_buffer::LogBuffer,
     log_throttle::LogThrottle,

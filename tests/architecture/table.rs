@@ -15,6 +15,8 @@ pub(crate) const TABLE: &[Module] = &[
     Module { name: "phase", may_import: &[] },
     Module { name: "rfc", may_import: &[] },
     Module { name: "sync", may_import: &[] },
+    // Encoders. Which responses they are for is decided above.
+    Module { name: "compression", may_import: &[] },
     // What fuzz targets make of their bytes: for those that stand beside private parsers too.
     Module { name: "fuzz_input", may_import: &[] },
     // Layer 1. The phase is a value that telemetry shows, as settings are.
@@ -35,6 +37,7 @@ pub(crate) const TABLE: &[Module] = &[
             "error",
             "phase",
             "rfc",
+            "compression",
             "fuzz_input",
             "plan",
             "body",
@@ -87,7 +90,7 @@ pub(crate) const TABLE: &[Module] = &[
     Module { name: "main", may_import: &["command", "config", "lifecycle", "plan", "phase"] },
 ];
 
-const FOR_PARTS: &[&str] = &["error", "rfc", "plan", "body", "telemetry"];
+const FOR_PARTS: &[&str] = &["error", "rfc", "compression", "plan", "body", "telemetry"];
 
 /// The row of a top-level module.
 pub(crate) fn row(name: &str) -> Option<&'static Module> {

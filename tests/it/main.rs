@@ -16,6 +16,7 @@ mod admin;
 mod admission;
 mod ambiguous;
 mod buffering;
+mod compression;
 mod demo;
 mod deploy;
 mod django;

@@ -9,6 +9,7 @@ mod key;
 mod kind;
 
 mod buffers;
+mod compression;
 mod files;
 mod log;
 mod memory;
@@ -45,6 +46,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "buffers",
         "Buffered bodies: requests until they are complete, responses until the client has read them.",
+    ),
+    (
+        "compression",
+        "Compression of the application's responses. That of files is static.compress.",
     ),
     (
         "errors",
@@ -88,6 +93,7 @@ pub static KEYS: LazyLock<Vec<SettingKey>> = LazyLock::new(|| {
         upstream::UPSTREAM,
         memory::MEMORY,
         buffers::BUFFERS,
+        compression::COMPRESSION,
         pages::ERRORS,
         pages::MAINTENANCE,
         files::STATIC,

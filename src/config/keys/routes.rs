@@ -130,6 +130,12 @@ pub(super) const ROUTE: &[SettingKey] = &[
         ..SettingKey::BLANK
     },
     SettingKey {
+        name: "route.compress",
+        kind: &SingleValue(BoolFormat, |to, on| to.route.policies.compress = Some(on)),
+        doc: "Whether responses of the application are compressed, in place of compression.responses.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
         name: "route.strip_prefix",
         kind: &SingleValue(BoolFormat, |to, on| to.route.strips_prefix = on),
         doc: "Whether the application gets the path without the prefix that matched: below /api/, /api/x is /x. It is \

@@ -4,7 +4,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::media_type;
-use crate::{files, pipeline::response::Response};
+use crate::{files, pipeline::response::Response, rfc::vary};
 
 /// The subject of one of the application's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,21 +108,12 @@ fn replace(headers: &mut HeaderMap, name: &HeaderName, upstream_headers: &Header
 
 /// Joins the application's names and the other names of the file's in one value.
 fn join_vary(head: &mut HeaderMap, upstream_headers: &HeaderMap) {
-    let names = |headers: &HeaderMap| -> Vec<Vec<u8>> {
-        let values = headers.get_all(header::VARY).iter();
-        let names = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-        names.map(|name| name.trim_ascii().to_vec()).filter(|name| !name.is_empty()).collect()
-    };
-    let mut joined = names(upstream_headers);
-    for own in names(head) {
-        let is_said = |name: &Vec<u8>| name == b"*" || name.eq_ignore_ascii_case(&own);
-        if !joined.iter().any(is_said) {
-            joined.push(own);
-        }
+    let mut joined = HeaderMap::new();
+    for headers in [upstream_headers, head] {
+        let values = headers.get_all(header::VARY).iter().map(HeaderValue::as_bytes);
+        vary::add(&mut joined, vary::names(values));
     }
-    if let Ok(value) = HeaderValue::from_bytes(&joined.join(&b", "[..])) {
-        head.insert(header::VARY, value);
-    }
+    head.extend(joined);
 }
 
 #[cfg(test)]

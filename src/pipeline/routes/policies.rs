@@ -28,6 +28,8 @@ pub(in crate::pipeline) struct Policies {
     /// At least one. If a file does not exist, the next one responds.
     pub(in crate::pipeline) actions: Vec<Action>,
     pub(in crate::pipeline) streaming: Streaming,
+    /// Whether responses of the application are compressed; `None` if no route says it.
+    pub(in crate::pipeline) compress: Option<bool>,
     /// The clients that may send the request; `None` is every client.
     pub(in crate::pipeline) access: Option<AccessRules>,
     pub(in crate::pipeline) deny_response: DenyResponse,
@@ -129,6 +131,7 @@ impl Policies {
             }
             let own = &one.policies;
             merged.streaming = merged.streaming.or(own.streaming);
+            merged.compress = merged.compress.or(own.compress);
             merged.access = merged.access.or_else(|| own.access.clone());
             merged.deny_response = merged.deny_response.or(own.deny_response);
             auth = auth.or_else(|| one.auth.clone());
@@ -162,6 +165,7 @@ impl Policies {
             route,
             actions,
             streaming: merged.streaming.unwrap_or_default(),
+            compress: merged.compress,
             access: merged.access,
             deny_response: merged.deny_response.unwrap_or_default(),
             auth,
