@@ -55,9 +55,13 @@ pub(crate) fn find() -> io::Result<&'static str> {
 }
 
 fn text(setup: &Setup<'_>, queue: &str) -> io::Result<String> {
-    let Setup { listen, workers, .. } = setup;
-    let Application::Http(server) = setup.application else {
-        return Err(io::Error::other("HAProxy takes part in scenarios only, over HTTP and TCP"));
+    let Setup { listen, workers, in_flight, .. } = setup;
+    let server = match setup.application {
+        Application::Http(address) => address.to_string(),
+        Application::Unix(path) => format!("unix@{}", path.display()),
+        Application::Uwsgi(_) => {
+            return Err(io::Error::other("HAProxy takes part in scenarios only, over HTTP"));
+        }
     };
     Ok(format!(
         r#"global
@@ -89,7 +93,7 @@ frontend clients
 
 backend application
     http-reuse safe
-    server gunicorn {server} maxconn 4
+    server gunicorn {server} maxconn {in_flight}
 "#
     ))
 }

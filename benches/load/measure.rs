@@ -15,7 +15,7 @@ use crate::{
     proc::Tree,
     rows::{Cold, Get, Row, Scenario, Via},
     server::{self, Kind, Server},
-    setup::Setup,
+    setup::{IN_FLIGHT, Setup},
     site::Site,
     sweep,
 };
@@ -212,6 +212,7 @@ impl Bench {
             directory: &directory,
             workers: load.workers,
             connections: load.connections,
+            in_flight: IN_FLIGHT,
             settings: &[],
             launcher: &[],
         };

@@ -67,9 +67,13 @@ pub(crate) struct Options {
     rounds: Option<u32>,
 
     /// Length of one measurement; the cold rows end when they have read every file [default: 2;
-    /// scenarios: mixed 30, slowloris 12, the others have their own; --target: 10]
+    /// scenarios: mixed 30, auto 20, slowloris 12, the others have their own; --target: 10]
     #[arg(long, value_parser = seconds)]
     seconds: Option<Duration>,
+
+    /// Application servers of the scenario auto, separated by commas: all whose name begins so [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) applications: Vec<String>,
 
     /// Slow connections of the scenario slowloris
     #[arg(long, default_value = "5000", value_parser = clap::value_parser!(u32).range(3..=20_000))]

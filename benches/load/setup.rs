@@ -9,6 +9,9 @@ use std::{
 
 use crate::certificate::Certificate;
 
+/// The requests that gunicorn works on at a time in most scenarios.
+pub(crate) const IN_FLIGHT: u32 = 4;
+
 /// The settings of a server.
 #[derive(Debug)]
 pub(crate) struct Setup<'a> {
@@ -24,6 +27,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) directory: &'a Path,
     pub(crate) workers: u32,
     pub(crate) connections: u32,
+    /// How many requests the application works on at a time, for HAProxy.
+    pub(crate) in_flight: u32,
     /// Sideman's settings, besides its defaults: variables without their prefix, such as `LOG__LEVEL=warn`.
     pub(crate) settings: &'a [String],
     /// A launcher that starts the server in the same process: a program and its options,

@@ -26,7 +26,7 @@ use crate::{
     probe::{Probed, probe},
     rows::{Row, Via},
     server::{self, Kind, Server},
-    setup::Setup,
+    setup::{IN_FLIGHT, Setup},
     site::{Scale, Site},
     skips::Skips,
 };
@@ -223,6 +223,7 @@ impl Stage {
             directory: &directory,
             workers: 1,
             connections: 1,
+            in_flight: IN_FLIGHT,
             settings: &self.settings,
             launcher: &launcher,
         };

@@ -126,6 +126,20 @@ impl Figures {
         )
     }
 
+    /// Cells of a table: useful responses per second, also relative to what the application can handle, and the rest.
+    pub(super) fn under_overload(&self, capacity: f64) -> String {
+        format!(
+            "{:>6.1} | {:>9.0} % | {:>4} | {:>6} | {:>7} | {:>6} | {:>6}",
+            self.good,
+            self.good / capacity * 100.0,
+            self.refused,
+            self.failed,
+            self.gave_up,
+            figure(self.p50_ms),
+            figure(self.p99_ms),
+        )
+    }
+
     /// The failures, most frequent first, for people.
     pub(crate) fn reasons(&self) -> String {
         let mut reasons: Vec<_> = self.reasons.iter().collect();

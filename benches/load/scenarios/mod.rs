@@ -1,11 +1,12 @@
 //! The scenarios: a server in front of real gunicorn during a disturbance, and its effect on
 //! requests. Rows measure cost, scenarios protection.
 //!
-//! `mixed` and `slowloris` have an application and tables of their own. For all others
+//! `mixed`, `slowloris` and `auto` have applications and tables of their own. For all others
 //! `plan` is the table, `pace` and `crawl` are the clients, `disturb` disturbs
 //! `gunicorn`, `figures` is the result.
 
 mod application;
+mod auto;
 mod crawl;
 mod disturb;
 mod figures;
@@ -38,7 +39,7 @@ use crate::{
     rows,
     saved_run::{RunKind, SavedRun},
     server::{self, Kind, Server},
-    setup::{Application, Setup},
+    setup::{Application, IN_FLIGHT, Setup},
     site::{Scale, Site},
     skips::Skips,
 };
@@ -56,7 +57,7 @@ struct Stage<'a> {
 
 /// The scenarios without gunicorn, with descriptions.
 pub(crate) const OTHERS: &[(&str, &str)] =
-    &[(mixed::NAME, mixed::WHAT), (slowloris::NAME, slowloris::WHAT)];
+    &[(mixed::NAME, mixed::WHAT), (slowloris::NAME, slowloris::WHAT), (auto::NAME, auto::WHAT)];
 /// The files that their clients request.
 const FILES: &[&str] = &["files_1k_keepalive", "files_100k_keepalive", "files_1m_keepalive"];
 
@@ -124,6 +125,9 @@ pub(crate) fn smoke(skips: &mut Skips) -> io::Result<()> {
             return Ok(());
         }
     };
+    let runs = auto::Runs { python: &python, site: &site, length: length * 2, workers: 1 };
+    runs.smoke()?;
+    println!("sideman: scenario {} ran", auto::NAME);
     let stage = Stage { python, site, workers: 1, settings: &[] };
     let names = ["hup".to_owned()];
     for scenario in plan::select(&names, OTHERS).map_err(io::Error::other)? {
@@ -142,6 +146,19 @@ pub(crate) fn smoke(skips: &mut Skips) -> io::Result<()> {
 /// Runs the chosen scenarios without gunicorn.
 fn others(options: &Options, contenders: &[Contender], all: &mut Vec<Value>) -> io::Result<()> {
     let chosen = |name| options.scenario.iter().any(|one| one == "all" || one == name);
+    // It takes most of an hour, so `all` leaves it out.
+    if options.scenario.iter().any(|name| name == auto::NAME) {
+        println!("\n{}:\n\n{}", auto::NAME, auto::HEADING);
+        let (python, site) = (python::with_servers()?, Site::make(&[], Scale::Full)?);
+        let length = options.length(auto::LENGTH);
+        let runs = auto::Runs { python: &python, site: &site, length, workers: options.workers() };
+        for round in 1..=options.rounds() {
+            let of_round = runs.compare(&options.applications, contenders)?;
+            all.extend(
+                of_round.iter().map(|(label, result)| run(auto::NAME, label, round, result)),
+            );
+        }
+    }
     if !chosen(mixed::NAME) && !chosen(slowloris::NAME) {
         return Ok(());
     }
@@ -307,6 +324,7 @@ impl Stage<'_> {
             directory,
             workers: self.workers,
             connections: CONNECTIONS,
+            in_flight: IN_FLIGHT,
             settings: self.settings,
             launcher: &[],
         };

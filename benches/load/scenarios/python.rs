@@ -1,5 +1,5 @@
-//! A virtual environment with gunicorn alone, made once under target/, of the version that the
-//! tests pin.
+//! Virtual environments with gunicorn alone, or with all application servers, made once under target/, of the versions
+//! that the tests and the scenario `auto` pin.
 
 use std::{
     fs::{self, File},
@@ -12,21 +12,45 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use xxhash_rust::xxh3::xxh3_64;
 
-/// Time limit for each of the two programs that make the environment.
-const LIMIT: Duration = Duration::from_secs(120);
+/// Time limit for each of the two programs that make the environment. pip compiles uWSGI.
+const LIMIT: Duration = Duration::from_secs(600);
 const POLL: Duration = Duration::from_millis(20);
 const MARK: &str = ".complete";
 
+const OF_TESTS: &str = "tests/django/requirements.txt";
+const OF_AUTO: &str = "benches/load/scenarios/auto/requirements.txt";
+
 /// The Python of an environment that has gunicorn.
 pub(crate) fn with_gunicorn() -> io::Result<PathBuf> {
+    let pin = pin(OF_TESTS, "gunicorn")?;
+    environment(&pin.replace("==", "-"), &[pin])
+}
+
+/// The Python of an environment that has all application servers of the scenario `auto`.
+pub(crate) fn with_servers() -> io::Result<PathBuf> {
+    let mut pins = Vec::new();
+    for name in ["gunicorn", "uWSGI", "uvicorn"] {
+        pins.push(pin(OF_TESTS, name)?);
+    }
+    for name in ["gevent", "granian", "packaging", "waitress"] {
+        pins.push(pin(OF_AUTO, name)?);
+    }
+    environment(&format!("servers-{:016x}", xxh3_64(pins.join(" ").as_bytes())), &pins)
+}
+
+/// The line of a file that pins this package.
+fn pin(file: &str, package: &str) -> io::Result<String> {
+    let pins = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file))?;
+    let begin = format!("{package}==");
+    let pin = pins.lines().find(|line| line.starts_with(&begin));
+    pin.map(str::to_owned).ok_or_else(|| io::Error::other(format!("{file} pins no {package}")))
+}
+
+/// The Python of an environment with these packages.
+fn environment(name: &str, pins: &[String]) -> io::Result<PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("."));
-    let pins = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/django/requirements.txt");
-    let pins = fs::read_to_string(pins)?;
-    let pin = pins
-        .lines()
-        .find(|line| line.starts_with("gunicorn=="))
-        .ok_or_else(|| io::Error::other("tests/django/requirements.txt pins no gunicorn"))?;
     let python = Command::new("python3").arg("--version").stdin(Stdio::null()).output();
     let python = python.map_err(|error| {
         io::Error::new(
@@ -35,7 +59,7 @@ pub(crate) fn with_gunicorn() -> io::Result<PathBuf> {
         )
     })?;
     let version = String::from_utf8_lossy(&python.stdout).trim().replace(' ', "-");
-    let environment = target.join(format!("load-{}-{version}", pin.replace("==", "-")));
+    let environment = target.join(format!("load-{name}-{version}"));
 
     // Two load tests at once: one makes the environment, the other waits here.
     let lock = File::create(target.join("load-python.lock"))?;
@@ -53,7 +77,8 @@ pub(crate) fn with_gunicorn() -> io::Result<PathBuf> {
         "pip",
         Command::new(&python)
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-            .args(["--no-input", "--timeout", "15", "--retries", "2", pin]),
+            .args(["--no-input", "--timeout", "15", "--retries", "2"])
+            .args(pins),
     )?;
     File::create(environment.join(MARK))?;
     Ok(python)
@@ -69,7 +94,7 @@ fn bounded(what: &str, command: &mut Command) -> io::Result<()> {
                 return Ok(());
             }
             return Err(io::Error::other(format!(
-                "{what} ended with {status}: gunicorn cannot be installed without python3-venv \
+                "{what} ended with {status}: application servers cannot be installed without python3-venv \
                  and a package index"
             )));
         }

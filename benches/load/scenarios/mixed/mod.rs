@@ -29,7 +29,7 @@ use crate::{
     endpoint::{Door, Protocol},
     generator,
     server::{self, Kind, Server},
-    setup::{Application, Setup},
+    setup::{Application, IN_FLIGHT, Setup},
     site::Site,
 };
 
@@ -65,6 +65,7 @@ pub(super) fn run(site: &Site, application: SocketAddr, extent: Extent) -> io::R
         directory: &directory,
         workers: extent.workers,
         connections: CONNECTIONS,
+        in_flight: IN_FLIGHT,
         settings: &[format!("CONFIG={}", plan.settings.display())],
         launcher: &[],
     };

@@ -31,7 +31,7 @@ use crate::{
     generator,
     proc::Tree,
     server::{self, Kind, Server},
-    setup::{Application, Setup},
+    setup::{Application, IN_FLIGHT, Setup},
     site::Site,
 };
 
@@ -104,6 +104,7 @@ pub(super) fn run(
         directory: &directory,
         workers: extent.workers,
         connections: extent.slow + 1_000,
+        in_flight: IN_FLIGHT,
         settings: &[],
         launcher: &[],
     };
