@@ -104,7 +104,7 @@ fn variables_that_replace_nginx_are_valid() {
     let pairs = fenced("ini");
     let pairs = pairs.iter().map(|line| line.split_once('=').unwrap());
     let environment: Environment = pairs.map(|(name, value)| (name.into(), value.into())).collect();
-    assert_eq!(environment.len(), 6);
+    assert_eq!(environment.len(), 5);
     config::load(&Flags::default(), &environment).unwrap();
 }
 
