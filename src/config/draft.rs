@@ -77,8 +77,7 @@ impl Draft {
     /// Returns the plan. Must be called only if no setting is invalid and no constraint is violated.
     pub(super) fn into_plan(mut self) -> Plan {
         let readiness = self.readiness();
-        let canonical_host =
-            self.canonical_host.take().map(|host| route_draft::canonical_host(&host));
+        let canonical_host = self.canonical_host.as_deref().map(route_draft::canonical_host);
         let root_files = self.root_files.take().map(route_draft::root_files);
         self.routes.extend(canonical_host.into_iter().chain(root_files));
         let mut upstream = self.application(self.servers.clone());
@@ -195,6 +194,7 @@ impl Draft {
                 path,
                 purpose: ProbePurpose::Server,
             }),
+            probe_host: self.probe_host(),
             ..self.plan.upstream.clone()
         }
     }
@@ -202,18 +202,21 @@ impl Draft {
     /// Returns the probe of `health.application`. It looks like a request that a client has sent for the site.
     fn readiness(&self) -> Option<ProbeSettings> {
         let health = &self.plan.health;
-        let path = health.application.clone()?;
-        let server = &self.plan.server;
-        // A name with a dot in front is a domain with all names below.
-        let allowed = server.allowed_hosts.first().map(|host| host.trim_start_matches('.'));
-        let host = health.application_host.as_deref().or(self.canonical_host.as_deref());
-        let host = host.or(allowed).map(str::to_owned);
-        let scheme = server.external_scheme.unwrap_or("https");
+        let scheme = self.plan.server.external_scheme.unwrap_or("https");
         Some(ProbeSettings {
             interval: health.application_interval,
-            path: Some(path),
-            purpose: ProbePurpose::Readiness { host, scheme },
+            path: Some(health.application.clone()?),
+            purpose: ProbePurpose::Readiness { scheme },
         })
+    }
+
+    /// Returns one of the site's hosts, if any is configured.
+    fn probe_host(&self) -> Option<String> {
+        // A name with a dot in front is a domain with all names below.
+        let allowed = self.plan.server.allowed_hosts.first();
+        let allowed = allowed.map(|host| host.trim_start_matches('.').to_owned());
+        let set = self.plan.health.application_host.clone();
+        set.or_else(|| self.canonical_host.clone()).or(allowed)
     }
 
     fn static_roots(&self) -> Vec<Root> {

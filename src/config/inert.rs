@@ -1,11 +1,13 @@
 //! Warnings for settings that are valid but have no effect, because of another setting: a table of the requirements of
 //! settings, and checks for list rules that other rules hide.
 
+use std::net::IpAddr;
+
 use http::StatusCode;
 
 use crate::plan::{
     AccessLog, Auth, CacheRule, ListenAddress, LogField, NamePatternRule, Plan, Protocol, Purpose,
-    Root, Route, RouteAction, RouteResponse, SpillDirectory, UpstreamSettings,
+    Root, Route, RouteAction, RouteResponse, SpillDirectory, UpstreamSettings, UpstreamTarget,
 };
 
 use super::{caching, keys::SettingKey, load::LoadedSettings, read::Setting};
@@ -76,16 +78,17 @@ const REQUIREMENTS: &[Requirement] = &[
         why: "no address begins with uwsgi:// or uwsgi+unix:",
     },
     Requirement {
+        keys: &["upstream.eject_on", "upstream.slow_start"],
+        acts: |plan| upstreams(plan).any(may_be_several),
+        why: "there is only one server",
+    },
+    Requirement {
         keys: &["health.application"],
         acts: |plan| !plan.upstream.targets.is_empty(),
         why: "upstream.url is none",
     },
     Requirement {
-        keys: &[
-            "health.application_host",
-            "health.application_interval",
-            "health.application_in_path",
-        ],
+        keys: &["health.application_interval", "health.application_in_path"],
         acts: |plan| plan.health.application.is_some(),
         why: "health.application is none",
     },
@@ -243,6 +246,15 @@ fn upstreams(plan: &Plan) -> impl Iterator<Item = &UpstreamSettings> {
     std::iter::once(&plan.upstream).chain(&plan.routed)
 }
 
+/// Whether an application may have several servers: several addresses, or a name that may have several.
+fn may_be_several(application: &UpstreamSettings) -> bool {
+    let is_name = |target: &UpstreamTarget| match target {
+        UpstreamTarget::Tcp { host, .. } => host.parse::<IpAddr>().is_err(),
+        UpstreamTarget::Unix(_) => false,
+    };
+    application.targets.len() > 1 || application.targets.iter().any(is_name)
+}
+
 /// Returns whether any application can be reached over a connection that stays open.
 fn keeps(plan: &Plan) -> bool {
     upstreams(plan).any(|one| {
@@ -370,6 +382,16 @@ mod tests {
                 "upstream.idle_timeout",
             ),
             (&[("upstream.uwsgi_flavour", "gunicorn")], "upstream.uwsgi_flavour"),
+            (
+                &[("upstream.url", "http://127.0.0.1:1"), ("upstream.slow_start", "5s")],
+                "upstream.slow_start",
+            ),
+            (
+                &[("upstream.url", "http+unix:/run/a.sock"), ("upstream.eject_on", "none")],
+                "upstream.eject_on",
+            ),
+            (&[("health.application", "/up"), ("upstream.probe", "5s")], "upstream.probe"),
+            (&[("health.application_interval", "9s")], "health.application_interval"),
             (&[("upstream.uwsgi_buffer_size", "8KiB")], "upstream.uwsgi_buffer_size"),
             (&[("buffers.disk", "0B"), ("buffers.directory", "/srv")], "buffers.directory"),
             (&[("buffers.disk", "1MiB"), ("buffers.max_response", "2MiB")], "buffers.max_response"),

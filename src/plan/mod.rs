@@ -44,8 +44,8 @@ pub use self::{
     status::{ErrorPage, StatusPattern},
     tls::{CertificateFiles, CertificateSettings, TlsSettings, TlsVersion},
     upstream::{
-        AdmissionSettings, ProbePurpose, ProbeSettings, Protocol, UpstreamSettings, UpstreamTarget,
-        UwsgiFlavour, UwsgiSettings,
+        AdmissionSettings, EjectionSettings, ProbePurpose, ProbeSettings, Protocol,
+        UpstreamSettings, UpstreamTarget, UwsgiFlavour, UwsgiSettings,
     },
 };
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
 
+use http::StatusCode;
+
 /// One application, with one or more equivalent servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamSettings {
@@ -23,6 +25,10 @@ pub struct UpstreamSettings {
     pub admission: AdmissionSettings,
     /// Probes of servers without requests; `None` disables them.
     pub probe: Option<ProbeSettings>,
+    /// The `Host` of all probes; `None` is the server's address.
+    pub probe_host: Option<String>,
+    /// When one of several servers gets no requests.
+    pub ejection: EjectionSettings,
     /// Whether a request is aborted at the application when its client disconnects before the response begins.
     /// Otherwise it runs to its end, and counts in `max_in_flight` until then.
     pub abort: bool,
@@ -52,6 +58,23 @@ pub struct AdmissionSettings {
     pub client_share: Option<u8>,
 }
 
+/// Which failed requests eject a server, and how it returns. Nothing applies to a single server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EjectionSettings {
+    /// A connection that ends without a response.
+    pub closed: bool,
+    /// No response in time.
+    pub timeout: bool,
+    /// The application's own status 502.
+    pub bad_gateway: bool,
+    /// Its status 503.
+    pub unavailable: bool,
+    /// Its status 504.
+    pub gateway_timeout: bool,
+    /// The time in which the share of a server grows that returns; `None` gives it its whole share at once.
+    pub slow_start: Option<Duration>,
+}
+
 /// A probe of a server's health.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeSettings {
@@ -68,8 +91,6 @@ pub enum ProbePurpose {
     Server,
     /// Whether the application is ready: status 2xx. The request looks like one that was forwarded.
     Readiness {
-        /// `None` is the server's address.
-        host: Option<String>,
         /// The scheme in `X-Forwarded-Proto`.
         scheme: &'static str,
     },
@@ -138,6 +159,36 @@ impl UpstreamSettings {
     }
 }
 
+// === impl EjectionSettings ===
+
+impl EjectionSettings {
+    /// Nothing ejects a server.
+    pub const NEVER: Self = Self {
+        closed: false,
+        timeout: false,
+        bad_gateway: false,
+        unavailable: false,
+        gateway_timeout: false,
+        slow_start: None,
+    };
+
+    /// Whether a response with this status counts as a failure of its server.
+    pub fn counts_status(&self, status: StatusCode) -> bool {
+        match status {
+            StatusCode::BAD_GATEWAY => self.bad_gateway,
+            StatusCode::SERVICE_UNAVAILABLE => self.unavailable,
+            StatusCode::GATEWAY_TIMEOUT => self.gateway_timeout,
+            _ => false,
+        }
+    }
+}
+
+impl Default for EjectionSettings {
+    fn default() -> Self {
+        Self { closed: true, timeout: true, ..Self::NEVER }
+    }
+}
+
 // === impl UpstreamTarget ===
 
 impl UpstreamTarget {
@@ -186,6 +237,8 @@ impl UpstreamSettings {
                 client_share: None,
             },
             probe: None,
+            probe_host: None,
+            ejection: EjectionSettings::default(),
             abort: false,
             trusts_protocol: false,
             tunnel_timeout: second,

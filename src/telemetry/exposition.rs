@@ -19,10 +19,11 @@ use prometheus_client::{
 use super::{
     counter::Counter,
     families::{self, counters, describe, gauge, gauges, histogram, single},
+    health_labels::{EjectionCause, ReadinessResult},
     histogram::HistogramTotals,
     labels::{
         CodingLabel, CompressionSkip, FloodLabel, HandshakeResult, LimitSource, MethodLabel,
-        ProxyHeaderRefusal, ReadinessResult, RouteLabel, StatusClass,
+        ProxyHeaderRefusal, RouteLabel, StatusClass,
     },
     metrics::{Metrics, ProcessMetrics, ServerCounts, StoreCounts, WorkerMetrics},
     names::{self, MetricName},
@@ -172,7 +173,13 @@ impl Scrape {
         let in_force = process.servers.limit_source.get();
         let sources = LimitSource::ALL.map(|source| (source.name(), u64::from(source == in_force)));
         gauges(e, names::LIMIT_SOURCE, "source", &sources)?;
-        single(e, names::UPSTREAM_EJECTIONS, ProcessMetrics::read(&process.servers.ejections))?;
+        let servers = &process.servers;
+        let ejections = EjectionCause::ALL
+            .map(|cause| (cause.name(), ProcessMetrics::read(servers.ejections(cause))));
+        counters(e, names::UPSTREAM_EJECTIONS, "cause", &ejections)?;
+        let prevented = ProcessMetrics::read(&servers.ejections_prevented);
+        single(e, names::UPSTREAM_EJECTIONS_PREVENTED, prevented)?;
+        single(e, names::UPSTREAM_SLOW_STARTS, ProcessMetrics::read(&servers.slow_starts))?;
         self.gauge(e, names::QUEUE_LENGTH, |shard| &shard.queued)?;
         let shards = self.metrics.shards().iter();
         let totals = HistogramTotals::sum(shards.map(|shard| &shard.queue_wait));

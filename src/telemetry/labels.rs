@@ -77,20 +77,6 @@ pub enum ProxyHeaderRefusal {
     Disconnected,
 }
 
-/// The result of a check whether the application is ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadinessResult {
-    Passed,
-    /// A status other than 2xx.
-    Status,
-    /// No response in time.
-    Timeout,
-    /// No connection.
-    Refused,
-    /// The connection ended, or the response was not valid.
-    Invalid,
-}
-
 /// The coding of a compressed response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodingLabel {
@@ -152,8 +138,8 @@ pub const LABELS: &[Label] = &[
     label("body", "Whether it is the body of a request or of a response", &["request", "response"]),
     label(
         "cause",
-        "Reason of the refusal: at the admin listener, or of a connection that must begin with a PROXY header \
-         (from `network`)",
+        "Reason of the refusal: at the admin listener, of a connection that must begin with a PROXY header \
+         (from `network`), or why a server of the application is not used (from `refused`)",
         &[
             "slow",
             "crowded",
@@ -164,6 +150,11 @@ pub const LABELS: &[Label] = &[
             "too_long",
             "timeout",
             "disconnected",
+            "refused",
+            "closed",
+            "status",
+            "probe",
+            "protocol",
         ],
     ),
     label("certificate", "The file of the certificate, or `self-signed`", &[]),
@@ -412,24 +403,6 @@ impl FloodLabel {
             Self::Resets => "resets",
             Self::Malformed => "malformed",
             Self::Other => "other",
-        }
-    }
-}
-
-// === impl ReadinessResult ===
-
-impl ReadinessResult {
-    pub const ALL: [Self; 5] =
-        [Self::Passed, Self::Status, Self::Timeout, Self::Refused, Self::Invalid];
-
-    /// The label's value.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Status => "status",
-            Self::Timeout => "timeout",
-            Self::Refused => "refused",
-            Self::Invalid => "invalid",
         }
     }
 }

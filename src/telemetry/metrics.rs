@@ -10,10 +10,11 @@ use std::{
 
 use super::{
     counter::Counter,
+    health_labels::{EjectionCause, ReadinessResult},
     histogram::{Histogram, QueueBuckets, ResponseBuckets},
     labels::{
         CodingLabel, CompressionSkip, FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal,
-        ReadinessResult, RouteLabel, StatusClass,
+        RouteLabel, StatusClass,
     },
     limits::{LimitGauges, LimitSourceGauge},
     usage,
@@ -27,6 +28,7 @@ const CLASSES: usize = StatusClass::ALL.len();
 const HANDSHAKES: usize = HandshakeResult::ALL.len();
 const PROXY_HEADER_REFUSALS: usize = ProxyHeaderRefusal::ALL.len();
 const FLOODS: usize = FloodLabel::ALL.len();
+const EJECTION_CAUSES: usize = EjectionCause::ALL.len();
 const READINESS_RESULTS: usize = ReadinessResult::ALL.len();
 const CODINGS: usize = CodingLabel::ALL.len();
 const COMPRESSION_SKIPS: usize = CompressionSkip::ALL.len();
@@ -127,7 +129,11 @@ pub struct BufferCounts {
 pub struct ServerCounts {
     pub available: AtomicU64,
     pub unavailable: AtomicU64,
-    pub ejections: AtomicU64,
+    ejections: [AtomicU64; EJECTION_CAUSES],
+    /// Ejections that did not happen or ended early because no other server was available.
+    pub ejections_prevented: AtomicU64,
+    /// Servers that got a growing share of the requests.
+    pub slow_starts: AtomicU64,
     /// Requests that waited longer because their client held its share of the permits.
     pub share_exceeded: AtomicU64,
     /// Requests that the application has not begun, when they were last looked at.
@@ -170,6 +176,12 @@ impl ServerCounts {
     pub const UNCHECKED: u64 = 0;
     pub const NOT_READY: u64 = 1;
     pub const READY: u64 = 2;
+
+    /// Returns the counter of ejections for this reason.
+    pub fn ejections(&self, cause: EjectionCause) -> &AtomicU64 {
+        #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
+        &self.ejections[cause as usize]
+    }
 
     /// Returns the counter of checks with this result.
     pub fn checks(&self, result: ReadinessResult) -> &AtomicU64 {

@@ -9,6 +9,7 @@ pub mod escape;
 pub mod events;
 pub mod exposition;
 mod families;
+mod health_labels;
 pub mod histogram;
 pub mod labels;
 pub mod limits;
@@ -25,9 +26,10 @@ pub mod shared_output;
 pub mod usage;
 
 pub use self::{
+    health_labels::{EjectionCause, ReadinessResult},
     labels::{
         CodingLabel, CompressionSkip, FloodLabel, HandshakeResult, LimitSource, MethodLabel,
-        ProxyHeaderRefusal, ReadinessResult, RouteLabel, StatusClass,
+        ProxyHeaderRefusal, RouteLabel, StatusClass,
     },
     log_buffer::LogBuffer,
     log_throttle::LogThrottle,

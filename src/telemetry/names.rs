@@ -181,7 +181,17 @@ pub const UPSTREAM_SERVERS: MetricName = gauge(
 .by(&["state"]);
 pub const UPSTREAM_EJECTIONS: MetricName = counter(
     "sideman_upstream_ejections",
-    "Servers ejected because they refused connections or failed requests",
+    "Servers taken out of use, by cause: refused (connections), closed (connections without a response), timeout or \
+     status (upstream.eject_on), probe (upstream.probe, health.application) or protocol (they speak another)",
+)
+.by(&["cause"]);
+pub const UPSTREAM_EJECTIONS_PREVENTED: MetricName = counter(
+    "sideman_upstream_ejections_prevented",
+    "Servers that were not ejected, or used again, because no other was available",
+);
+pub const UPSTREAM_SLOW_STARTS: MetricName = counter(
+    "sideman_upstream_slow_starts",
+    "Servers that returned beside others and got a growing share of the requests (upstream.slow_start)",
 );
 pub const APPLICATION_READY: MetricName = gauge(
     "sideman_application_ready",
@@ -420,6 +430,8 @@ pub const SECTIONS: &[(&str, &[MetricName])] = &[
         &[
             UPSTREAM_SERVERS,
             UPSTREAM_EJECTIONS,
+            UPSTREAM_EJECTIONS_PREVENTED,
+            UPSTREAM_SLOW_STARTS,
             APPLICATION_READY,
             READINESS_CHECKS,
             UPSTREAM_OPENED,

@@ -82,7 +82,11 @@ impl Attempt {
     async fn end(mut self) {
         // It is not retried, so others can use the memory of its body.
         self.upload.forget();
-        let Ok(head) = self.run(None).await else { return };
+        let head = match self.run(None).await {
+            Ok(head) => head,
+            Err(failure) => return self.permit.on_no_response(&failure.error),
+        };
+        self.permit.server().on_answer();
         let is_short = match head.length {
             BodyLength::None => true,
             BodyLength::Exact(length) => length <= MAX_DISCARDED,

@@ -6,7 +6,7 @@ use super::{
     backends::{ServerPermit, UpstreamServer},
     pool::ConnectionPool,
 };
-use crate::telemetry::WorkerMetrics;
+use crate::{error::Error, telemetry::WorkerMetrics};
 
 /// Held from admission until the application has finished with the request.
 #[derive(Debug)]
@@ -36,6 +36,11 @@ impl RequestPermit {
     /// The server of the request.
     pub(super) fn server(&self) -> &Arc<UpstreamServer> {
         &self.server_permit.server
+    }
+
+    /// Records that the request got no response.
+    pub(super) fn on_no_response(&self, error: &Error) {
+        self.server_permit.on_no_response(error);
     }
 }
 

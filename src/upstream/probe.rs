@@ -73,12 +73,12 @@ pub(super) async fn send(
     };
     let scheme = match &probe.purpose {
         ProbePurpose::Server => None,
-        ProbePurpose::Readiness { scheme, .. } => Some(*scheme),
+        ProbePurpose::Readiness { scheme } => Some(*scheme),
     };
     let probe_request = ProbeRequest {
         method: &Method::GET,
         path,
-        host: &host(address, probe),
+        host: &host(address, plan),
         scheme,
         max_wait: TIMEOUT,
     };
@@ -90,13 +90,32 @@ pub(super) async fn send(
     if passes { Ok(()) } else { Err(ProbeFailure::of(&head, scheme.is_some())) }
 }
 
-/// The `Host` for a probe: the server's address if none is configured.
-pub(super) fn host(address: &ServerAddress, probe: &ProbeSettings) -> Vec<u8> {
-    let configured = match &probe.purpose {
-        ProbePurpose::Server => None,
-        ProbePurpose::Readiness { host, .. } => host.clone(),
+/// Checks whether a server that failed requests works again: by the configured probe, or else by `HEAD /`. Then any
+/// response passes, except for a status that ejects servers.
+pub(super) async fn send_to_ejected(
+    address: &ServerAddress,
+    plan: &UpstreamSettings,
+) -> Result<(), ProbeFailure> {
+    if let Some(probe) = plan.probe.as_ref().filter(|probe| probe.path.is_some()) {
+        return send(address, plan, probe).await;
+    }
+    let probe_request = ProbeRequest {
+        method: &Method::HEAD,
+        path: "/",
+        host: &host(address, plan),
+        scheme: None,
+        max_wait: TIMEOUT,
     };
-    let host = configured.unwrap_or_else(|| match address {
+    let head = probe_request.send(address, plan.protocol, plan.connect_timeout).await?;
+    if plan.ejection.counts_status(head.status) {
+        return Err(ProbeFailure::of(&head, false));
+    }
+    Ok(())
+}
+
+/// The `Host` for a probe: the server's address if none is configured.
+pub(super) fn host(address: &ServerAddress, plan: &UpstreamSettings) -> Vec<u8> {
+    let host = plan.probe_host.clone().unwrap_or_else(|| match address {
         ServerAddress::Tcp(address) => address.to_string(),
         ServerAddress::Unix(_) => "localhost".to_owned(),
     });

@@ -267,7 +267,8 @@ fn settings_that_do_nothing_are_warned_of() {
     let sideman = checked.settings().set("upstream.probe", "5s").start();
     sideman.event("health.application probes every server already");
     let port = ReservedPort::new();
-    let sideman = Settings::before(&port.url()).set("health.application_host", "a.test").start();
+    let settings = Settings::before(&port.url());
+    let sideman = settings.set("health.application_interval", "1s").start();
     sideman.event("health.application is none");
 }
 

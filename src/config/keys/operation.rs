@@ -49,7 +49,7 @@ pub(super) const HEALTH: &[SettingKey] = &[
         kind: &SingleValue(OrNone(host::CANONICAL), |to, host| {
             to.plan.health.application_host = host;
         }),
-        doc: "Host of these requests, one of Django's ALLOWED_HOSTS. none is server.canonical_host, or else the first \
+        doc: "Host of these requests and of all other probes, one of Django's ALLOWED_HOSTS. none is server.canonical_host, or else the first \
               of server.allowed_hosts, or else the server's address.",
         ..SettingKey::BLANK
     },

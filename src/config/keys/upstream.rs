@@ -14,13 +14,23 @@ use crate::{
         },
         path, servers,
     },
-    plan::UwsgiFlavour,
+    plan::{EjectionSettings, UwsgiFlavour},
 };
 
 pub(super) const READ_TIMEOUT: TimeFormat = TimeFormat(MILLISECOND, DAY);
 pub(super) const TOTAL_TIMEOUT: OrWord<TimeFormat> = time_or_off(MILLISECOND, DAY);
 /// The upper bound of what `auto` finds.
 const MOST_IN_FLIGHT: usize = 100;
+/// Counts a failure of requests for ejections.
+type CountFailure = fn(&mut EjectionSettings);
+/// The failures that may eject a server.
+const EJECT_ON: &[(&str, CountFailure)] = &[
+    ("closed", |ejection| ejection.closed = true),
+    ("timeout", |ejection| ejection.timeout = true),
+    ("502", |ejection| ejection.bad_gateway = true),
+    ("503", |ejection| ejection.unavailable = true),
+    ("504", |ejection| ejection.gateway_timeout = true),
+];
 pub(super) const MAX_IN_FLIGHT: NumberFormat = NumberFormat(1, 1 << 16);
 
 /// The application.
@@ -177,6 +187,30 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
         default: Some(&["none"]),
         kind: &SingleValue(OrNone(path::PROBE), |to, path| to.probe_path = path),
         doc: "The path that a probe requests with GET; a status below 500 is healthy. none only opens a connection.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "upstream.eject_on",
+        default: Some(&["closed", "timeout"]),
+        kind: &ListValue::or_none(ChoiceFormat(EJECT_ON), |to, failures| {
+            let ejection = &mut to.plan.upstream.ejection;
+            *ejection =
+                EjectionSettings { slow_start: ejection.slow_start, ..EjectionSettings::NEVER };
+            failures.into_iter().for_each(|set| set(ejection));
+        }),
+        doc: "The failures of requests of which three in a row, within 5m, eject one of several servers: closed (the \
+              connection ended without a response), timeout (upstream.read_timeout, upstream.total_timeout), and the \
+              application's own status 502, 503 or 504. The last available server is never ejected.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "upstream.slow_start",
+        default: Some(&["10s"]),
+        kind: &SingleValue(time_or_off(SECOND, MINUTE.saturating_mul(10)), |to, time| {
+            to.plan.upstream.ejection.slow_start = time;
+        }),
+        doc: "The time in which the share of one of several servers that returns grows from a tenth of the requests \
+              that it would get to all of them; off gives it all at once.",
         ..SettingKey::BLANK
     },
     SettingKey {

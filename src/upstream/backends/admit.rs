@@ -11,6 +11,7 @@ use tokio::time::timeout_at;
 use super::{
     queue::WaiterId,
     server::{OutageCause, UpstreamServer},
+    share::ShareOfRequests,
     state::{Backends, ServerPermit, WaitingRequest},
 };
 use crate::{
@@ -170,7 +171,7 @@ impl Backends {
 
     fn take(self: &Arc<Self>, servers: &[Arc<UpstreamServer>]) -> Option<ServerPermit> {
         let limit = self.max_in_flight.load(Ordering::Relaxed);
-        let take = |server: &Arc<UpstreamServer>| {
+        let take = |server: &Arc<UpstreamServer>, limit: usize| {
             let server_permit = || ServerPermit {
                 backends: Arc::clone(self),
                 server: Arc::clone(server),
@@ -179,16 +180,26 @@ impl Backends {
             server.take(limit).then(server_permit)
         };
         if let [only] = servers {
-            return if only.is_available() { take(only) } else { None };
+            return if only.is_available() { take(only, limit) } else { None };
         }
+        let mut available = servers.iter().filter(|server| server.is_available());
+        let is_shared = available.any(|server| server.share.is_full());
         loop {
             let available = servers.iter().filter(|server| server.is_available());
-            let min = available.min_by_key(|server| server.in_flight())?;
-            if min.in_flight() >= limit {
+            let shares = available.map(|server| match is_shared {
+                true => (server, server.share.of_next(limit)),
+                // Without a server that has its whole share, each gets all that it can.
+                false => (server, ShareOfRequests { limit, has_turn: true }),
+            });
+            let (min, share) = shares.min_by_key(|(server, share)| {
+                let in_flight = server.in_flight();
+                (in_flight >= share.limit, !share.has_turn, in_flight)
+            })?;
+            if min.in_flight() >= share.limit {
                 return None;
             }
             // Another request may take the permit first. Then another server is the least busy.
-            if let Some(server_permit) = take(min) {
+            if let Some(server_permit) = take(min, share.limit) {
                 return Some(server_permit);
             }
         }
@@ -227,7 +238,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{plan, upstream::backends::server::ServerAddress};
+    use crate::{plan, telemetry::EjectionCause, upstream::backends::server::ServerAddress};
 
     fn plan(limits: plan::AdmissionSettings) -> plan::UpstreamSettings {
         let targets = vec![plan::UpstreamTarget::Unix("/run/app.sock".into())];
@@ -434,12 +445,16 @@ mod tests {
         assert_ne!(ids[0], ids[1]);
         assert_ne!(ids[2], ids[3]);
         drop(slots);
-        // The last server is used however often it fails.
+        // The last server is used however often it fails. If it fails as often as the others, they are used as well.
         let error = Error::new(FailureKind::UpstreamClosed);
+        let available = || servers.iter().filter(|server| server.is_available()).count();
         for _ in 0..10 {
-            servers.iter().for_each(|server| backends.on_failed(server, &error));
+            for server in servers.iter() {
+                backends.on_failed(server, &error, EjectionCause::Closed);
+                assert_ne!(available(), 0);
+            }
         }
-        assert_eq!(servers.iter().filter(|server| server.is_available()).count(), 1);
+        assert_eq!(available(), 2);
     }
 
     /// Threads acquire, hold, release and cancel. There are never too many permits, and no request is forgotten.

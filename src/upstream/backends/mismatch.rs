@@ -26,6 +26,7 @@ use super::{
 use crate::{
     error::{Error, FailureKind},
     plan::{self, Protocol, UpstreamTarget, UwsgiFlavour, UwsgiSettings},
+    telemetry::EjectionCause,
     upstream::{probe::ProbeRequest, refusal::is_refusal},
 };
 
@@ -97,9 +98,7 @@ impl Backends {
             && mem::discriminant(&protocol) == mem::discriminant(&self.settings().protocol);
         if is_other {
             let error = self.mismatch_error(server);
-            if self.mark_unavailable(server, &error, false) {
-                self.server_lost.notify_one();
-            }
+            self.mark_unavailable(server, &error, EjectionCause::Protocol);
             // Queued requests fail now, because such a server does not become available by itself.
             if let Some(error) =
                 self.unavailable_error().filter(|it| it.kind() == FailureKind::UpstreamProtocol)

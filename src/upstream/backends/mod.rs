@@ -8,6 +8,7 @@
 
 mod admit;
 mod auto_limit;
+mod ejected;
 mod mismatch;
 mod probes;
 mod protocol;
@@ -17,6 +18,8 @@ mod readiness_state;
 #[cfg(test)]
 mod schedules;
 mod server;
+mod share;
+mod slow_start;
 mod state;
 mod supervisor;
 

@@ -12,6 +12,7 @@ use super::{server::UpstreamServer, state::Backends};
 use crate::{
     error::{Error, FailureKind},
     plan::{ProbePurpose, ProbeSettings, UpstreamSettings},
+    telemetry::EjectionCause,
     upstream::probe::{self, ProbeFailure},
 };
 
@@ -77,7 +78,10 @@ impl Backends {
                 Ok((server, Ok(()))) if server.speaks_other() => {}
                 Ok((server, Ok(()))) => {
                     round.has_passed = true;
-                    self.on_reachable(&server);
+                    // Requests failed at an ejected server, so it returns in its own time (`ejected`).
+                    if !server.is_ejected() {
+                        self.on_reachable(&server);
+                    }
                 }
                 Ok((_, Err(failure)))
                     if failure.error.kind() == FailureKind::DescriptorsExhausted =>
@@ -92,14 +96,15 @@ impl Backends {
         round.failures.sort_by_key(|(server, _)| server.id);
         for (server, ProbeFailure { error, .. }) in &round.failures {
             if !error.is_unsent() {
-                self.request_probe(server, &probe::host(&server.address, probe));
+                self.request_probe(server, &probe::host(&server.address, settings));
             }
             // A server that refuses connections is retried on its usual schedule, so that requests do not wait longer
             // for it. If no server passes, a wrong path may be the cause, and a bad response is better than none.
-            if (error.is_unsent() || round.has_passed)
-                && self.mark_unavailable(server, error, !error.is_unsent())
-            {
-                self.server_lost.notify_one();
+            if error.is_unsent() {
+                self.mark_unavailable(server, error, EjectionCause::Refused);
+                self.end_ejections_if_alone();
+            } else if round.has_passed {
+                self.eject(server, error, EjectionCause::Probe);
             }
         }
         Some(round)

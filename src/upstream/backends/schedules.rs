@@ -11,7 +11,7 @@ use std::{
 use tokio::runtime::{Builder, Runtime};
 
 use super::{
-    server::ServerAddress,
+    server::{ServerAddress, UpstreamServer},
     state::{Backends, ServerPermit},
 };
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
         explore::{self, ScriptThread, ThreadScript, explore},
         lock,
     },
+    telemetry::EjectionCause,
 };
 
 const LONG: Duration = Duration::from_secs(1000);
@@ -339,6 +340,102 @@ fn two_servers_are_both_used() {
         let held = site.held();
         let threads = vec![release(held), site.patient(), site.patient()];
         ThreadScript { threads, end: site.end() }
+    });
+}
+
+/// An application with two servers, of which each has failed as often as it may without being ejected.
+fn two_failing_servers() -> SharedState {
+    let site = SharedState::with(1, 10);
+    let addresses = ["/run/1.sock", "/run/2.sock"].map(|path| ServerAddress::Unix(path.into()));
+    site.backends.replace(addresses.to_vec());
+    for server in site.backends.servers().iter() {
+        (0..2).for_each(|_| fail(&site.backends, server));
+    }
+    site
+}
+
+fn fail(backends: &Arc<Backends>, server: &UpstreamServer) {
+    let error = Error::new(FailureKind::UpstreamClosed);
+    backends.on_failed(server, &error, EjectionCause::Closed);
+}
+
+fn available(backends: &Backends) -> Vec<bool> {
+    backends.servers().iter().map(|server| server.is_available()).collect()
+}
+
+#[test]
+fn two_servers_are_never_ejected_because_of_each_other() {
+    explore("both fail", || {
+        let site = two_failing_servers();
+        let failing = |index: usize| {
+            let backends = Arc::clone(&site.backends);
+            thread(move || fail(&backends, &backends.servers()[index]))
+        };
+        let threads = vec![failing(0), failing(1)];
+        let (backends, end) = (Arc::clone(&site.backends), site.end());
+        let end = Box::new(move || {
+            // The second one is the last, so the first one is used again.
+            assert_eq!(available(&backends), [true, true]);
+            end();
+        });
+        ThreadScript { threads, end }
+    });
+}
+
+#[test]
+fn ejected_server_is_used_when_the_last_other_is_lost() {
+    explore("one is ejected, the other is lost", || {
+        let site = two_failing_servers();
+        let lost = Arc::clone(&site.backends);
+        let lost = thread(move || lost.on_refused(&lost.servers()[0], &refused()));
+        let failing = Arc::clone(&site.backends);
+        let failing = thread(move || fail(&failing, &failing.servers()[1]));
+        let (backends, end) = (Arc::clone(&site.backends), site.end());
+        let end = Box::new(move || {
+            assert_eq!(available(&backends), [false, true]);
+            end();
+        });
+        ThreadScript { threads: vec![lost, failing], end }
+    });
+}
+
+#[test]
+#[ignore = "ten seconds"]
+fn request_is_served_by_an_ejected_server_when_the_last_other_is_lost() {
+    explore("a request waits for an ejected server", || {
+        let site = two_failing_servers();
+        fail(&site.backends, &site.backends.servers()[1]);
+        let held = site.held();
+        let backends = Arc::clone(&site.backends);
+        let lost = thread(move || {
+            backends.on_refused(&held.server, &refused());
+            drop(held);
+        });
+        ThreadScript { threads: vec![lost, site.patient()], end: site.end() }
+    });
+}
+
+#[test]
+fn growing_share_serves_queued_requests() {
+    explore("slow start", || {
+        let site = SharedState::with(2, 10);
+        let addresses = ["/run/1.sock", "/run/2.sock"].map(|path| ServerAddress::Unix(path.into()));
+        site.backends.replace(addresses.to_vec());
+        let cold = Arc::clone(&site.backends.servers()[1]);
+        cold.share.reduce();
+        // Two at the one, and one at the other: half of its share of two.
+        let held = [site.held(), site.held(), site.held()];
+        let backends = Arc::clone(&site.backends);
+        let grow = thread(move || {
+            cold.share.restore();
+            backends.dispatch();
+        });
+        let (patient, end) = (site.patient(), site.end());
+        let end = Box::new(move || {
+            drop(held);
+            end();
+        });
+        ThreadScript { threads: vec![grow, patient], end }
     });
 }
 

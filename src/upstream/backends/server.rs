@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{auto_limit::SentSockets, protocol::ProtocolCheck};
+use super::{auto_limit::SentSockets, protocol::ProtocolCheck, share::ServerShare};
 use crate::{
     error::{Error, FailureKind},
     sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, lock},
@@ -20,6 +20,9 @@ use crate::{
 
 /// Consecutive failed requests after which a server is ejected.
 const MAX_FAILURES: u32 = 3;
+/// The time within which they must happen. It is longer than two read timeouts, because a server that hangs gets one
+/// request at a time if there are few.
+const FAILURE_WINDOW: Duration = Duration::from_secs(300);
 /// The first pause between two attempts to reach an unavailable server. Each later pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The first ejection of a server that accepts connections and fails requests.
@@ -52,11 +55,13 @@ pub(in crate::upstream) struct UpstreamServer {
     /// The number of requests in flight.
     in_flight: AtomicUsize,
     is_unavailable: AtomicBool,
-    /// The number of requests that failed since the last response.
+    /// The number of requests that failed since the last response, in the current window.
     failures: AtomicU32,
     /// The number of ejections since the last successful response.
     ejections: AtomicU32,
     pub(in crate::upstream) protocol: ProtocolCheck,
+    /// The part of its requests that it gets.
+    pub(super) share: ServerShare,
     outage: Mutex<ServerOutage>,
     /// Limits the log to one outage in ten seconds, because a server that fails and returns repeatedly would fill the
     /// log.
@@ -75,6 +80,10 @@ struct ServerOutage {
     /// The earliest time of the next attempt.
     not_before: Option<Instant>,
     last: Option<OutageCause>,
+    /// Whether it was ejected because it failed, although it accepts connections.
+    is_ejection: bool,
+    /// The first failure of the current window.
+    first_failure: Option<Instant>,
 }
 
 /// Why a server is unavailable.
@@ -97,6 +106,7 @@ impl UpstreamServer {
             failures: AtomicU32::new(0),
             ejections: AtomicU32::new(0),
             protocol: ProtocolCheck::new(),
+            share: ServerShare::full(),
             outage: Mutex::default(),
             outages: LogThrottle::new(),
             sent: Mutex::default(),
@@ -135,9 +145,23 @@ impl UpstreamServer {
         }
     }
 
-    /// Records a connection that was closed before a response. Returns whether the server should be ejected.
-    pub(super) fn on_failure(&self) -> bool {
-        self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_FAILURES
+    /// Begins to count failures and ejections anew.
+    pub(super) fn forget_failures(&self) {
+        self.on_answer();
+    }
+
+    /// Records a failed request. Returns whether the server should be ejected.
+    pub(super) fn on_failure(&self, now: Instant) -> bool {
+        let mut outage = self.outage();
+        let is_recent = |first: Instant| now.saturating_duration_since(first) < FAILURE_WINDOW;
+        let before = self.failures.load(Ordering::Relaxed);
+        if before == 0 || !outage.first_failure.is_some_and(is_recent) {
+            outage.first_failure = Some(now);
+            self.failures.store(1, Ordering::Relaxed);
+            return false;
+        }
+        self.failures.store(before.saturating_add(1), Ordering::Relaxed);
+        before + 1 >= MAX_FAILURES
     }
 
     /// Marks it unavailable. Returns `false` if it was already.
@@ -149,6 +173,7 @@ impl UpstreamServer {
             return false;
         }
         outage.attempts = 0;
+        outage.is_ejection = ejections;
         let pause = if is_other_protocol {
             RECHECK_PAUSE
         } else if ejections {
@@ -173,6 +198,7 @@ impl UpstreamServer {
     /// Records a failed attempt to reach it, and sets the next one.
     pub(super) fn extend_outage(&self, failure: OutageCause, is_urgent: bool) {
         let mut outage = self.outage();
+        outage.is_ejection = false;
         outage.attempts = outage.attempts.saturating_add(1);
         let longest = if is_urgent { MAX_EAGER_PAUSE } else { MAX_PAUSE };
         let pause = match failure.is_other_protocol() {
@@ -183,6 +209,43 @@ impl UpstreamServer {
         outage.last = Some(failure);
     }
 
+    /// Prolongs an ejection, because a probe has failed.
+    pub(super) fn extend_ejection(&self, failure: OutageCause) {
+        let mut outage = self.outage();
+        let pause =
+            doubled(FIRST_EJECTION, self.ejections.fetch_add(1, Ordering::Relaxed), MAX_EJECTION);
+        outage.not_before = Some(Instant::now() + pause);
+        outage.last = Some(failure);
+    }
+
+    /// Whether it is unavailable because it was ejected.
+    pub(super) fn is_ejected(&self) -> bool {
+        !self.is_available() && self.outage().is_ejection
+    }
+
+    /// When the next probe of an ejected server is due, if it has none already.
+    pub(super) fn ejected_until(&self) -> Option<Instant> {
+        if self.is_available() {
+            return None;
+        }
+        let outage = self.outage();
+        outage.not_before.filter(|_| outage.is_ejection)
+    }
+
+    /// Begins the probe of an ejected server, if it is due.
+    pub(super) fn begin_ejected_probe(&self, now: Instant) -> bool {
+        if self.is_available() {
+            return false;
+        }
+        let mut outage = self.outage();
+        let is_due = outage.is_ejection && outage.not_before.is_some_and(|at| at <= now);
+        if is_due {
+            // Until the result.
+            outage.not_before = None;
+        }
+        is_due
+    }
+
     /// Logs that it is unavailable, unless the log says so or said so a moment ago.
     pub(super) fn log_outage(&self, error: &Error) {
         if self.is_logged.load(Ordering::Relaxed) {
@@ -190,7 +253,11 @@ impl UpstreamServer {
         }
         let Some(missed) = self.outages.should_log() else { return };
         self.is_logged.store(true, Ordering::Relaxed);
-        tracing::warn!(server = %self.address, %error, missed, "upstream server unavailable");
+        if self.is_ejected() {
+            tracing::warn!(server = %self.address, %error, missed, "upstream server ejected");
+        } else {
+            tracing::warn!(server = %self.address, %error, missed, "upstream server unavailable");
+        }
     }
 
     /// Logs that it is available again, if the log says that it is unavailable.
@@ -211,6 +278,7 @@ impl UpstreamServer {
         let soon = Instant::now() + MAX_EAGER_PAUSE;
         let is_other_protocol = outage.last.as_ref().is_some_and(OutageCause::is_other_protocol);
         if outage.attempts > 0
+            && !outage.is_ejection
             && !is_other_protocol
             && outage.not_before.is_some_and(|at| at > soon)
         {
@@ -330,9 +398,15 @@ mod tests {
     #[test]
     fn server_is_ejected_after_three_failures_in_a_row() {
         let server = server();
-        assert!(!server.on_failure() && !server.on_failure());
+        let fails = |seconds| server.on_failure(Instant::now() + Duration::from_secs(seconds));
+        assert!(!fails(0) && !fails(0));
         server.on_answer();
-        assert!(!server.on_failure() && !server.on_failure() && server.on_failure());
+        assert!(!fails(0) && !fails(1) && fails(2));
+        server.on_answer();
+        // Failures that are far apart are not one fault.
+        let window = FAILURE_WINDOW.as_secs();
+        assert!(!fails(0) && !fails(window - 1) && !fails(window + 1));
+        assert!(!fails(window + 2) && fails(window + 3));
         for seconds in [1, 2, 4] {
             assert!(server.mark_unavailable(refused(), true));
             let rest = server.not_before().unwrap() - Instant::now();

@@ -22,7 +22,7 @@ use crate::{
     error::{Error, FailureKind},
     plan::{self, UpstreamTarget},
     sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, copy, lock, oneshot},
-    telemetry::{LimitSource, ServerCounts},
+    telemetry::{EjectionCause, LimitSource, ServerCounts},
 };
 
 /// One application.
@@ -60,6 +60,10 @@ pub struct Backends {
     pub(super) waiting: AtomicUsize,
     /// Notified when a server becomes unavailable or a name must be resolved.
     pub(super) server_lost: Notify,
+    /// Notified when a server is ejected.
+    pub(super) ejected: Notify,
+    /// Notified when a slow start begins.
+    pub(super) slow_starts: Notify,
     /// Notified when a server must be probed in the other protocol.
     pub(super) unproven: Notify,
     /// Notified when the addresses of a name may be outdated.
@@ -112,6 +116,8 @@ impl Backends {
             queue: Mutex::default(),
             waiting: AtomicUsize::new(0),
             server_lost: Notify::new(),
+            ejected: Notify::new(),
+            slow_starts: Notify::new(),
             unproven: Notify::new(),
             name_doubtful: Notify::new(),
             unresolved: Mutex::default(),
@@ -235,28 +241,25 @@ impl Backends {
     }
 
     /// Marks a server unavailable after a failed connect, until a connection can be opened again.
-    pub(in crate::upstream) fn on_refused(&self, server: &UpstreamServer, error: &Error) {
+    pub(in crate::upstream) fn on_refused(
+        self: &Arc<Self>,
+        server: &UpstreamServer,
+        error: &Error,
+    ) {
         // A shortage of descriptors in this process says nothing about the server.
         if error.kind() == FailureKind::DescriptorsExhausted {
             return;
         }
-        self.mark_unavailable(server, error, false);
+        if self.mark_unavailable(server, error, EjectionCause::Refused) {
+            self.end_ejections_if_alone();
+            // Fewer servers may give one in slow start its whole share.
+            self.dispatch();
+        }
         if self.settings().admission.wait.is_zero() && !self.is_any_available() {
             self.fail_all(error);
         }
         self.server_lost.notify_one();
         self.name_doubtful.notify_one();
-    }
-
-    /// Records that a server closed an accepted connection without a response. After repeated failures the server is
-    /// ejected for a while, unless it is the last one.
-    pub(in crate::upstream) fn on_failed(&self, server: &UpstreamServer, error: &Error) {
-        let is_enough = server.on_failure();
-        let has_others =
-            self.servers().iter().any(|other| other.id != server.id && other.is_available());
-        if is_enough && has_others && self.mark_unavailable(server, error, true) {
-            self.server_lost.notify_one();
-        }
     }
 
     /// Whether any server is available.
@@ -292,16 +295,29 @@ impl Backends {
         ))
     }
 
-    /// Marks a server unavailable. Returns `false` if it was already, or is no longer one of these servers.
+    /// Marks a server unavailable. Returns `false` if it was already, is no longer one of these servers, or would be
+    /// ejected although no other is available.
     pub(super) fn mark_unavailable(
         &self,
         server: &UpstreamServer,
         error: &Error,
-        ejections: bool,
+        cause: EjectionCause,
     ) -> bool {
-        // Locked, so that a server that was removed from its name's addresses during a request is not counted.
+        // Locked, so that a server that was removed from its name's addresses during a request is not counted, and two
+        // servers are not ejected because of each other.
         let servers = lock(&self.servers);
-        if !is_among(&servers, server) || !server.mark_unavailable(error.into(), ejections) {
+        if !is_among(&servers, server) {
+            return false;
+        }
+        let ejects = cause.is_of_a_reachable_server();
+        let is_other = |other: &&Arc<UpstreamServer>| other.id != server.id;
+        if ejects && !servers.iter().filter(is_other).any(|other| other.is_available()) {
+            if servers.len() > 1 && server.is_available() {
+                self.counts.ejections_prevented.fetch_add(1, Ordering::Relaxed);
+            }
+            return false;
+        }
+        if !server.mark_unavailable(error.into(), ejects) {
             return false;
         }
         let counts = &self.counts;
@@ -309,17 +325,29 @@ impl Backends {
             counts.available.fetch_sub(1, Ordering::Relaxed);
             counts.unavailable.fetch_add(1, Ordering::Relaxed);
         }
-        counts.ejections.fetch_add(1, Ordering::Relaxed);
+        counts.ejections(cause).fetch_add(1, Ordering::Relaxed);
         drop(servers);
         self.forget_workers();
         server.log_outage(error);
+        let notified = if ejects { &self.ejected } else { &self.server_lost };
+        notified.notify_one();
         true
     }
 
-    /// Marks a server available again.
+    /// Marks a server available again, with its whole share of the requests.
     pub(super) fn mark_available(&self, server: &UpstreamServer) {
+        self.restore(server, false);
+    }
+
+    /// Marks a server available again. `slowly` is whether its share grows slowly, if there are others.
+    pub(super) fn restore(&self, server: &UpstreamServer, slowly: bool) {
         let servers = lock(&self.servers);
-        if !is_among(&servers, server) || !server.mark_available() {
+        if !is_among(&servers, server) || server.is_available() {
+            return;
+        }
+        // Before it gets its first request.
+        self.begin_slow_start(server, if slowly { servers.len() - 1 } else { 0 });
+        if !server.mark_available() {
             return;
         }
         if self.is_counted() {
@@ -333,6 +361,7 @@ impl Backends {
     /// Replaces the servers by these addresses. Servers that stay keep their state.
     pub(super) fn replace(&self, addresses: Vec<ServerAddress>) {
         let mut servers = lock(&self.servers);
+        let stay = servers.iter().filter(|server| addresses.contains(&server.address)).count();
         let mut next: Vec<Arc<UpstreamServer>> = Vec::with_capacity(addresses.len());
         for address in addresses {
             if next.iter().any(|server| server.address == address) {
@@ -344,7 +373,10 @@ impl Backends {
                 if self.is_counted() {
                     self.counts.available.fetch_add(1, Ordering::Relaxed);
                 }
-                Arc::new(UpstreamServer::new(id, address))
+                let server = UpstreamServer::new(id, address);
+                // A server that joins others is as cold as one that returns.
+                self.begin_slow_start(&server, stay);
+                Arc::new(server)
             }));
         }
         for gone in servers.iter().filter(|old| next.iter().all(|new| new.id != old.id)) {
@@ -427,7 +459,7 @@ mod tests {
         backends.replace(vec![second]);
         // A request that was still being sent there.
         backends.on_refused(&old, &error);
-        (0..3).for_each(|_| backends.on_failed(&old, &error));
+        (0..3).for_each(|_| backends.on_failed(&old, &error, EjectionCause::Closed));
         assert_eq!(now(), [1, 0]);
         let new = Arc::clone(&backends.servers()[0]);
         backends.on_refused(&new, &error);

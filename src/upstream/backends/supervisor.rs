@@ -45,7 +45,9 @@ impl Backends {
         tokio::join!(
             self.refresh_names(),
             self.probe_unavailable(),
+            self.probe_ejected(),
             self.probe_all(),
+            self.grow_shares(),
             self.tune_limit(),
             self.check_protocols()
         );
@@ -111,6 +113,7 @@ impl Backends {
         let addresses = known.iter().flatten();
         if !before.iter().map(|server| &server.address).eq(addresses.clone()) {
             self.replace(addresses.cloned().collect());
+            self.end_ejections_if_alone();
             self.dispatch();
         }
         if !has_all && self.settings().admission.wait.is_zero() && self.servers().is_empty() {
@@ -125,7 +128,7 @@ impl Backends {
         let mut attempts = JoinSet::new();
         loop {
             let away: Vec<Arc<UpstreamServer>> =
-                self.servers().iter().filter(|server| !server.is_available()).cloned().collect();
+                self.servers().iter().filter(is_lost).cloned().collect();
             let Some(next) = away.iter().filter_map(|server| server.not_before()).min() else {
                 self.server_lost.notified().await;
                 continue;
@@ -166,9 +169,14 @@ impl Backends {
     }
 
     pub(super) fn on_reachable(self: &Arc<Self>, server: &UpstreamServer) {
-        self.mark_available(server);
+        self.restore(server, true);
         self.dispatch();
     }
+}
+
+/// Whether a server does not accept connections, as far as known. Ejected servers do (`ejected`).
+fn is_lost(server: &&Arc<UpstreamServer>) -> bool {
+    !server.is_available() && !server.is_ejected()
 }
 
 async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {

@@ -6,6 +6,7 @@ mod retry_state;
 mod unproven;
 
 use std::{
+    io,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -18,7 +19,7 @@ use tokio::task::spawn_local;
 use self::retry_state::RetryState;
 use super::{
     attempt::{Attempt, WatchedAttempt},
-    backends::Backends,
+    backends::{Backends, UpstreamServer},
     connection::UpstreamConnection,
     detached_tasks::DetachedTasks,
     http1::{self, BodyLength, UpstreamResponseHead},
@@ -36,7 +37,7 @@ use crate::{
     error::{Error, FailureKind},
     plan::{self, Protocol},
     rfc::response_lines::ResponseLines,
-    telemetry::WorkerMetrics,
+    telemetry::{EjectionCause, WorkerMetrics},
 };
 
 /// A body up to this size is read before the response is passed on. The client then gets one write instead of two, and
@@ -299,7 +300,10 @@ impl UpstreamClient {
         if let Some(keeps) = head.keeps {
             attempt.permit.pool().learn(keeps);
         }
-        attempt.permit.server().on_answer();
+        match self.plan.ejection.counts_status(head.status) {
+            true => self.on_bad_status(attempt.permit.server(), head.status),
+            false => attempt.permit.server().on_answer(),
+        }
         if let Some(sent) = attempt.permit.pool().sent() {
             sent.count_response();
         }
@@ -321,6 +325,14 @@ impl UpstreamClient {
             }
         };
         Ok(UpstreamResponse::new(head, body, first_byte))
+    }
+
+    /// Records a response whose status counts as a failure of its server.
+    #[cold]
+    fn on_bad_status(&self, server: &UpstreamServer, status: StatusCode) {
+        let text = format!("the response was {}", status.as_u16());
+        let error = Error::io(FailureKind::UpstreamClosed, io::Error::other(text));
+        self.backends.on_failed(server, &error, EjectionCause::Status);
     }
 
     /// Switches the connection to another protocol. It no longer counts as a request and holds no permit.

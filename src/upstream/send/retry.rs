@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, FailureKind},
+    telemetry::EjectionCause,
     upstream::{
         attempt::Attempt,
         backends::UpstreamServer,
@@ -55,6 +56,7 @@ impl UpstreamClient {
     ) -> Result<RequestUpload, Error> {
         let ExchangeFailure { error, stage } = failure;
         if stage == FailureStage::MayHaveActed {
+            attempt.permit.on_no_response(&error);
             return Err(error);
         }
         let Attempt { connection, upload, permit, method, .. } = attempt;
@@ -69,7 +71,7 @@ impl UpstreamClient {
             retry.kept = Some(permit);
             is_repeatable && retry.count()
         } else if !is_repeatable || !method.is_safe() {
-            self.backends.on_failed(permit.server(), &error);
+            self.backends.on_failed(permit.server(), &error, EjectionCause::Closed);
             false
         } else if !upload.has_body() && was_reset(&connection, stage).await {
             // A server acts on such a request only after it has read all of it. The request was not read, so it cannot
@@ -77,13 +79,13 @@ impl UpstreamClient {
             let may_retry = retry.since.elapsed() < self.reset_retry_time()
                 && retry.wait_for_reset_server().await;
             if !may_retry {
-                self.backends.on_failed(permit.server(), &error);
+                self.backends.on_failed(permit.server(), &error, EjectionCause::Closed);
             }
             retry.kept = Some(permit);
             may_retry
         } else {
             // This request itself may have crashed its worker.
-            self.backends.on_failed(permit.server(), &error);
+            self.backends.on_failed(permit.server(), &error, EjectionCause::Closed);
             retry.count() && self.is_dead(permit.server()).await
         };
         if !may_retry {

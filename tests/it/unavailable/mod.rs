@@ -2,6 +2,7 @@
 //! servers.
 
 mod connections;
+mod ejection;
 mod restarts;
 mod servers;
 
