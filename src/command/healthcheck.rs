@@ -5,7 +5,7 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::ExitCode,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
 use super::{
     args::HealthcheckArgs,
     http_get::{self, CheckPeer},
+    own_port::use_own_port,
 };
 
 const MAX_TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -56,23 +57,60 @@ fn check(args: &HealthcheckArgs, environment: &Environment) -> Result<(), String
         Some(url) => HealthRequest::of_url(url, || target().map(|target| target.path))?,
         None => HealthRequest::of_target(target()?)?,
     };
-    http_get::get(&request.peer, request.preface, &request.path, timeout).map_err(|fault| {
-        // One line, whatever the response contains.
-        let fault: String = fault.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        // A query may contain a token.
-        let path = request.path.split('?').next().unwrap_or_default();
-        match &request.peer {
-            CheckPeer::Host(authority) => {
-                format!("GET {}: {fault}", config::masked_url(&format!("http://{authority}{path}")))
-            }
-            CheckPeer::Unix(socket) => format!("GET {path} at unix:{}: {fault}", socket.display()),
-        }
-    })
+    let begin = Instant::now();
+    let fault = match request.send(timeout) {
+        Err(fault) if fault.is_unreachable => fault,
+        result => return result.map_err(|fault| fault.text),
+    };
+    let Some(other) = at_own_port(args, environment).filter(|other| *other != request) else {
+        return Err(fault.text);
+    };
+    let left = timeout.saturating_sub(begin.elapsed()).max(Duration::from_millis(1));
+    other.send(left).map_err(|second| format!("{}; {}", fault.text, second.text))
+}
+
+/// Returns the request for a process that `exec` has started where a platform names the port.
+fn at_own_port(args: &HealthcheckArgs, environment: &Environment) -> Option<HealthRequest> {
+    let mut flags = args.settings.flags();
+    if args.url.is_some() || !use_own_port(&mut flags, environment) {
+        return None;
+    }
+    HealthRequest::of_target(config::health_target(&flags, environment).ok()?).ok()
+}
+
+/// Why a check has failed.
+#[derive(Debug)]
+struct HealthFault {
+    text: String,
+    /// Whether nothing listens at the address.
+    is_unreachable: bool,
 }
 
 // === impl HealthRequest ===
 
 impl HealthRequest {
+    /// Sends the request, and checks the response.
+    fn send(&self, timeout: Duration) -> Result<(), HealthFault> {
+        http_get::get(&self.peer, self.preface, &self.path, timeout).map_err(|fault| {
+            let is_unreachable = fault.starts_with(http_get::CANNOT_CONNECT);
+            // One line, whatever the response contains.
+            let fault: String =
+                fault.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            // A query may contain a token.
+            let path = self.path.split('?').next().unwrap_or_default();
+            let text = match &self.peer {
+                CheckPeer::Host(authority) => {
+                    let url = format!("http://{authority}{path}");
+                    format!("GET {}: {fault}", config::masked_url(&url))
+                }
+                CheckPeer::Unix(socket) => {
+                    format!("GET {path} at unix:{}: {fault}", socket.display())
+                }
+            };
+            HealthFault { text, is_unreachable }
+        })
+    }
+
     /// Returns the address of the process that runs with the same settings.
     fn of_target(target: HealthTarget) -> Result<Self, String> {
         let path = target.path;
@@ -206,6 +244,23 @@ mod tests {
         let found = run(&["--listen", &address.to_string()], &[("SIDEMAN_LISTEN", "1")]);
         assert_eq!(found, (ExitCode::SUCCESS, String::new()));
         assert!(server.join().unwrap().starts_with("GET /healthz HTTP/1.0\r\n"));
+    }
+
+    #[test]
+    fn port_of_the_environment_is_asked_if_nothing_listens_at_the_default() {
+        let (address, server) = responses(GOOD);
+        let port = address.port().to_string();
+        let found = run(&[], &[("PORT", &port)]);
+        // Another program may listen at the default of this machine; then the port is not asked.
+        if TcpStream::connect("127.0.0.1:8080").is_err() {
+            assert_eq!(found, (ExitCode::SUCCESS, String::new()));
+            server.join().unwrap();
+        }
+        // An address that was set is the only one.
+        let (code, err) = run(&["--listen", "127.0.0.1:1"], &[("PORT", &port)]);
+        assert_eq!(code, ExitCode::FAILURE);
+        assert!(err.starts_with("GET http://127.0.0.1:1/healthz: cannot connect: "), "{err}");
+        assert!(!err.contains(';'), "{err}");
     }
 
     #[test]

@@ -12,6 +12,9 @@ use std::{
 
 use socket2::Socket;
 
+/// The beginning of a fault if nothing listens at the address.
+pub(super) const CANNOT_CONNECT: &str = "cannot connect";
+
 /// Maximum number of response bytes to read: enough for the head and a reason.
 const MAX_RESPONSE: usize = 16 * 1024;
 /// Maximum length of a reason.
@@ -54,7 +57,7 @@ pub(super) fn get(
         CheckPeer::Host(authority) => (connect(authority, deadline)?, authority.as_str()),
         CheckPeer::Unix(path) => {
             let stream = UnixStream::connect(path);
-            let stream = stream.map_err(|error| format!("cannot connect: {error}"))?;
+            let stream = stream.map_err(|error| format!("{CANNOT_CONNECT}: {error}"))?;
             (stream.into(), "localhost")
         }
     };
@@ -83,7 +86,7 @@ fn connect(authority: &str, deadline: CheckDeadline) -> Result<Socket, String> {
         let time = deadline.left().map_err(|error| describe(&error))?;
         match TcpStream::connect_timeout(&address, time) {
             Ok(stream) => return Ok(stream.into()),
-            Err(error) => last = format!("cannot connect: {}", describe(&error)),
+            Err(error) => last = format!("{CANNOT_CONNECT}: {}", describe(&error)),
         }
     }
     Err(last)

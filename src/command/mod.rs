@@ -9,6 +9,7 @@ mod exec;
 mod healthcheck;
 mod http_get;
 mod import_nginx;
+mod own_port;
 mod run;
 mod version;
 

@@ -13,6 +13,8 @@ const ROOT: &str = "/sys/fs/cgroup";
 pub(super) struct MemoryGroup {
     /// The limit in bytes: the minimum of this group and all visible groups above it.
     pub(super) limit: u64,
+    /// Whether the application uses it too, because Sideman has started it.
+    pub(super) is_shared: bool,
     directory: PathBuf,
     version: CgroupVersion,
 }
@@ -27,9 +29,9 @@ enum CgroupVersion {
 
 impl MemoryGroup {
     /// Returns the group of this process, if it has a limit.
-    pub(super) fn find() -> Option<Self> {
+    pub(super) fn find(is_shared: bool) -> Option<Self> {
         let list = fs::read_to_string("/proc/self/cgroup").ok()?;
-        Self::among(&list, Path::new(ROOT))
+        Some(Self { is_shared, ..Self::among(&list, Path::new(ROOT))? })
     }
 
     fn among(list: &str, root: &Path) -> Option<Self> {
@@ -56,7 +58,7 @@ impl MemoryGroup {
             Some((bytes(&text)?, directory.to_owned()))
         });
         let (limit, directory) = limits.min_by_key(|(limit, _)| *limit)?;
-        Some(Self { limit, directory, version })
+        Some(Self { limit, is_shared: false, directory, version })
     }
 
     /// Returns the bytes in use that the kernel cannot reclaim by itself: all but the page cache.

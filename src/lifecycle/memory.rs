@@ -8,6 +8,8 @@ use crate::plan::Plan;
 const DEFAULT_LIMIT: u64 = 512 * MIB;
 /// The part of a container's limit that is used. The rest is for the page cache, which holds the program itself too.
 const CONTAINER_SHARE: (u64, u64) = (4, 5);
+/// The same, as a divisor, if the application is in the container too: most of it belongs to the application.
+const BESIDE_APPLICATION: u64 = 4;
 /// An idle connection, with what the kernel needs for it (measured: 2.6 KiB and 3.8 KiB).
 const CONNECTION_SIZE: u64 = 6656;
 /// Minimum number of connections, even with very little memory.
@@ -33,7 +35,7 @@ pub(super) struct MemoryDivision {
 pub(super) fn divide(plan: &mut Plan, container: Option<&MemoryGroup>) -> MemoryDivision {
     let (limit, source) = match (plan.memory.limit, container) {
         (Some(limit), _) => (limit, "memory.limit"),
-        (None, Some(group)) => (group.limit / CONTAINER_SHARE.1 * CONTAINER_SHARE.0, "container"),
+        (None, Some(group)) => part_of(group.limit, group.is_shared),
         (None, None) => (DEFAULT_LIMIT, "default"),
     };
     let memory = &mut plan.memory;
@@ -57,6 +59,16 @@ pub(super) fn divide(plan: &mut Plan, container: Option<&MemoryGroup>) -> Memory
         bodies: plan.buffers.memory,
         heads: memory.heads,
         connections: (limit / 2 / CONNECTION_SIZE).max(MIN_CONNECTIONS),
+    }
+}
+
+/// Returns the part of a container's limit that is used, and its name.
+fn part_of(limit: u64, is_shared: bool) -> (u64, &'static str) {
+    match is_shared {
+        false => (limit / CONTAINER_SHARE.1 * CONTAINER_SHARE.0, "container"),
+        true => {
+            (DEFAULT_LIMIT.min(limit / BESIDE_APPLICATION), "container, beside the application")
+        }
     }
 }
 
@@ -99,6 +111,13 @@ mod tests {
         assert_eq!((plan.files.memory, plan.media.memory), (64 * MIB, 16 * MIB));
         assert_eq!((plan.buffers.memory, plan.buffers.memory_per_body), (64 * MIB, 256 * 1024));
         assert!(division.connections > 10_000);
+    }
+
+    #[test]
+    fn application_in_the_same_container_gets_most_of_it() {
+        assert_eq!(part_of(512 * MIB, true).0, 128 * MIB);
+        assert_eq!(part_of(64 * 1024 * MIB, true).0, 512 * MIB);
+        assert!(part_of(512 * MIB, false).0 > 400 * MIB);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(super) fn start(
     process: Arc<ProcessMetrics>,
     placement: Weak<Placement>,
 ) -> io::Result<()> {
+    // What the application uses says nothing about Sideman.
+    let group = group.filter(|group| !group.is_shared);
     let watch = move || {
         let (repeat, mut is_exceeded) = (LogThrottle::default(), false);
         while let Some(placement) = placement.upgrade() {

@@ -19,6 +19,8 @@ use crate::{
 pub(super) struct RunningSettings {
     pub(super) app: Arc<App>,
     pub(super) tls: Option<Arc<TlsContext>>,
+    /// Whether Sideman has started the application.
+    pub(super) has_child: bool,
 }
 
 /// The prepared configuration.
@@ -88,7 +90,7 @@ pub(super) fn prepare(
     }
 
     // Nothing fails after this point: the background tasks start.
-    let memory = memory::divide(&mut plan, MemoryGroup::find().as_ref());
+    let memory = memory::divide(&mut plan, MemoryGroup::find(running.has_child).as_ref());
     memory.report();
     let workers = old.metrics.shards().len();
     if let Some(division) = descriptors::divide(&mut plan, workers, memory.connections) {

@@ -54,6 +54,8 @@ pub(super) struct Reloader {
     /// Old settings that requests may still use. They are dropped here and not by a worker, because a file store is
     /// large.
     pub(super) retired: Vec<Arc<App>>,
+    /// Whether Sideman has started the application.
+    pub(super) has_child: bool,
 }
 
 /// The parts that a reload changes.
@@ -112,7 +114,11 @@ impl Reloader {
         };
         let begin = Instant::now();
         let old = Arc::clone(&subject.app.borrow());
-        let running = RunningSettings { app: Arc::clone(&old), tls: self.tls.clone() };
+        let running = RunningSettings {
+            app: Arc::clone(&old),
+            tls: self.tls.clone(),
+            has_child: self.has_child,
+        };
         let prepared = spawn_blocking(move || prepare(&*source.0, &running)).await;
         let prepared =
             prepared.unwrap_or_else(|panic| Err(vec![format!("internal error: {panic}")]));

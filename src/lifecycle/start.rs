@@ -94,7 +94,7 @@ pub fn start(
     let metrics = Arc::new(Metrics::new(count));
     let events = events::install(plan.log.level, &metrics.process().events_dropped)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    // Both write whole lines to stdout.
+    // The application uses the same stdout and the same memory.
     let is_shared = child.is_some();
     let (signals, hang_ups, child) = {
         let _within = runtime.enter();
@@ -102,7 +102,7 @@ pub fn start(
         (Signals::listen(child.is_some())?, HangUps::listen()?, child)
     };
     process::raise_descriptors();
-    let container = MemoryGroup::find();
+    let container = MemoryGroup::find(is_shared);
     let memory = memory::divide(&mut plan, container.as_ref());
     let division = descriptors::divide(&mut plan, count, memory.connections);
     division.as_ref().inspect(|division| division.reserve());
@@ -157,7 +157,9 @@ pub fn start(
     memory.report();
     division.as_ref().inspect(|division| division.report());
     started(&app.plan, &settings, count);
-    let reloader = Reloader { source, hang_ups, requests, settings, advice, tls, retired };
+    let has_child = is_shared;
+    let reloader =
+        Reloader { source, hang_ups, requests, settings, advice, tls, retired, has_child };
     let parts =
         ProcessParts { app, phase, accepting, workers, log, signals, reloader, child, events };
     Ok(RunningProcess { addresses, runtime, parts })

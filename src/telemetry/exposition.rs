@@ -401,6 +401,7 @@ impl Collector for Scrape {
         self.counter(e, names::ACCESS_LOG_WAITS, |shard| &shard.log_waits)?;
         single(e, names::EVENTS_DROPPED, ProcessMetrics::read(&process.events_dropped))?;
         self.counter(e, names::PANICS, |shard| &shard.panics)?;
+        single(e, names::APPLICATION_STARTS, ProcessMetrics::read(&process.application_starts))?;
         self.reloads(e)?;
         self.phases(e)?;
         self.workers(e)?;

@@ -263,6 +263,8 @@ pub struct ProcessMetrics {
     pub buffers: Arc<BufferCounts>,
     pub servers: Arc<ServerCounts>,
     pub reloads: ReloadCounts,
+    /// Starts of the application by Sideman.
+    pub application_starts: AtomicU64,
     pub admin: AdminCounts,
     pub limits: LimitGauges,
     pub tls: Arc<TlsCounts>,

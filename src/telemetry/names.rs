@@ -327,6 +327,10 @@ pub const PANICS: MetricName =
     counter("sideman_panics", "Internal errors (panics); should always be 0");
 pub const RELOADS: MetricName =
     counter("sideman_reloads", "Reloads of the settings, by result: ok or failed").by(&["result"]);
+pub const APPLICATION_STARTS: MetricName = counter(
+    "sideman_application_starts",
+    "Starts of the application by sideman exec; each beyond the first follows an end that nobody asked for",
+);
 pub const RELOAD_FAILED: MetricName = gauge(
     "sideman_last_reload_failed",
     "1 if the last reload failed and the previous settings are in use, else 0",
@@ -470,6 +474,7 @@ pub const SECTIONS: &[(&str, &[MetricName])] = &[
             ACCESS_LOG_WAITS,
             EVENTS_DROPPED,
             PANICS,
+            APPLICATION_STARTS,
             RELOADS,
             RELOAD_FAILED,
             ADMIN_REFUSED,

@@ -2,15 +2,13 @@
 
 use std::ffi::OsStr;
 
-use crate::{config::Environment, lifecycle::ProgramCall};
+use crate::{command::own_port::PORT, config::Environment, lifecycle::ProgramCall};
 
 use super::{
     address::ChildAddress,
     servers::{AddressHandover, KnownServer, Placeholders, ServerCommand},
 };
 
-/// In which many servers look for their port, and in which platforms name the port for requests.
-pub(super) const PORT: &str = "PORT";
 const GUNICORN_OPTIONS: &str = "GUNICORN_CMD_ARGS";
 /// Without it SIGTERM restarts uWSGI.
 const UWSGI_ENDS: (&str, &str) = ("UWSGI_DIE_ON_TERM", "true");
@@ -154,7 +152,7 @@ fn filled(words: &[String], address: &ChildAddress) -> Vec<String> {
 }
 
 /// Returns a variable that is text.
-pub(super) fn text<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
+fn text<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
     environment.get(OsStr::new(name))?.to_str()
 }
 
@@ -199,7 +197,10 @@ mod tests {
             ("granian a:b", "GRANIAN_UDS=SOCKET granian a:b"),
             ("hypercorn a:b", "hypercorn --bind unix:SOCKET a:b"),
             ("daphne a:b", "daphne -u SOCKET a:b"),
-            ("waitress-serve a:b", "waitress-serve --unix-socket=SOCKET a:b"),
+            (
+                "waitress-serve a:b",
+                "waitress-serve --unix-socket=SOCKET --no-clear-untrusted-proxy-headers a:b",
+            ),
             ("uwsgi --ini a", "UWSGI_UWSGI_SOCKET=SOCKET UWSGI_DIE_ON_TERM=true uwsgi --ini a"),
             (
                 "python manage.py runserver --noreload",

@@ -14,11 +14,11 @@ use crate::{
 
 use self::{
     address::ChildAddress,
-    handover::PORT,
     servers::{Placeholders, ServerCommand},
 };
 use super::{
     args::ExecArgs,
+    own_port::{PORT, use_own_port},
     run::{BAD_SETTINGS, Start, at_terminal, serve},
 };
 
@@ -65,10 +65,7 @@ fn prepare(args: &ExecArgs, environment: &Environment) -> Result<Prepared, Strin
     let address = ChildAddress::choose(command.wants())?;
     let mut flags = args.settings.flags();
     flags.defaults.push((UPSTREAM, address.url(command.protocol()), COMMAND));
-    if let Some(port) = handover::text(environment, PORT) {
-        let origin = ValueOrigin::Environment { name: PORT.into() };
-        flags.defaults.push(("server.listen", format!("0.0.0.0:{port}"), origin));
-    }
+    use_own_port(&mut flags, environment);
     let loaded = config::load(&flags, environment).map(at_terminal);
     let loaded = loaded.map_err(|problems| problems.to_string())?;
     let is_chosen =

@@ -113,11 +113,14 @@ const SERVERS: &[KnownServer] = &[
     },
 ];
 
+/// Without it waitress hides the headers from Django that only Sideman can have sent.
+const FORWARDED: &str = "--no-clear-untrusted-proxy-headers";
+
 const WAITRESS: KnownServer = KnownServer {
     name: "waitress-serve",
     protocol: ServerProtocol::Http,
-    socket: Some(AddressHandover::Arguments(&["--unix-socket={socket}"])),
-    port: AddressHandover::Arguments(&["--listen={host}:{port}"]),
+    socket: Some(AddressHandover::Arguments(&["--unix-socket={socket}", FORWARDED])),
+    port: AddressHandover::Arguments(&["--listen={host}:{port}", FORWARDED]),
     trusts_by_variable: false,
     own: &["--listen", "--host", "--port", "--unix-socket"],
 };

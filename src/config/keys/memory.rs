@@ -21,6 +21,6 @@ pub(super) const MEMORY: &[SettingKey] = &[SettingKey {
         |to, bytes| to.plan.memory.limit = bytes,
     ),
     doc: "Maximum memory of the process, with its sockets. auto is four fifths of the container's limit (cgroup), \
-          or 512MiB where there is none. Every share that is auto follows from it.",
+          a fourth and at most 512MiB of it with sideman exec, or 512MiB where there is none. Every share that is auto follows from it.",
     ..SettingKey::BLANK
 }];

@@ -11,7 +11,7 @@ use rustix::process::Pid;
 
 use crate::config;
 
-use super::{group::ProcessGroup, parent_death::end_with_parent};
+use super::{child_setup::ChildLimits, group::ProcessGroup};
 
 /// The application, and what runs before it.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ pub struct ProgramCall {
 impl ProgramCall {
     /// Starts it in a process group of its own: what a terminal sends to Sideman's group must not end it before
     /// Sideman has drained.
-    pub(super) fn start(&self) -> io::Result<ProcessGroup> {
+    pub(super) fn start(&self, limits: ChildLimits) -> io::Result<ProcessGroup> {
         let (program, arguments) =
             self.words.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
         let mut command = Command::new(program);
@@ -53,7 +53,7 @@ impl ProgramCall {
         for name in &self.removed {
             command.env_remove(name);
         }
-        end_with_parent(&mut command);
+        limits.apply(&mut command);
         // `Child` is dropped, because the reaper waits for every process.
         Ok(ProcessGroup::of(Pid::from_child(&command.spawn()?)))
     }

@@ -3,10 +3,10 @@
 
 mod acceptance;
 mod call;
+mod child_setup;
 mod exit;
 mod forwarding;
 mod group;
-mod parent_death;
 mod reaper;
 mod restarts;
 mod stop;

@@ -5,7 +5,7 @@ use std::{
     cell::RefCell,
     fs, io,
     pin::pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,7 @@ use tokio::{select, sync::watch, time::sleep};
 use super::{
     acceptance::until_accepted,
     call::{ChildCommand, ProgramCall},
+    child_setup::ChildLimits,
     exit::{ProcessExit, code_of_start},
     forwarding::ForwardedSignals,
     group::ProcessGroup,
@@ -32,6 +33,7 @@ const LEFT_AT_SOCKET: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(in crate::lifecycle) struct ChildSupervisor {
     command: ChildCommand,
+    limits: ChildLimits,
     reaper: Reaper,
     signals: ForwardedSignals,
     /// The running process.
@@ -77,10 +79,11 @@ pub(in crate::lifecycle) async fn supervise(
 // === impl ChildSupervisor ===
 
 impl ChildSupervisor {
-    /// Must be called within a runtime.
+    /// Must be called within a runtime, and before the process raises its limits.
     pub(in crate::lifecycle) fn new(command: ChildCommand) -> io::Result<Self> {
         let (reaper, signals) = (Reaper::listen()?, ForwardedSignals::listen()?);
-        Ok(Self { command, reaper, signals, running: None, left: Vec::new() })
+        let limits = ChildLimits::of_this_process();
+        Ok(Self { command, limits, reaper, signals, running: None, left: Vec::new() })
     }
 
     /// Runs all commands. May be cancelled anywhere: what runs then is in `running`.
@@ -98,7 +101,7 @@ impl ChildSupervisor {
         let mut is_first = true;
         loop {
             self.remove_socket();
-            let group = match self.command.application.start() {
+            let group = match self.command.application.start(self.limits) {
                 Ok(group) => group,
                 Err(error) => {
                     report_start(&self.command.application, &error);
@@ -117,6 +120,9 @@ impl ChildSupervisor {
             let pid = group.leader().as_raw_nonzero();
             tracing::info!(program, pid, "application started");
             self.running = Some(group);
+            let starts = Arc::clone(&app.borrow());
+            starts.metrics.process().application_starts.fetch_add(1, Ordering::Relaxed);
+            drop(starts);
             let (exit, served) = self.until_exit(group, app).await;
             self.running = None;
             self.end_left(group).await;
@@ -142,7 +148,7 @@ impl ChildSupervisor {
         let begin = Instant::now();
         let command = call.shown();
         tracing::info!(command, "running a command before the application");
-        let group = call.start().map_err(|error| {
+        let group = call.start(self.limits).map_err(|error| {
             report_start(call, &error);
             ChildOutcome::Failed(code_of_start(&error))
         })?;

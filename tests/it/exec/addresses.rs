@@ -103,3 +103,14 @@ fn directory_for_temporary_files_is_used_first() {
     assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 1);
     process(&sideman);
 }
+
+#[test]
+fn application_has_the_limits_that_sideman_was_started_with() {
+    let Some(settings) = child(&["{socket}", "env"]) else { return };
+    let sideman = settings.start().until_ready();
+    let own = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap();
+    assert!(sideman.event(": descriptors=").ends_with(&format!("={own}")));
+    // Sideman itself uses no huge pages.
+    assert!(sideman.event(": THP_enabled").ends_with('1'));
+    assert_eq!(sideman.status("THP_enabled"), "0");
+}

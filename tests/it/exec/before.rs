@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{application, command, process};
-use crate::support::{Settings, TempDir};
+use crate::support::{Settings, TempDir, Tool};
 
 #[test]
 fn commands_run_in_order_and_once() {
@@ -54,4 +54,25 @@ fn signal_ends_the_command_and_starts_no_application() {
     let (code, lines) = sideman.stop_for_events();
     assert_eq!(code, Some(0), "{lines:#?}");
     assert!(!lines.iter().any(|line| line.contains("application started")), "{lines:#?}");
+}
+
+#[test]
+fn no_shell_is_needed() {
+    let Some(words) = application(&["{socket}"]) else { return };
+    // The interpreter itself: what is called python3 may be a script of a shell.
+    let print = ["-c", "import sys; print(sys.executable)"];
+    let Some(output) = Tool::Python.run(&print, "") else { return };
+    let executable = String::from_utf8(output.stdout).unwrap();
+    // A directory that has nothing else.
+    let programs = TempDir::new();
+    std::os::unix::fs::symlink(executable.trim(), programs.join("python3")).unwrap();
+    let file = programs.join("made");
+    let before = format!("python3 -c 'open(\"{}\", \"w\")'", file.display());
+    let settings = Settings::exec().variable("PATH", programs.path().to_str().unwrap());
+    let settings = settings.args(&["--before", &before]);
+    let words = [&["python3".to_owned()], &words[1..]].concat();
+    let sideman = command(settings, &words).start().until_ready();
+    process(&sideman);
+    assert!(file.is_file());
+    assert_eq!(sideman.shut_down().0, Some(0));
 }

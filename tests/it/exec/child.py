@@ -5,6 +5,7 @@ status N after its response, `/slow/MS` responds after that time.
 """
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -44,6 +45,9 @@ for word in words:
             signal.signal(getattr(signal, name), lambda number, frame: say(f"got {signal.Signals(number).name}"))
     elif word == "env":
         say("PORT=" + os.environ.get("PORT", ""))
+        say(f"descriptors={resource.getrlimit(resource.RLIMIT_NOFILE)[0]}")
+        with open("/proc/self/status") as status:
+            say("".join(line for line in status if line.startswith("THP_enabled")).strip())
     elif word == "orphan":
         # A process whose parent ends before it: nobody of its own waits for it.
         subprocess.run(["/bin/sh", "-c", "sleep 0.1 & exit 0"], check=True)

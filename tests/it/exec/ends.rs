@@ -33,6 +33,7 @@ fn application_that_ends_is_started_again_while_requests_wait() {
         assert_eq!(sideman.get("/exit/7").status, 200);
         assert_ne!(process(&sideman), first, "{address}");
         let event = sideman.event("application ended, starting it again");
+        sideman.until_metric("sideman_application_starts_total", &[], 2.0);
         assert!(event.contains("exit status 7"), "{event}");
         assert_eq!(sideman.shut_down().0, Some(0));
     }
