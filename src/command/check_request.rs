@@ -14,7 +14,7 @@ const ACTIONS: [&str; 6] = ["upstream", "files", "media", "file", "redirect", "r
 /// The keys that belong to an action.
 const OF_ACTIONS: [&str; 4] = ["fallthrough", "spa", "max_age", "max_in_flight"];
 /// The keys that say which requests match.
-const MATCHERS: [&str; 4] = ["host", "path", "method", "client"];
+const MATCHERS: [&str; 5] = ["host", "path", "method", "client", "port"];
 /// Keys that a request takes from one route: the most specific one that has any of them.
 const TOGETHER: [&[&str]; 2] = [
     &["allow", "deny"],
@@ -48,7 +48,10 @@ pub(super) fn explain(
     if path.starts_with("/.well-known/acme-challenge/") {
         text.push_str("an ACME challenge: auth does not apply\n");
     }
-    let names = lifecycle::matching_routes(&loaded.plan, (uri.host(), path), &method, client);
+    let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    let port = uri.port_u16().unwrap_or(usual);
+    let target = (uri.host(), port, path);
+    let names = lifecycle::matching_routes(&loaded.plan, target, &method, client);
     match names.is_empty() {
         true => text.push_str("matches no route\n"),
         false => {

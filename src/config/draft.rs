@@ -6,8 +6,9 @@ use http::StatusCode;
 
 use crate::plan::{
     AdmissionSettings, CertificateFiles, CertificateSettings, Cors, FallbackSettings, FileSettings,
-    LogField, Plan, ProbePurpose, ProbeSettings, Protocol, Purpose, Root, Route, RouteAction,
-    ShutdownSettings, TlsSettings, UpstreamSettings, UpstreamTarget, UwsgiFlavour, UwsgiSettings,
+    LogField, PageSource, Plan, ProbePurpose, ProbeSettings, Protocol, Purpose, Root, Route,
+    RouteAction, ShutdownSettings, TlsSettings, UpstreamSettings, UpstreamTarget, UwsgiFlavour,
+    UwsgiSettings,
 };
 
 use super::{
@@ -166,9 +167,9 @@ impl Draft {
     }
 
     /// Stores the error page for a status.
-    pub(super) fn page(&mut self, status: u16, file: Option<PathBuf>) {
+    pub(super) fn page(&mut self, status: u16, page: Option<PageSource>) {
         let status = StatusCode::from_u16(status).ok();
-        self.plan.pages.errors.extend(status.zip(file));
+        self.plan.pages.errors.extend(status.zip(page));
     }
 
     /// Returns the application with these servers.

@@ -226,7 +226,7 @@ pub(super) fn equal_routes(routes: &[RouteDraft]) -> Option<(&str, &str)> {
     })
 }
 
-/// Whether two matchers have a host and a path in common, and the same methods and clients.
+/// Whether two matchers have a host and a path in common, and methods, clients and ports too.
 fn are_equal(one: &RouteMatcher, other: &RouteMatcher) -> bool {
     let share = |one: &[String], other: &[String]| match (one.is_empty(), other.is_empty()) {
         (true, true) => true,
@@ -247,13 +247,16 @@ fn are_equal(one: &RouteMatcher, other: &RouteMatcher) -> bool {
         && is_same(one.clients.is_empty(), other.clients.is_empty())
         && (one.clients.is_empty()
             || one.clients.iter().any(|client| other.clients.contains(client)))
+        && is_same(one.ports.is_empty(), other.ports.is_empty())
+        && (one.ports.is_empty() || one.ports.iter().any(|port| other.ports.contains(port)))
 }
 
 /// Returns a conflict if the route hides a prefix of files completely: one of the two is a mistake.
 fn hidden_files(draft: &Draft, route: &RouteDraft) -> Vec<Conflict> {
-    let RouteMatcher { hosts, paths, methods, clients } = &route.matcher;
-    if route.actions().is_empty() || !hosts.is_empty() || !methods.is_empty() || !clients.is_empty()
-    {
+    let RouteMatcher { hosts, paths, methods, clients, ports } = &route.matcher;
+    let is_of_all =
+        hosts.is_empty() && methods.is_empty() && clients.is_empty() && ports.is_empty();
+    if route.actions().is_empty() || !is_of_all {
         return Vec::new();
     }
     let sections: [(&str, &[PrefixedDirectory]); 3] = [

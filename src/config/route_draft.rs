@@ -129,12 +129,13 @@ impl RouteDraft {
 
     /// Whether no request is left for less specific routes or the application.
     pub(super) fn responds_to_everything(&self) -> bool {
-        let RouteMatcher { hosts, paths, methods, clients } = &self.matcher;
+        let RouteMatcher { hosts, paths, methods, clients, ports } = &self.matcher;
         let is_root =
             |path: &PathPattern| matches!(path, PathPattern::Prefix(prefix) if prefix == "/");
         hosts.is_empty()
             && methods.is_empty()
             && clients.is_empty()
+            && ports.is_empty()
             && (paths.is_empty() || paths.iter().any(is_root))
             && !self.actions().is_empty()
             && !self.falls_through

@@ -1,4 +1,4 @@
-//! The words of routes: methods, directions of streaming, requests to log, and responses to denied requests.
+//! The words of routes: methods, ports, directions of streaming, requests to log, and responses to denied requests.
 
 use http::Method;
 
@@ -9,6 +9,11 @@ use super::format::{FormatProperties, TextFormat};
 /// A method.
 pub(super) const METHOD: TextFormat<Method> =
     TextFormat::new("methods in upper case, such as POST", method, Method::to_string)
+        .with(FormatProperties { stands_alone: true, ..FormatProperties::PLAIN });
+
+/// A port of a listener.
+pub(super) const PORT: TextFormat<u16> =
+    TextFormat::new("ports from 1 to 65535, such as 8080", port, u16::to_string)
         .with(FormatProperties { stands_alone: true, ..FormatProperties::PLAIN });
 
 /// The directions to stream.
@@ -26,6 +31,15 @@ pub(super) const LOGGED: &[(&str, RouteLog)] =
 /// The responses to requests that a route denies.
 pub(super) const DENY_RESPONSES: &[(&str, DenyResponse)] =
     &[("403", DenyResponse::Forbidden), ("close", DenyResponse::Close)];
+
+/// Reads a port.
+fn port(text: &str) -> Result<u16, String> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    text.parse()
+        .ok()
+        .filter(|_| is_number)
+        .ok_or_else(|| "must be a number from 1 to 65535, without an address".to_owned())
+}
 
 /// Reads a method. Methods are case-sensitive (RFC 9110, 9.1).
 fn method(text: &str) -> Result<Method, String> {
@@ -48,6 +62,14 @@ fn method(text: &str) -> Result<Method, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ports() {
+        assert_eq!((port("1"), port("8080"), port("65535")), (Ok(1), Ok(8080), Ok(65535)));
+        for text in ["", "0", "080", "+80", "65536", ":80", "0.0.0.0:80", "http"] {
+            assert!(port(text).is_err(), "{text:?}");
+        }
+    }
 
     #[test]
     fn methods() {

@@ -15,8 +15,9 @@ use rustix::{
 };
 
 use crate::plan::{
-    CertificateSettings, ListenAddress, PageSettings, Plan, Purpose, Root, Route, RouteAction,
-    RouteMatcher, ServerSettings, SpillDirectory, TlsSettings, UpstreamSettings, UpstreamTarget,
+    CertificateSettings, ListenAddress, PageSettings, PageSource, Plan, Purpose, Root, Route,
+    RouteAction, RouteMatcher, ServerSettings, SpillDirectory, TlsSettings, UpstreamSettings,
+    UpstreamTarget,
 };
 
 use super::{
@@ -245,9 +246,9 @@ fn spills_to_disk(spill: &SpillDirectory) -> bool {
 }
 
 fn pages(pages: &PageSettings, secret: impl Fn(&str) -> bool) -> Vec<String> {
-    let missing = |(status, path): &(StatusCode, PathBuf)| {
+    let missing = |(status, page): &(StatusCode, PageSource)| {
         let name = format!("errors.{}", status.as_str());
-        if secret(&name) { None } else { missing_page(&name, path) }
+        if secret(&name) { None } else { missing_page(&name, page.file()?) }
     };
     let mut warnings: Vec<String> = pages.errors.iter().filter_map(missing).collect();
     let flag = pages.maintenance.as_ref().filter(|_| !secret("maintenance.flag"));
@@ -265,7 +266,7 @@ fn pages_of_route(route: &Route, secret: impl Fn(&str) -> bool) -> Vec<String> {
     if secret(&name) {
         return Vec::new();
     }
-    route.policies.errors.iter().filter_map(|page| missing_page(&name, &page.file)).collect()
+    route.policies.errors.iter().filter_map(|page| missing_page(&name, page.page.file()?)).collect()
 }
 
 fn missing_page(name: &str, path: &Path) -> Option<String> {

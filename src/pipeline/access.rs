@@ -41,7 +41,9 @@ pub(super) fn guarding(
         Some(normal) if normal == raw => None,
         Some(_) => {
             let decoded = path::decode(raw).unwrap_or_default();
-            let query = request_context::route_query(&context.parts, &decoded, context.client);
+            let port = context.connection.server_port;
+            let query =
+                request_context::route_query(&context.parts, &decoded, context.client, port);
             Some(context.local.routes.find(&query))
         }
         // `OPTIONS *` has no path, and is about the server as a whole.

@@ -20,7 +20,7 @@ use http::StatusCode;
 use crate::{
     body::FileIdentity,
     error::{Error, FailureKind},
-    plan::{ErrorPage, Plan},
+    plan::{ErrorPage, PageContent, PageSource, Plan},
 };
 
 /// The pause between two checks.
@@ -34,12 +34,12 @@ const MAX_PAGE_SIZE: u64 = 1024 * 1024;
 /// What the last check found.
 #[derive(Debug)]
 pub(super) struct StatusPages {
-    /// The file for each status, unless a route has another one.
-    by_status: Vec<(StatusCode, PathBuf)>,
+    /// The page for each status, unless a route has another one.
+    by_status: Vec<(StatusCode, PageSource)>,
     /// All files, sorted by path.
     files: Vec<NamedFile>,
     /// The contents of the files, in their order.
-    contents: Vec<Mutex<Option<StatusPage>>>,
+    contents: Vec<Mutex<Option<PageText>>>,
     /// The file whose existence turns on maintenance.
     flag: Option<PathBuf>,
     is_maintained: AtomicBool,
@@ -57,8 +57,17 @@ struct NamedFile {
 /// A page as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StatusPage {
+    /// Replaces the status of the error.
+    pub(super) status: Option<StatusCode>,
     pub(super) media_type: &'static str,
     pub(super) text: Bytes,
+}
+
+/// The contents of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct PageText {
+    media_type: &'static str,
+    text: Bytes,
 }
 
 /// What the thread remembers between two checks.
@@ -139,16 +148,26 @@ impl StatusPages {
         }
     }
 
-    /// Returns the page that is set for a status, if its file could be read. Those of the route come first.
+    /// Returns the page that is set for a status, unless its file could not be read. Those of the route come first.
     pub(super) fn error(&self, status: StatusCode, of_route: &[ErrorPage]) -> Option<StatusPage> {
         let of_route = of_route.iter().find(|page| page.statuses.contains(status));
-        let path = match of_route {
-            Some(page) => &page.file,
+        let source = match of_route {
+            Some(page) => &page.page,
             None => {
-                self.by_status.iter().find(|(with, _)| *with == status).map(|(_, path)| path)?
+                self.by_status.iter().find(|(with, _)| *with == status).map(|(_, page)| page)?
             }
         };
-        let index = self.files.binary_search_by(|file| file.path.cmp(path)).ok()?;
+        let PageText { media_type, text } = match &source.content {
+            PageContent::File(path) => self.file(path)?,
+            PageContent::Text { media_type, text } => {
+                PageText { media_type, text: Bytes::copy_from_slice(text.as_bytes()) }
+            }
+        };
+        Some(StatusPage { status: source.status, media_type, text })
+    }
+
+    fn file(&self, path: &Path) -> Option<PageText> {
+        let index = self.files.binary_search_by(|file| file.path.as_path().cmp(path)).ok()?;
         self.contents.get(index).and_then(|page| lock(page).clone())
     }
 
@@ -175,7 +194,7 @@ impl PageWatcher {
                 Ok(None) => {}
                 Ok(Some(text)) => {
                     let media_type = media_type(path);
-                    *lock(kept) = Some(StatusPage { media_type, text });
+                    *lock(kept) = Some(PageText { media_type, text });
                 }
                 Err(error) => {
                     *lock(kept) = None;
@@ -263,14 +282,14 @@ impl PageFile {
 
 /// Returns each file that the settings name, once.
 fn page_files(plan: &Plan) -> Vec<NamedFile> {
-    let of_section = plan.pages.errors.iter().map(|(status, path)| NamedFile {
-        path: path.clone(),
-        setting: format!("errors.{}", status.as_u16()),
+    let of_section = plan.pages.errors.iter().filter_map(|(status, page)| {
+        let path = page.file()?.clone();
+        Some(NamedFile { path, setting: format!("errors.{}", status.as_u16()) })
     });
     let of_routes = plan.routes.iter().flat_map(|route| {
-        route.policies.errors.iter().map(|page| NamedFile {
-            path: page.file.clone(),
-            setting: format!("route.{}.errors", route.name),
+        route.policies.errors.iter().filter_map(|page| {
+            let path = page.page.file()?.clone();
+            Some(NamedFile { path, setting: format!("route.{}.errors", route.name) })
         })
     });
     let mut files: Vec<NamedFile> = of_section.chain(of_routes).collect();
@@ -302,7 +321,7 @@ fn media_type(path: &Path) -> &'static str {
     }
 }
 
-fn lock(page: &Mutex<Option<StatusPage>>) -> MutexGuard<'_, Option<StatusPage>> {
+fn lock(page: &Mutex<Option<PageText>>) -> MutexGuard<'_, Option<PageText>> {
     // The lock guards only whole pages, so a poisoned one holds a valid page.
     page.lock().unwrap_or_else(PoisonError::into_inner)
 }

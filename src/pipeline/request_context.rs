@@ -107,8 +107,9 @@ pub(super) fn route_query<'a>(
     parts: &'a RequestParts,
     path: &'a [u8],
     client: IpAddr,
+    port: u16,
 ) -> RouteQuery<'a> {
-    RouteQuery { host: host_of(parts), path, method: &parts.method, client }
+    RouteQuery { host: host_of(parts), path, method: &parts.method, client, port }
 }
 
 /// Returns the host that a request is for.
@@ -142,7 +143,8 @@ impl RequestContext {
             if given.is_some_and(trace::is_request_id) { None } else { Some(local.new_id()) };
         let path = Rc::new(NormalPath::of(parts.path()));
         let begin = Instant::now();
-        let policies = local.routes.find(&route_query(&parts, path.or_raw(), client));
+        let query = route_query(&parts, path.or_raw(), client, connection.server_port);
+        let policies = local.routes.find(&query);
         Box::new(Self {
             local,
             connection,

@@ -41,7 +41,7 @@ pub use self::{
         PageSettings, PathExpression, PathPattern, Placeholder, Route, RouteAction, RouteMatcher,
         RoutePolicies, RouteRedirect, RouteResponse, Streaming, TemplatePart,
     },
-    status::{ErrorPage, StatusPattern},
+    status::{ErrorPage, PageContent, PageSource, StatusPattern},
     tls::{CertificateFiles, CertificateSettings, TlsSettings, TlsVersion},
     upstream::{
         AdmissionSettings, EjectionSettings, ProbePurpose, ProbeSettings, Protocol,

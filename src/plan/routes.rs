@@ -10,7 +10,7 @@ use super::{
     auth::AuthPolicy,
     log::RouteLog,
     rate_limit::RateLimitPolicy,
-    status::{ErrorPage, StatusPattern},
+    status::{ErrorPage, PageSource, StatusPattern},
 };
 
 /// A rule for the requests that it matches. The next less specific route that matches decides the settings that it does
@@ -35,6 +35,8 @@ pub struct RouteMatcher {
     pub methods: Vec<Method>,
     /// Networks of clients.
     pub clients: Vec<IpNet>,
+    /// Ports that clients connect to.
+    pub ports: Vec<u16>,
 }
 
 /// A pattern for the decoded path without dot segments.
@@ -235,8 +237,8 @@ pub enum Placeholder {
 /// Responses that Sideman sends itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PageSettings {
-    /// Files that replace Sideman's own error pages, by status.
-    pub errors: Vec<(StatusCode, PathBuf)>,
+    /// Pages that replace Sideman's own error pages, by status.
+    pub errors: Vec<(StatusCode, PageSource)>,
     /// While this file exists, all requests but those for files and health checks get 503.
     pub maintenance: Option<PathBuf>,
 }

@@ -14,11 +14,42 @@ pub enum StatusPattern {
     ServerErrors,
 }
 
-/// The file that is sent for a status.
+/// The page that is sent for a status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorPage {
     pub statuses: StatusPattern,
-    pub file: PathBuf,
+    pub page: PageSource,
+}
+
+/// What is sent in place of a built-in error page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageSource {
+    /// Replaces the status of the error, from 400 on.
+    pub status: Option<StatusCode>,
+    pub content: PageContent,
+}
+
+/// Where a page comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PageContent {
+    File(PathBuf),
+    /// The settings have the text itself.
+    Text {
+        media_type: &'static str,
+        text: String,
+    },
+}
+
+// === impl PageSource ===
+
+impl PageSource {
+    /// Returns the file that has the page.
+    pub fn file(&self) -> Option<&PathBuf> {
+        match &self.content {
+            PageContent::File(path) => Some(path),
+            PageContent::Text { .. } => None,
+        }
+    }
 }
 
 // === impl StatusPattern ===

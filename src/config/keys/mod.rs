@@ -53,7 +53,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "errors",
-        "Files that replace Sideman's own error pages, by status. Clients that ask for JSON still get JSON. \
+        "Files, or texts with a status, that replace Sideman's own error pages. Clients that ask for JSON still get JSON. \
         Responses of the application are replaced only where a route has intercept.",
     ),
     ("maintenance", "Takes the application out of service without a restart."),

@@ -1,14 +1,16 @@
 //! The settings of responses that Sideman sends instead of the application.
 
-use std::path::PathBuf;
-
 use super::{key::SettingKey, kind::SingleValue};
-use crate::config::{
-    format::{OrNone, TextFormat},
-    local_path::file_format,
+use crate::{
+    config::{
+        error_pages,
+        format::{OrNone, TextFormat},
+        local_path::file_format,
+    },
+    plan::PageSource,
 };
 
-/// Files that replace Sideman's own error pages, by status.
+/// Pages that replace Sideman's own error pages, by status.
 pub(super) const ERRORS: &[SettingKey] = &[
     page::<400>(
         "errors.400",
@@ -61,11 +63,10 @@ pub(super) const MAINTENANCE: &[SettingKey] = &[SettingKey {
     ..SettingKey::BLANK
 }];
 
-const PAGE: OrNone<TextFormat<PathBuf>> =
-    OrNone(file_format("the absolute path of a file, such as /srv/502.html"));
+const PAGE: OrNone<TextFormat<PageSource>> = OrNone(error_pages::SOURCE);
 
 /// Returns the row of one status.
 const fn page<const STATUS: u16>(name: &'static str, doc: &'static str) -> SettingKey {
-    let kind = &SingleValue(PAGE, |to, file| to.page(STATUS, file));
+    let kind = &SingleValue(PAGE, |to, page| to.page(STATUS, page));
     SettingKey { name, default: Some(&["none"]), kind, doc, ..SettingKey::BLANK }
 }

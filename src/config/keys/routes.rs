@@ -52,6 +52,15 @@ pub(super) const ROUTE: &[SettingKey] = &[
         ..SettingKey::BLANK
     },
     SettingKey {
+        name: "route.port",
+        kind: &ListValue::at_least_one(route_match::PORT, |to, ports| {
+            to.route.matcher.ports = ports;
+        }),
+        doc: "The ports of the listeners whose requests the route matches; with the PROXY protocol, those of the load \
+              balancer. Requests at a Unix socket match none.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
         name: "route.upstream",
         kind: &ListValue::at_least_one(servers::OF_ROUTE, |to, servers| to.route.servers = servers),
         doc: "Another application that responds. Several addresses are servers of one application. All other settings \
@@ -315,8 +324,8 @@ pub(super) const ROUTE: &[SettingKey] = &[
         kind: &ListValue::at_least_one(error_pages::PAGE, |to, pages| {
             to.route.policies.errors = error_pages::most_specific_first(pages);
         }),
-        doc: "Files that replace Sideman's error pages, by status. One status wins over 4xx and 5xx; other statuses have \
-              the pages of [errors].",
+        doc: "Files, or texts with a status, that replace Sideman's error pages, by status. One status wins over 4xx and \
+              5xx; other statuses have the pages of [errors].",
         ..SettingKey::BLANK
     },
     SettingKey {

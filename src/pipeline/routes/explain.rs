@@ -10,11 +10,11 @@ use crate::{
     rfc::path,
 };
 
-/// Returns the names of the routes that a request for a host and a path matches, the most specific first. A prefix of
-/// files of another section has the name of its setting, and the prefix.
+/// Returns the names of the routes that a request for a host, a port and a path matches, the most specific first. A
+/// prefix of files of another section has the name of its setting, and the prefix.
 pub fn matching_routes(
     plan: &Plan,
-    (host, path): (Option<&str>, &str),
+    (host, port, path): (Option<&str>, u16, &str),
     method: &Method,
     client: IpAddr,
 ) -> Vec<String> {
@@ -22,7 +22,8 @@ pub fn matching_routes(
     let normal = path::normalize(path);
     let path = normal.as_deref().unwrap_or(path.as_bytes());
     let mut found = Vec::new();
-    table.collect(&RouteQuery { host: host.map(str::as_bytes), path, method, client }, &mut found);
+    let host = host.map(str::as_bytes);
+    table.collect(&RouteQuery { host, path, method, client, port }, &mut found);
     let names = table.routes_of(&found).map(|(_, route)| match (&route.name, &route.action) {
         (Some(name), _) => name.to_string(),
         (None, Some(RouteAction::Files { is_media, root, .. })) => section(plan, *is_media, *root),

@@ -18,6 +18,7 @@ use crate::{
 const HOSTS: [&str; 4] = ["a.org", ".a.org", "b.a.org", ".org"];
 const METHODS: [Method; 3] = [Method::GET, Method::HEAD, Method::POST];
 const CLIENTS: [&str; 3] = ["10.0.0.0/8", "10.1.0.0/16", "::/0"];
+const PORTS: [u16; 2] = [80, 8080];
 
 fn pattern() -> impl Strategy<Value = PathPattern> {
     let expression = |text: &str, regex: &str| PathExpression {
@@ -39,17 +40,19 @@ fn route(index: usize) -> impl Strategy<Value = Route> {
         vec(pattern(), 0..3),
         option::weighted(0.3, sample::select(&METHODS[..])),
         option::weighted(0.3, sample::select(&CLIENTS[..])),
+        option::weighted(0.3, sample::select(&PORTS[..])),
     );
     let streaming = option::of((any::<bool>(), any::<bool>()));
     let log = option::of(sample::select(&[RouteLog::All, RouteLog::Failing, RouteLog::Off][..]));
     (matcher, any::<bool>(), streaming, log).prop_map(
-        move |((hosts, paths, method, client), acts, streaming, log)| Route {
+        move |((hosts, paths, method, client, port), acts, streaming, log)| Route {
             name: format!("r{index}"),
             matcher: RouteMatcher {
                 hosts: hosts.into_iter().map(str::to_owned).collect(),
                 paths,
                 methods: method.into_iter().collect(),
                 clients: client.into_iter().map(|one| one.parse().unwrap()).collect(),
+                ports: port.into_iter().collect(),
             },
             action: acts.then_some(RouteAction::Upstream(index)),
             policies: RoutePolicies {
@@ -98,7 +101,12 @@ fn rank(route: &Route, host: Option<&[u8]>, path: &[u8]) -> Option<impl Ord + us
             .min()?,
     };
     let matcher = &route.matcher;
-    let rest = (matcher.methods.is_empty(), matcher.clients.is_empty(), route.name.clone());
+    let rest = (
+        matcher.ports.is_empty(),
+        matcher.methods.is_empty(),
+        matcher.clients.is_empty(),
+        route.name.clone(),
+    );
     Some((host_rank, path_rank, rest))
 }
 
@@ -114,6 +122,7 @@ fn model(
         (matcher.methods.is_empty() || matcher.methods.iter().any(is_method))
             && (matcher.clients.is_empty()
                 || matcher.clients.iter().any(|one| one.contains(&query.client)))
+            && (matcher.ports.is_empty() || matcher.ports.contains(&query.port))
     };
     let mut found: Vec<_> = routes
         .iter()
@@ -148,6 +157,7 @@ proptest! {
                 "(/[ab]{0,2}){1,4}",
                 sample::select(&METHODS[..]),
                 sample::select(&["10.1.2.3", "10.2.2.3", "192.0.2.1", "2001:db8::1"][..]),
+                sample::select(&[0, 80, 8080][..]),
             ),
             1..8,
         ),
@@ -155,12 +165,13 @@ proptest! {
         let plan = Plan { routes: routes.clone(), ..Plan::default() };
         let memo = RouteMemo::new(&Arc::new(RouteTable::new(&plan)));
         // The second round gets what the first one has stored.
-        for (host, path, method, client) in queries.iter().chain(&queries) {
+        for (host, path, method, client, port) in queries.iter().chain(&queries) {
             let query = RouteQuery {
                 host: host.map(str::as_bytes),
                 path: path.as_bytes(),
                 method,
                 client: client.parse::<IpAddr>().unwrap(),
+                port: *port,
             };
             let found = memo.find(&query);
             let expected = model(&routes, &query);
@@ -205,6 +216,7 @@ fn prefixes_of_files_are_routes_too() {
             path: path.as_bytes(),
             method: &Method::GET,
             client: IpAddr::from([127, 0, 0, 1]),
+            port: 80,
         };
         let found: &Policies = &memo.find(&query);
         (found.actions[0].clone(), found.route.as_deref().map(str::to_owned))

@@ -21,6 +21,7 @@ pub(super) struct TableRoute {
     pub(super) name: Option<Arc<str>>,
     pub(super) methods: Vec<Method>,
     pub(super) clients: Vec<IpNet>,
+    pub(super) ports: Vec<u16>,
     pub(super) action: Option<RouteAction>,
     pub(super) policies: RoutePolicies,
     /// The limiter of its rate limit, if it sets one.
@@ -51,12 +52,14 @@ pub(in crate::pipeline) struct RouteQuery<'a> {
     pub(in crate::pipeline) path: &'a [u8],
     pub(in crate::pipeline) method: &'a Method,
     pub(in crate::pipeline) client: IpAddr,
+    /// The port that the client connected to; 0 at a unix socket.
+    pub(in crate::pipeline) port: u16,
 }
 
 // === impl TableRoute ===
 
 impl TableRoute {
-    /// Whether method and client match. `GET` includes `HEAD`.
+    /// Whether method, client and port match. `GET` includes `HEAD`.
     pub(super) fn accepts(&self, query: &RouteQuery<'_>) -> bool {
         let is_method = |method: &Method| {
             method == query.method || (*query.method == Method::HEAD && *method == Method::GET)
@@ -67,5 +70,6 @@ impl TableRoute {
                     .clients
                     .iter()
                     .any(|network| network.contains(&query.client.to_canonical())))
+            && (self.ports.is_empty() || self.ports.contains(&query.port))
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     pipeline::rate_limiter::RateLimiter,
     plan::{
         FileSettings, MissingFile, PathPattern, Plan, RateLimitSetting, Route, RouteAction,
-        RoutePolicies,
+        RouteMatcher, RoutePolicies,
     },
     rfc::host,
 };
@@ -46,16 +46,18 @@ impl RouteTable {
     pub(in crate::pipeline) fn after(plan: &Plan, previous: &Self) -> Self {
         let mut table = Self { paths: vec![PathIndex::default()], ..Self::default() };
         // Of two rules with equal patterns the first one is more specific, so named routes come before sections. Those
-        // with methods or clients come before those without.
+        // with ports, methods or clients come before those without.
         let mut named: Vec<_> = plan.routes.iter().collect();
         named.sort_by_key(|route| {
-            (route.matcher.methods.is_empty(), route.matcher.clients.is_empty(), &route.name)
+            let RouteMatcher { methods, clients, ports, .. } = &route.matcher;
+            (ports.is_empty(), methods.is_empty(), clients.is_empty(), &route.name)
         });
         for route in named {
             let index = table.push(TableRoute {
                 name: Some(route.name.as_str().into()),
                 methods: route.matcher.methods.clone(),
                 clients: route.matcher.clients.clone(),
+                ports: route.matcher.ports.clone(),
                 action: route.action.clone(),
                 policies: route.policies.clone(),
                 limiter: previous.limiter(route),
@@ -94,6 +96,7 @@ impl RouteTable {
                 name: None,
                 methods: Vec::new(),
                 clients: Vec::new(),
+                ports: Vec::new(),
                 action: Some(RouteAction::Files { is_media, root, missing: MissingFile::NotFound }),
                 policies: RoutePolicies::default(),
                 limiter: None,

@@ -1,4 +1,4 @@
-//! Writes Sideman's own messages: the file that is set for the status, or else a small page, or JSON for clients that
+//! Writes Sideman's own messages: the page that is set for the status, or else a small page, or JSON for clients that
 //! ask for it.
 
 use std::borrow::Cow;
@@ -53,12 +53,15 @@ pub(super) fn create(context: &RequestContext, message: &PageMessage<'_>) -> Res
     let request = String::from_utf8_lossy(context.request_id());
     let trace = context.trace_id().filter(|id| trace::is_request_id(id.as_bytes()));
     let ids = PageIds { request: &request, trace };
-    let (media_type, text) = match from_file(context, message.status) {
+    let status = message.status;
+    let (status, media_type, text) = match replaced(context, status) {
         Some(page) => page,
-        None if accept::prefers_json(&context.parts.headers) => (JSON, message.json(Some(ids))),
-        None => (HTML, message.html(Some(ids))),
+        None if accept::prefers_json(&context.parts.headers) => {
+            (status, JSON, message.json(Some(ids)))
+        }
+        None => (status, HTML, message.html(Some(ids))),
     };
-    respond(context, message.status, media_type, text)
+    respond(context, status, media_type, text)
 }
 
 /// Writes the message without naming the request. `html` is the page, made in advance.
@@ -67,12 +70,13 @@ pub(super) fn shared_response(
     message: &PageMessage<'_>,
     html: &Bytes,
 ) -> Response {
-    let (media_type, text) = match from_file(context, message.status) {
+    let status = message.status;
+    let (status, media_type, text) = match replaced(context, status) {
         Some(page) => page,
-        None if accept::prefers_json(&context.parts.headers) => (JSON, message.json(None)),
-        None => (HTML, html.clone()),
+        None if accept::prefers_json(&context.parts.headers) => (status, JSON, message.json(None)),
+        None => (status, HTML, html.clone()),
     };
-    respond(context, message.status, media_type, text)
+    respond(context, status, media_type, text)
 }
 
 // === impl PageMessage ===
@@ -124,11 +128,15 @@ fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped.replace('"', "&quot;"))
 }
 
-/// Returns the file that is set for a status. If the client asks for JSON, only a JSON file counts.
-fn from_file(context: &RequestContext, status: StatusCode) -> Option<(&'static str, Bytes)> {
+/// Returns the page that is set for a status, with its own status. If the client asks for JSON, only a JSON page
+/// counts.
+fn replaced(
+    context: &RequestContext,
+    status: StatusCode,
+) -> Option<(StatusCode, &'static str, Bytes)> {
     let page = context.local.app.pages.error(status, &context.policies.errors)?;
     let suits = page.media_type == JSON || !accept::prefers_json(&context.parts.headers);
-    suits.then_some((page.media_type, page.text))
+    suits.then_some((page.status.unwrap_or(status), page.media_type, page.text))
 }
 
 /// Returns a response with this text.

@@ -52,6 +52,43 @@ fn error_page_file_replaces_the_built_in_page() {
 }
 
 #[test]
+fn text_of_the_settings_is_a_page_with_its_status() {
+    for (text, status, body, media_type) in [
+        ("502 Back at noon.", 502, "Back at noon.", "text/plain; charset=utf-8"),
+        ("503 <h1>Down</h1>", 503, "<h1>Down</h1>", "text/html; charset=utf-8"),
+        ("503 {\"error\": \"down\"}", 503, "{\"error\": \"down\"}", "application/json"),
+    ] {
+        let application = nonsense();
+        let sideman = Settings::before(&application.url()).set("errors.502", text).start();
+        let mut client = sideman.connect();
+        let response = client.get("/");
+        assert_eq!((response.status, response.text().as_str()), (status, body), "{text}");
+        assert_eq!(response.header("content-type"), Some(media_type), "{text}");
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{text}");
+        let head = client.ask("HEAD", "/", "");
+        assert_eq!(head.header("content-length"), Some(body.len().to_string().as_str()), "{text}");
+        assert_eq!(sideman.log_of("/")["status"], status, "{text}");
+        // Other clients than browsers get the built-in response, unless the page is JSON.
+        let response = client.ask("GET", "/", "Accept: application/json\r\n");
+        let is_json = media_type == "application/json";
+        assert_eq!(response.status, if is_json { status } else { 502 }, "{text}");
+        let error = &response.json()["error"];
+        assert_eq!(error, if is_json { "down" } else { "upstream_invalid_response" }, "{text}");
+    }
+}
+
+#[test]
+fn file_may_have_another_status() {
+    let directory = TempDir::new();
+    let page = directory.write("down.html", "<p>Down</p>");
+    let application = nonsense();
+    let setting = format!("503 {}", page.display());
+    let sideman = Settings::before(&application.url()).set("errors.502", &setting).start();
+    let response = sideman.get("/");
+    assert_eq!((response.status, response.text().as_str()), (503, "<p>Down</p>"));
+}
+
+#[test]
 fn json_client_gets_no_html() {
     let directory = TempDir::new();
     for (name, error) in [("502.html", "upstream_invalid_response"), ("502.json", "of the file")] {

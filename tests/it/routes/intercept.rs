@@ -95,3 +95,21 @@ fn responses_over_uwsgi_are_replaced() {
     assert!(!response.head.has("set-cookie"));
     assert_eq!(sideman.get("/own/404").text(), "its own");
 }
+
+#[test]
+fn page_of_a_route_may_be_a_text_with_another_status() {
+    let application = App::start(|request| reply(request.target()));
+    let pages = "5xx=503 Back soon., 404=410 {\"a\": 1, \"b\": 2}";
+    let sideman = Settings::before(&application.url())
+        .route("all", &[("errors", pages), ("intercept", "404, 500")])
+        .start();
+    let mut client = sideman.connect();
+    for (path, status, text) in [
+        ("/500", 503, "Back soon."),
+        ("/404", 410, "{\"a\": 1, \"b\": 2}"),
+        ("/502", 502, "its own"),
+    ] {
+        let response = client.get(path);
+        assert_eq!((response.status, response.text().as_str()), (status, text), "{path}");
+    }
+}

@@ -9,6 +9,7 @@ mod errors;
 mod forwarding;
 mod intercept;
 mod log;
+mod port;
 mod rate_limit;
 mod site;
 mod spellings;
