@@ -9,10 +9,12 @@ use super::{
 };
 
 /// The server whose routes are written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Owner {
     /// Empty for the server that gets every host that no other has.
     pub(super) hosts: Vec<String>,
+    /// Its ports, if there is another server for the same hosts on other ports.
+    pub(super) ports: Vec<String>,
     /// What precedes the names of its routes.
     pub(super) name: String,
 }
@@ -33,9 +35,20 @@ const OF_SECTIONS: [(&str, &str); 2] =
 const DEFAULTS: [(&str, &str); 3] =
     [("max_body", "1MiB"), ("read_timeout", "60s"), ("stream", "none")];
 
-/// Writes the location `/` of the first server. Returns what the others inherit.
-pub(super) fn base(root: &Planned, settings: &mut Settings) -> Base {
+/// Writes the location `/` of the first server. Returns what the others inherit. Its restrictions hold on every port;
+/// its headers do not, if other ports have sites of their own.
+pub(super) fn base(root: &Planned, ports: &[String], settings: &mut Settings) -> Base {
     let mut route = Route { name: "main".into(), ..root.route.clone() };
+    let has_own_headers = !ports.is_empty() && route.closed.is_none();
+    if has_own_headers && let Some(headers) = route.policies.remove("response_headers") {
+        settings.add_route(Route {
+            name: "main headers".into(),
+            comments: route.comments.clone(),
+            ports: ports.to_vec(),
+            policies: Policies::from([("response_headers", headers)]),
+            ..Route::default()
+        });
+    }
     let mut base = Base {
         action: root.route.action.clone(),
         policies: root.route.policies.clone(),
@@ -68,7 +81,7 @@ pub(super) fn base(root: &Planned, settings: &mut Settings) -> Base {
         || route.action != Action::None
         || !route.policies.is_empty()
         || root.methods.is_some();
-    let owner = Owner { hosts: Vec::new(), name: String::new() };
+    let owner = Owner::default();
     // A prefix can only be replaced where there is one.
     let changes_path = |key: &str| matches!(key, "strip_prefix" | "replace_prefix");
     if route.policies.keys().any(|key| changes_path(key)) {
@@ -102,7 +115,8 @@ pub(super) fn locations(planned: &[Planned], owner: &Owner, base: &Base, setting
         // Directories of a section would take the restrictions of the whole site.
         let is_open =
             !["allow", "deny", "auth", "log"].iter().any(|key| base.policies.contains_key(key));
-        if owner.hosts.is_empty() && is_open && is_plain(one) && section_roots(one, settings) {
+        let is_everywhere = owner.hosts.is_empty() && owner.ports.is_empty();
+        if is_everywhere && is_open && is_plain(one) && section_roots(one, settings) {
             continue;
         }
         location(one, planned, owner, base, settings);
@@ -123,13 +137,18 @@ fn location(
 ) {
     let is_root =
         one.paths.iter().any(|path| matches!(path, RoutePath::Prefix(path) if path == "/"));
+    // A prefix can only be replaced where there is one.
+    let changes_path =
+        ["strip_prefix", "replace_prefix"].iter().any(|key| one.route.policies.contains_key(key));
     let paths: Vec<String> = match is_root {
+        true if changes_path => vec!["/".into()],
         true => Vec::new(),
         false => one.paths.iter().map(RoutePath::setting).collect(),
     };
     let mut route = one.route.clone();
     route.name = format!("{} {}", owner.name, if is_root { "main" } else { &route.name });
     route.hosts.clone_from(&owner.hosts);
+    route.ports.clone_from(&owner.ports);
     route.paths = paths.clone();
     if one.is_internal {
         route.action = Action::Respond("404".into());
@@ -137,6 +156,9 @@ fn location(
     }
     if route.action == Action::None {
         route.action = Action::Respond("404".into());
+    }
+    if is_root && one.has_index && matches!(route.action, Action::Files(_)) {
+        settings.set("static.index", Value::Text("index.html".into()), one.source.clone());
     }
     if let Some(number) = one.max_in_flight {
         route.policies.insert("max_in_flight", Value::Number(number));
@@ -155,7 +177,7 @@ fn location(
         route.policies.remove("max_in_flight");
         let sets_nothing =
             route.policies.is_empty() && one.methods.is_none() && one.files_first.is_empty();
-        let is_shielded = one.is_final || !owner.hosts.is_empty();
+        let is_shielded = one.is_final || !owner.hosts.is_empty() || !owner.ports.is_empty();
         if sets_nothing && one.by_method.is_empty() && !is_shielded {
             return;
         }
@@ -205,6 +227,7 @@ fn without_prefix(one: &Planned, route: &mut Route, settings: &mut Settings) {
         name: format!("{} other paths", route.name),
         comments: route.comments.clone(),
         hosts: route.hosts.clone(),
+        ports: route.ports.clone(),
         paths,
         action: Action::Respond("404".into()),
         ..Route::default()
@@ -216,7 +239,8 @@ fn owner_inherits(ancestor: Option<&Planned>, owner: &Owner, planned: &[Planned]
     let root = planned.iter().any(|one| {
         one.paths.iter().any(|path| matches!(path, RoutePath::Prefix(path) if path == "/"))
     });
-    ancestor.is_none() && (owner.hosts.is_empty() || planned.is_empty() || root)
+    let is_everywhere = owner.hosts.is_empty() && owner.ports.is_empty();
+    ancestor.is_none() && (is_everywhere || planned.is_empty() || root)
 }
 
 /// Routes for other methods, and for methods with a response of their own.
@@ -229,6 +253,7 @@ fn method_routes(one: &Planned, paths: &[String], owner: &Owner, settings: &mut 
         let mut route = by_method.clone();
         route.name = format!("{} {} {}", owner.name, one.route.name, by_method.name);
         route.hosts.clone_from(&owner.hosts);
+        route.ports.clone_from(&owner.ports);
         route.paths = paths.to_vec();
         route.closed.clone_from(&one.route.closed);
         let responds = matches!(&route.action, Action::Respond(_) | Action::Redirect(_));
@@ -243,6 +268,7 @@ fn method_routes(one: &Planned, paths: &[String], owner: &Owner, settings: &mut 
             name: format!("{} {} other methods", owner.name, one.route.name),
             comments: one.route.comments.clone(),
             hosts: owner.hosts.clone(),
+            ports: owner.ports.clone(),
             paths: paths.to_vec(),
             action: Action::Respond(status.clone()),
             ..Route::default()
@@ -258,6 +284,7 @@ fn files_before(one: &Planned, of: &Route, paths: &[String], owner: &Owner) -> R
         name: format!("{} {} files", owner.name, one.route.name),
         comments: of.comments.clone(),
         hosts: of.hosts.clone(),
+        ports: of.ports.clone(),
         paths: paths.to_vec(),
         // A route with a method is more specific than the one without.
         methods: vec!["GET".into()],

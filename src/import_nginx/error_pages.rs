@@ -9,11 +9,12 @@ use super::{
     matcher::Matcher,
     parser::Directive,
     report::Report,
+    rewrites,
     scope::Scope,
     servers::source,
     settings::{Action, Policies, Settings, Value},
     surroundings::Surroundings,
-    text,
+    text::{self, Captures},
 };
 
 /// The statuses of pages that can be replaced.
@@ -38,6 +39,8 @@ enum Page {
     BuiltIn,
     /// A path of the application.
     OfApplication,
+    /// The text of a `return`.
+    Text(String),
 }
 
 /// Translates the error pages of a server, and of its location `/`, into those of the section. Returns the paths of the
@@ -85,18 +88,14 @@ fn of_section(
     report: &mut Report,
 ) {
     let Some(found) = read(page, server, locations, false, report) else { return };
+    let Found { values, .. } = &found;
     if found.codes.is_empty() && !intercepts(server, locations) {
         return report.unnecessary(page, NEVER_SENT);
     }
-    if let Page::File(file) = found.page {
-        for code in found.codes {
-            let name = format!("errors.{code}");
-            if !settings.set(&name, Value::Text(file.clone()), source(page)) {
-                report.lost(
-                    page,
-                    format!("one page for each status: {name} is already another file"),
-                );
-            }
+    for (code, value) in found.codes.iter().zip(values) {
+        let name = format!("errors.{code}");
+        if !settings.set(&name, Value::Text(value.clone()), source(page)) {
+            report.lost(page, format!("one page for each status: {name} is already another file"));
         }
     }
 }
@@ -129,12 +128,12 @@ pub(super) fn of_location(
         if found.codes.is_empty() && !intercepts(&around.server, around.all) {
             report.unnecessary(page, NEVER_SENT);
         }
-        for code in found.codes {
-            if let Page::File(file) = &found.page
-                && settings.get(&format!("errors.{code}")) != Some(&Value::Text(file.clone()))
+        for (index, code) in found.codes.into_iter().enumerate() {
+            if let Some(value) = found.values.get(index)
+                && settings.get(&format!("errors.{code}")) != Some(&Value::Text(value.clone()))
                 && !is_listed(&code, &errors)
             {
-                errors.push(format!("{code}={file}"));
+                errors.push(format!("{code}={value}"));
             }
             if is_intercepted && !statuses.contains(&code) {
                 statuses.push(code);
@@ -181,6 +180,8 @@ struct Found {
     page: Page,
     /// Those that matter.
     codes: Vec<String>,
+    /// The setting for each of them; none if the built-in page is sent.
+    values: Vec<String>,
 }
 
 /// Reads an `error_page`, and reports what cannot be translated.
@@ -216,7 +217,7 @@ fn read(
         report.lost(page, "only responses with a status from 400 on can be replaced");
     }
     if known.is_empty() {
-        return Some(Found { page: Page::BuiltIn, codes: known });
+        return Some(Found { page: Page::BuiltIn, codes: known, values: Vec::new() });
     }
     let is_passed_on = is_intercepted && is_passed_on(target, locations);
     let (found, own_status) = match resolve(target, server, locations) {
@@ -240,12 +241,37 @@ fn read(
                 "the page would come from the application: a file, or Sideman itself, has one in its place",
             );
         }
-    } else if status.is_some_and(|status| known.iter().any(|code| *code != status)) {
-        report.lost(page, KEEPS_STATUS);
-    } else if found == Page::BuiltIn {
-        report.unnecessary(page, "Sideman has error pages of its own; this one comes with nginx");
+        return Some(Found { page: found, codes: known, values: Vec::new() });
     }
-    Some(Found { page: found, codes: known })
+    let is_error =
+        |status: &str| status.parse::<u16>().is_ok_and(|status| (400..600).contains(&status));
+    let is_same = |status: &String| known.iter().all(|code| code == status);
+    let status = match status {
+        Some(status) if is_same(&status) => None,
+        Some(status) if is_error(&status) && found != Page::BuiltIn => Some(status),
+        Some(_) => {
+            report.lost(page, KEEPS_STATUS);
+            None
+        }
+        None => None,
+    };
+    let values = match &found {
+        Page::File(file) => {
+            let value = status.map_or_else(|| file.clone(), |status| format!("{status} {file}"));
+            vec![value; known.len()]
+        }
+        Page::Text(text) => {
+            let own = |code: &String| format!("{} {text}", status.as_ref().unwrap_or(code));
+            known.iter().map(own).collect()
+        }
+        Page::BuiltIn => {
+            report
+                .unnecessary(page, "Sideman has error pages of its own; this one comes with nginx");
+            Vec::new()
+        }
+        Page::OfApplication => Vec::new(),
+    };
+    Some(Found { page: found, codes: known, values })
 }
 
 /// Returns the page that a target names, and the status of a `return`.
@@ -259,6 +285,11 @@ fn resolve(
     }
     if !target.starts_with('/') || target.contains('$') {
         return Err("only a file can replace an error page: errors.404, errors.502".into());
+    }
+    if let Some(directive) =
+        of_path(target, locations).and_then(|found| found.scope.own_named(&["return"]).pop())
+    {
+        return of_return(directive, server);
     }
     match file(target, server, locations) {
         Ok(file) if file == SAMPLE => Ok((Page::BuiltIn, None)),
@@ -287,14 +318,7 @@ fn of_named(
         scope.own_named(&["return", "rewrite", "try_files", "proxy_pass", "uwsgi_pass", "if"]);
     let [first] = acting.as_slice() else { return Err(other()) };
     match first.name.as_str() {
-        "return" => {
-            let is_error = first.arg(0).parse::<u16>().is_ok_and(|code| (400..600).contains(&code));
-            match (is_error, first.arg(1).is_empty()) {
-                (true, true) => Ok((Page::BuiltIn, Some(first.arg(0).to_owned()))),
-                (true, false) => Err(NO_TEXT.into()),
-                (false, _) => Err(other()),
-            }
-        }
+        "return" => of_return(first, scope),
         // `rewrite ^ /down.html break`, `try_files /down.html =502`
         "rewrite" | "try_files" => {
             let is_rewrite = first.name == "rewrite";
@@ -303,8 +327,9 @@ fn of_named(
                 matches!(first.arg(0), "^" | "^(.*)$" | "^(.*)" | ".*" | "^.*$" | "(.*)" | "^/");
             let is_fixed =
                 path.starts_with('/') && !text::has_variable(path) && !path.contains('?');
-            let is_last = first.arg(2) == "last";
-            if !is_fixed || is_rewrite && !matches_all {
+            let is_last = is_rewrite && first.arg(2) != "break";
+            let redirects = is_rewrite && matches!(first.arg(2), "permanent" | "redirect");
+            if !is_fixed || redirects || is_rewrite && !matches_all {
                 return Err(other());
             }
             let file = match &location.root {
@@ -319,6 +344,35 @@ fn of_named(
                 .into(),
         ),
     }
+}
+
+/// Returns the page that a `return` responds with, and its status.
+fn of_return(directive: &Directive, scope: &Scope<'_>) -> Result<(Page, Option<String>), String> {
+    /// Longer texts are better in a file.
+    const LONGEST: usize = 4096;
+    let action = rewrites::of_return(directive, scope, &Captures::default())?;
+    let Action::Respond(response) = action else { return Err(NO_TEXT.into()) };
+    let (status, text) = response.split_once(' ').unwrap_or((&response, ""));
+    if status == "close" || text.starts_with('/') || text.contains("\\n") || text.len() > LONGEST {
+        return Err(NO_TEXT.into());
+    }
+    let page = match text.is_empty() {
+        true => Page::BuiltIn,
+        false => Page::Text(text.to_owned()),
+    };
+    Ok((page, Some(status.to_owned())))
+}
+
+/// Returns the location with the longest prefix of a path, or with the path itself.
+fn of_path<'l, 'a>(path: &str, locations: &'l [Location<'a>]) -> Option<&'l Location<'a>> {
+    let rank = |location: &&Location<'_>| match &location.matcher {
+        Matcher::Exact(exact) if exact == path => Some(usize::MAX),
+        Matcher::Prefix { path: prefix, .. } if path.starts_with(prefix.as_str()) => {
+            Some(prefix.len())
+        }
+        _ => None,
+    };
+    locations.iter().filter(|location| rank(location).is_some()).max_by_key(rank)
 }
 
 /// Whether the location `/` of an application has the page.
@@ -365,20 +419,9 @@ fn is_passed_on(path: &str, locations: &[Location<'_>]) -> bool {
 
 /// Returns the file of a page.
 fn file(path: &str, server: &Scope<'_>, locations: &[Location<'_>]) -> Result<String, String> {
-    let rank = |location: &&Location<'_>| match &location.matcher {
-        Matcher::Exact(exact) if exact == path => Some(usize::MAX),
-        Matcher::Prefix { path: prefix, .. } if path.starts_with(prefix.as_str()) => {
-            Some(prefix.len())
-        }
-        _ => None,
-    };
-    let found =
-        locations.iter().filter(|location| rank(location).is_some()).max_by_key(|one| rank(one));
+    let found = of_path(path, locations);
     let is_other =
         |name: &[&str]| found.is_some_and(|location| !location.scope.own_named(name).is_empty());
-    if is_other(&["return"]) {
-        return Err(NO_TEXT.into());
-    }
     let named_root = locations.iter().find(|location| match &location.matcher {
         Matcher::Expression { pattern, .. } => {
             let name = path.trim_start_matches('/').split('.').next().unwrap_or_default();
@@ -443,7 +486,7 @@ mod tests {
         translate(&scope, &locations, true, &mut settings, &mut report);
         let mut written = String::new();
         settings.write(&mut written);
-        let values = written.lines().filter(|line| line.contains(" = "));
+        let values = written.lines().filter(|line| line.contains(" = ") && !line.starts_with('#'));
         let mut found: Vec<String> = values.map(str::to_owned).collect();
         let upstreams = Default::default();
         let around = Surroundings::of(&scope, &locations, &upstreams);
@@ -478,6 +521,18 @@ mod tests {
             ("error_page 500 /50x.html; location = /50x.html { root /usr/share/nginx/html; }", ""),
             ("error_page 401 418 /x.html;", ""),
             ("error_page 503 =503 /x.html; root /srv;", "503 = \"/srv/x.html\""),
+            (
+                "error_page 502 503 =503 /x.html; root /srv;",
+                "502 = \"503 /srv/x.html\" 503 = \"503 /srv/x.html\"",
+            ),
+            (
+                "error_page 502 504 /e.json; location /e.json { return 502 '{\"a\":1}'; }",
+                "502 = '502 {\"a\":1}' 504 = '504 {\"a\":1}'",
+            ),
+            (
+                "error_page 500 502 = @down; location @down { return 503 Down.; }",
+                "500 = \"503 Down.\" 502 = \"503 Down.\"",
+            ),
             ("error_page 429 @busy; location @busy { return 429; }", ""),
             (
                 "error_page 502 @down; location @down { root /srv; rewrite ^ /down.html break; }",
@@ -532,10 +587,11 @@ mod tests {
             "error_page 404 = @app;",
             "error_page 404 =200 /x.html; root /srv;",
             "error_page 404 = /x.html; root /srv;",
-            "error_page 500 =503 /x.html; root /srv;",
+            "error_page 500 =503 @x; location @x { return 503; }",
+            "error_page 500 =200 @x; location @x { return 503 x; }",
             "error_page 502 https://status.example/;",
-            "error_page 502 /502.json; location /502.json { return 502 '{}'; }",
-            "error_page 502 @x; location @x { return 502 '{}'; }",
+            "error_page 502 @x; location @x { return 502 '$host'; }",
+            "error_page 502 @x; location @x { rewrite ^ /down.html redirect; }",
             "error_page 502 = @x; location @x { return 503; }",
             "error_page 502 @x; location @x { return 301 /down; }",
             "error_page 502 @x; location @x { proxy_pass http://b; }",

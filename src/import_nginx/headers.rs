@@ -1,5 +1,7 @@
 //! Header fields: what `proxy_set_header`, `uwsgi_param`, `add_header` and `expires` become.
 
+use std::borrow::Cow;
+
 use super::{
     parser::Directive,
     report::Report,
@@ -271,7 +273,8 @@ pub(super) fn of_responses(
             }
             continue;
         }
-        let (name, value) = (directive.arg(0), directive.arg(1));
+        let (name, value) = (directive.arg(0), unfolded(directive.arg(1)));
+        let value = value.as_ref();
         let lower = name.to_ascii_lowercase();
         match lower.as_str() {
             _ if matches!(value, "$upstream_cache_status" | "$upstream_status") => {
@@ -335,6 +338,15 @@ pub(super) fn of_responses(
     }
     if let (Some(age), HeaderUse::Files) = (max_age, of) {
         policies.insert("max_age", Value::Text(values::max_age(age)));
+    }
+}
+
+/// Returns a value on one line: a line break in it is the obsolete folding of RFC 9112, 5.2, which clients read as a
+/// space.
+fn unfolded(value: &str) -> Cow<'_, str> {
+    match value.contains(['\r', '\n']) {
+        true => value.split_whitespace().collect::<Vec<_>>().join(" ").into(),
+        false => value.into(),
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn redirects(
                 .any(|route| paths.iter().any(|path| route.paths.contains(path)))
         };
         planned.retain(|one| !is_known(one));
-        let owner = Owner { hosts: Vec::new(), name: String::new() };
+        let owner = Owner::default();
         assemble::locations(&planned, &owner, &Base::default(), settings);
     }
 }

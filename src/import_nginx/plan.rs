@@ -77,7 +77,7 @@ pub(super) fn of_location<'a>(
     let mut by_method = rules.by_method.clone();
     for directive in location.scope.own_named(&["if"]) {
         // The server's own block is that of the location `/` which it does not have.
-        if location.place == directive.place || location.line.is_empty() {
+        if location.line.is_empty() {
             continue;
         }
         of_condition(directive, location, &mut access, &mut by_method, settings, report);
@@ -299,6 +299,9 @@ fn of_condition(
         Condition::OnlyMethods { methods, status } => access.methods = Some((methods, status)),
         Condition::Maintenance(path) if location.matcher.is_root() => {
             settings.set("maintenance.flag", Value::Text(path), source(directive));
+        }
+        Condition::Maintenance(path) if response::is_own_file(&path, location) => {
+            report.differs(directive, "it responds 503 whether the file exists or not")
         }
         Condition::MissingFile(_) => {}
         Condition::RedirectHttps if location.matcher.is_root() => {

@@ -54,6 +54,9 @@ pub(super) fn of_location<'a>(
             }
             content::pass_to(pass, location, around, &mut content, report);
         }
+        (None, None) if refuses_own_file(location) => {
+            content.action = Action::Respond("503".into());
+        }
         (None, None) => {
             let old = scope.own_named(&["if"]).into_iter().find_map(|condition| {
                 match rewrites::of_if(condition, scope) {
@@ -75,4 +78,22 @@ pub(super) fn of_location<'a>(
         content::autoindex(location, report);
     }
     content
+}
+
+/// Whether a location has one file, and refuses requests while it exists: the page of a maintenance has no path of its
+/// own.
+fn refuses_own_file(location: &Location<'_>) -> bool {
+    location.scope.own_named(&["if"]).into_iter().any(|condition| {
+        match rewrites::of_if(condition, &location.scope) {
+            rewrites::Condition::Maintenance(path) => is_own_file(&path, location),
+            _ => false,
+        }
+    })
+}
+
+/// Whether a path in the file system is that of the location's own file.
+pub(super) fn is_own_file(path: &str, location: &Location<'_>) -> bool {
+    let root = location.root.as_ref().filter(|_| !location.matcher.is_root());
+    let own = root.and_then(|root| root.for_path(location.matcher.text(), &location.scope).ok());
+    own.is_some_and(|own| own == super::location::joined(path, ""))
 }

@@ -129,6 +129,14 @@ pub(super) fn of_rewrite(
     }
     let groups = matcher::captures(pattern);
     let target = safe(text::to_template(target, scope, &groups)?)?;
+    let target = match target.strip_prefix("{1}").filter(|_| is_one_group(pattern)) {
+        Some(rest) => format!("{{path}}{rest}"),
+        None => target,
+    };
+    let begins = ["/", "http://", "https://", "{scheme}://", "{path}"];
+    if !begins.iter().any(|begin| target.starts_with(begin)) {
+        return Err("the location of a redirect must begin with / or a host".into());
+    }
     let location = Matcher::Expression { pattern: pattern.to_owned(), ignores_case: false };
     // Groups count in an expression only.
     let paths = match target.contains("{1}") || target.contains("{2}") {
@@ -137,6 +145,12 @@ pub(super) fn of_rewrite(
     };
     let paths = paths.ok_or("the expression has nothing like it: write it without (?...)")?;
     Ok(Rewrite::Paths(PathRedirect { paths, redirect: format!("{status} {target}{query}") }))
+}
+
+/// Whether the first group of an expression is the whole path.
+fn is_one_group(pattern: &str) -> bool {
+    let inner = pattern.strip_prefix("^(").and_then(|rest| rest.strip_suffix(")$"));
+    inner.is_some_and(|inner| !inner.contains(['(', ')', '\\']) && !inner.starts_with('?'))
 }
 
 /// Returns the path, with its query, that a `rewrite` makes of the one path of its location for the application.
@@ -278,7 +292,12 @@ fn of_scheme<'a>(
     };
     let target = redirect(directive, scope)?;
     let own = text::with_constants("$server_name", scope);
-    let is_same = |host: &str| target.ends_with(&format!("https://{host}{{path}}{{query}}"));
+    // Browsers take `https:example.org` for `https://example.org`.
+    let is_same = |host: &str| {
+        ["https://", "https:"]
+            .iter()
+            .any(|https| target.ends_with(&format!("{https}{host}{{path}}{{query}}")))
+    };
     (is_plain && (is_same("{host}") || is_same(&own))).then_some(Condition::RedirectHttps)
 }
 
@@ -334,8 +353,14 @@ fn of_maintenance<'a>(
     directive: &Directive,
     scope: &Scope<'_>,
 ) -> Option<Condition<'a>> {
-    let root = scope.last(&["root"]).map(|root| root.arg(0)).unwrap_or_default();
-    let path = text::with_constants(path, scope).replace("${document_root}", root);
+    let root = scope.last(&["root"]).map(|root| root.arg(0));
+    let path = text::with_constants(path, scope);
+    let path = match (["${document_root}", "$document_root"].iter())
+        .find_map(|variable| path.strip_prefix(variable))
+    {
+        Some(rest) => format!("{}{rest}", root?.trim_end_matches('/')),
+        None => path,
+    };
     let status = only(directive, "return")?.arg(0);
     let is_plain = path.starts_with('/') && !text::has_variable(&path);
     (status == "503" && is_plain).then_some(Condition::Maintenance(path))
@@ -402,6 +427,11 @@ mod tests {
             paths(r"rewrite ^/a/(\d+)$ /b/$1? redirect;"),
             (r"~^/a/(\d+)$".into(), "302 /b/{1}".into())
         );
+        assert_eq!(
+            paths("rewrite ^([^.]*[^/])$ $1/ permanent;"),
+            ("~^([^.]*[^/])$".into(), "301 {path}/{query}".into())
+        );
+        assert!(rewritten("rewrite ^/a(.*)$ $1 permanent;", "/").is_err());
         let everything = Rewrite::Everything("302 http://a.example{path}{query}".into());
         assert_eq!(rewritten("rewrite ^(.*) http://a.example$1;", "/"), Ok(everything.clone()));
         assert_eq!(rewritten("rewrite ^/(.*)$ http://a.example/$1;", "/"), Ok(everything));
@@ -437,9 +467,11 @@ mod tests {
                 "if ($host ~* ^www\\.a\\.example$) { rewrite ^(.*)$ https://a.example$1 permanent; }",
                 "Host {",
             ),
+            ("if ($ssl_protocol = \"\") { return 301 https:$host$request_uri; }", "RedirectHttps"),
             ("if ($request_method = 'OPTIONS') { add_header A b; return 204; }", "Methods {"),
             ("if ($request_method !~ ^(GET|HEAD)$) { return 405; }", "OnlyMethods {"),
             ("if (-f /run/off) { return 503; }", "Maintenance"),
+            ("if (-f $document_root/off) { return 503; }", "Unknown { restricts: true"),
             ("if (!-f $request_filename) { proxy_pass http://a; break; }", "MissingFile"),
             ("if ($http_user_agent ~ bot) { return 403; }", "Unknown { restricts: true"),
             ("if ($a) { auth_jwt on; }", "Unknown { restricts: true"),

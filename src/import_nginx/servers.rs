@@ -21,6 +21,8 @@ pub(super) struct Server<'a> {
     /// Whether a name could not be translated.
     pub(super) has_unknown_host: bool,
     listens: Vec<Listen<'a>>,
+    /// Its ports, if other ports have another site for the same hosts.
+    pub(super) own_ports: Vec<String>,
     pub(super) role: Role,
 }
 
@@ -72,8 +74,50 @@ pub(super) fn servers<'a>(
             server.role = Role::RefusesOthers;
         }
     }
-    leave_out_twins(&mut servers, report);
+    if has_ports_of_their_own(&servers) {
+        for server in servers.iter_mut().filter(|server| server.role == Role::Serves) {
+            server.own_ports = server.ports();
+        }
+    } else {
+        leave_out_twins(&mut servers, report);
+    }
     servers
+}
+
+/// Whether the servers are sites on different ports: routes match by port. Behind the PROXY protocol, the port is that
+/// of the load balancer.
+fn has_ports_of_their_own(servers: &[Server<'_>]) -> bool {
+    let serving: Vec<&Server<'_>> =
+        servers.iter().filter(|server| server.role == Role::Serves).collect();
+    let is_port =
+        |port: &String| template::with_samples(port).parse::<u16>().is_ok_and(|port| port > 0);
+    let has_proxy_protocol = |server: &&Server<'_>| {
+        server
+            .listens
+            .iter()
+            .any(|one| one.directive.args.iter().any(|arg| arg == "proxy_protocol"))
+    };
+    let mut ports: Vec<String> = serving.iter().flat_map(|server| server.ports()).collect();
+    let is_possible = ports.iter().all(is_port) && !serving.iter().any(has_proxy_protocol);
+    let count = ports.len();
+    ports.sort_unstable();
+    ports.dedup();
+    let is_apart = ports.len() == count;
+    let shares_hosts = |one: &Server<'_>, other: &Server<'_>| {
+        one.hosts.is_empty() && other.hosts.is_empty()
+            || one.hosts.iter().any(|host| other.hosts.contains(host))
+    };
+    let differ = |one: &Server<'_>, other: &Server<'_>| {
+        let found = twins::differences(one.directive, other.directive);
+        found.is_none_or(|differences| twins::matter(&differences))
+    };
+    let mut pairs = serving
+        .iter()
+        .enumerate()
+        .flat_map(|(index, one)| serving.iter().skip(index + 1).map(move |other| (*one, *other)));
+    is_possible
+        && is_apart
+        && pairs.any(|(one, other)| shares_hosts(one, other) && differ(one, other))
 }
 
 /// Leaves out servers that only differ by their port: a route matches on every address.
@@ -335,7 +379,27 @@ impl<'a> Server<'a> {
                 is_default: false,
             });
         }
-        Self { directive: block, scope, hosts, has_unknown_host, listens, role: Role::Serves }
+        let own_ports = Vec::new();
+        Self {
+            directive: block,
+            scope,
+            hosts,
+            has_unknown_host,
+            listens,
+            own_ports,
+            role: Role::Serves,
+        }
+    }
+
+    /// Its ports, each once.
+    fn ports(&self) -> Vec<String> {
+        let mut ports: Vec<String> = Vec::new();
+        for listen in &self.listens {
+            if !ports.contains(&listen.port) {
+                ports.push(listen.port.clone());
+            }
+        }
+        ports
     }
 
     /// Whether it has an address with TLS.
@@ -449,13 +513,25 @@ mod tests {
             ),
             ("server { listen 443 ssl; server_name b.example; }", Role::Serves),
             ("server { listen 444 ssl; server_name a.example; }", Role::Shares),
-            ("server { listen 444 ssl; server_name a.example; deny all; }", Role::LeftOut),
+            ("server { listen 444 ssl; server_name a.example; deny all; }", Role::Serves),
+            (
+                "server { listen 444 ssl proxy_protocol; server_name a.example; deny all; }",
+                Role::LeftOut,
+            ),
+            ("server { listen unix:/run/a; server_name a.example; deny all; }", Role::LeftOut),
         ] {
             assert_eq!(roles(&format!("{tls} {other}")).0, [Role::Serves, role], "{other}");
         }
         assert_eq!(
             roles("server { listen 1; } server { listen 2; root /srv; }"),
-            (vec![Role::Serves, Role::LeftOut], 1)
+            (vec![Role::Serves, Role::Serves], 0)
+        );
+        // A third server shares a port.
+        assert_eq!(
+            roles(
+                "server { listen 1; } server { listen 2; root /srv; } server { listen 2; server_name a.b; }"
+            ),
+            (vec![Role::Serves, Role::LeftOut, Role::Serves], 1)
         );
     }
 

@@ -46,6 +46,8 @@ pub(super) struct Route {
     /// Empty: every path.
     pub(super) paths: Vec<String>,
     pub(super) methods: Vec<String>,
+    /// Empty: every port.
+    pub(super) ports: Vec<String>,
     pub(super) action: Action,
     pub(super) policies: Policies,
     /// Why the route refuses every request: something that restricts access was not translated.
@@ -106,7 +108,9 @@ impl Route {
             (false, false) => one.iter().any(|item| other.contains(item)),
             (true, false) | (false, true) => false,
         };
-        share(&self.hosts, &other.hosts) && share(&self.methods, &other.methods)
+        share(&self.hosts, &other.hosts)
+            && share(&self.methods, &other.methods)
+            && share(&self.ports, &other.ports)
     }
 
     /// Whether it refuses some requests.
@@ -263,7 +267,12 @@ fn write_route(route: &Route, text: &mut String) {
         let _ = writeln!(text, "# {}", comment(line));
     }
     let _ = writeln!(text, "[route.{}]", route.name);
-    let lists = [("host", &route.hosts), ("path", &route.paths), ("method", &route.methods)];
+    let lists = [
+        ("host", &route.hosts),
+        ("port", &route.ports),
+        ("path", &route.paths),
+        ("method", &route.methods),
+    ];
     for (key, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
         let _ = writeln!(text, "{key} = {}", list_text(list));
     }

@@ -269,7 +269,7 @@ fn several_hosts() {
     );
     assert_lost(
         "server { listen 80; location / { proxy_pass http://a:1; } }
-         server { listen 81; location / { proxy_pass http://b:1; } }",
+         server { listen 81 proxy_protocol; location / { proxy_pass http://b:1; } }",
         "it only differs from another server by its port",
     );
 }
@@ -386,8 +386,18 @@ fn servers_on_two_ports_share_their_routes() {
             "upstream.url=http://app:8000",
         ],
     );
-    assert_lost(
+    assert_settings(
         "server { listen 1; location / { proxy_pass http://a; } } server { listen 2; location / { root /b; } }",
+        &[
+            "server.listen=0.0.0.0:1,0.0.0.0:2",
+            "upstream.url=http://a",
+            "static.index=index.html",
+            "route.port_2_main files=/b port=2",
+        ],
+    );
+    assert_lost(
+        "server { listen unix:/run/a; location / { proxy_pass http://a; } }
+         server { listen 2; location / { root /b; } }",
         "run a second Sideman",
     );
 }
@@ -442,6 +452,112 @@ fn pages_replace_responses_of_the_application() {
             "route.main intercept=404,500,502",
             "route.shop path=/shop/ errors=404=/srv/gone.html,410=/srv/gone.html intercept=404,410 upstream=http://shop:1",
             "route.api path=/api/ intercept=none upstream=http://api:1",
+        ],
+    );
+}
+
+#[test]
+fn texts_are_pages() {
+    assert_settings(
+        "server { error_page 502 504 /e.json; location = /e.json { return 502 '{\"error\": \"down\"}'; }
+             location / { proxy_pass http://app:8000; proxy_intercept_errors on; error_page 500 503 = @down; }
+             location @down { return 503 'Back soon.'; } }",
+        &[
+            "errors.500=503 Back soon.",
+            "errors.502=502 {\"error\": \"down\"}",
+            "errors.503=503 Back soon.",
+            "errors.504=504 {\"error\": \"down\"}",
+            "upstream.url=http://app:8000",
+            "route.main intercept=500,503",
+        ],
+    );
+}
+
+#[test]
+fn condition_on_the_line_of_its_location_counts() {
+    let text =
+        with_app("location /x/ { if ($http_x_key != a) { return 403; } proxy_pass http://x:1; }");
+    let import = import(&text);
+    assert!(import.lost > 0 && import.text.contains("# Closed: "), "{}", import.text);
+}
+
+#[test]
+fn page_of_a_maintenance_has_no_path() {
+    assert_settings(
+        &with_app(
+            "root /srv; error_page 502 503 =503 @down; location @down { rewrite ^(.*)$ /down.htm break; }
+             location /down.htm { if (-f $document_root/down.htm) { return 503; } }",
+        ),
+        &[
+            "errors.502=503 /srv/down.htm",
+            "errors.503=503 /srv/down.htm",
+            "upstream.url=http://app:8000",
+            "route.down_htm path=/down.htm respond=503",
+        ],
+    );
+}
+
+#[test]
+fn path_of_another_site_is_replaced() {
+    assert_settings(
+        "server { listen 80; location / { proxy_pass http://a:1; } }
+         server { listen 81; location / { rewrite ^([^.]*[^/])$ $1/ permanent; proxy_pass http://b:1/x/; } }",
+        &[
+            "server.listen=0.0.0.0:80,0.0.0.0:81",
+            "upstream.url=http://a:1",
+            "route.port_81_main path=/ port=81 replace_prefix=/x/ upstream=http://b:1",
+            "route.port_81_redirect path=~^([^.]*[^/])$ port=81 redirect=301 {path}/{query}",
+        ],
+    );
+}
+
+#[test]
+fn value_on_several_lines_is_one_value() {
+    assert_settings(
+        &with_app(
+            "add_header Content-Security-Policy \"\n  default-src 'self';\r\n  img-src *;\n\" always;",
+        ),
+        &[
+            "upstream.url=http://app:8000",
+            "route.main response_headers=add Content-Security-Policy: default-src 'self'; img-src *;",
+        ],
+    );
+}
+
+#[test]
+fn another_port_may_have_another_site() {
+    assert_settings(
+        "server { listen 80; root /srv/page; location / { try_files $uri /index.html; } }
+         server { listen 8000; location /static/ { alias /srv/static/; }
+             location /api { proxy_pass http://api:1; } location / { proxy_pass http://app:8000; } }",
+        &[
+            "server.listen=0.0.0.0:80,0.0.0.0:8000",
+            "route.main files=/srv/page spa=index.html",
+            "route.port_8000_main port=8000 upstream=http://app:8000",
+            "route.port_8000_static path=/static/ files=/srv/static port=8000",
+            "route.port_8000_api path=/api,/api/ port=8000 upstream=http://api:1",
+        ],
+    );
+    assert_settings(
+        "server { listen 80; add_header X-A a; location / { proxy_pass http://a:1; } }
+         server { listen 443 ssl; ssl_certificate /c; ssl_certificate_key /k; location / { proxy_pass http://a:1; } }",
+        &[
+            "tls.listen=0.0.0.0:443",
+            "tls.certificates=/c=/k",
+            "upstream.url=http://a:1",
+            "route.main_headers port=80 response_headers=add X-A: a",
+            "route.port_443_main port=443",
+        ],
+    );
+    // The locations of the first one hold on its port alone.
+    assert_settings(
+        "server { listen 80; location /a/ { deny all; } location / { proxy_pass http://a:1; } }
+         server { listen 81; location / { proxy_pass http://b:1; } }",
+        &[
+            "server.listen=0.0.0.0:80,0.0.0.0:81",
+            "upstream.url=http://a:1",
+            "route.a path=/a/ port=80 respond=403",
+            "route.port_81_main port=81 upstream=http://b:1",
         ],
     );
 }

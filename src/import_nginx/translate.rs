@@ -141,7 +141,7 @@ fn http_block(
         if scope.own_named(&["location"]).is_empty() {
             return;
         }
-        let owner = Owner { hosts: Vec::new(), name: String::new() };
+        let owner = Owner::default();
         policies::of_clients(scope, settings, report);
         server(&bare, scope, &owner, None, upstreams, settings, report);
         return;
@@ -167,18 +167,25 @@ fn http_block(
         return https::redirects(&found, upstreams, settings, report);
     };
     policies::of_clients(&first.scope, settings, report);
-    let owner = Owner { hosts: Vec::new(), name: String::new() };
-    let base = server(first.directive, &first.scope, &owner, None, upstreams, settings, report);
+    let owner = Owner { ports: first.own_ports.clone(), ..Owner::default() };
+    let mut base = server(first.directive, &first.scope, &owner, None, upstreams, settings, report);
+    if let Some(base) = base.as_mut().filter(|_| !first.own_ports.is_empty()) {
+        base.policies.remove("response_headers");
+    }
     for other in serving.iter().filter(|one| !std::ptr::eq(one.directive, first.directive)) {
-        if other.hosts.is_empty() {
+        if other.hosts.is_empty() && other.own_ports.is_empty() {
             report.lost(
                 other.directive,
                 "its requests cannot be distinguished from those of another server: name its hosts",
             );
             continue;
         }
-        let name = other.hosts.first().cloned().unwrap_or_default();
-        let owner = Owner { hosts: other.hosts.clone(), name };
+        // On ports of its own it gets every host.
+        let (hosts, name) = match other.own_ports.first() {
+            Some(port) => (Vec::new(), format!("port {port}")),
+            None => (other.hosts.clone(), other.hosts.first().cloned().unwrap_or_default()),
+        };
+        let owner = Owner { hosts, ports: other.own_ports.clone(), name };
         server(other.directive, &other.scope, &owner, base.as_ref(), upstreams, settings, report);
     }
     https::redirects(&found, upstreams, settings, report);
@@ -305,7 +312,7 @@ fn server(
     let root = index.map(|index| planned.remove(index));
     let (made, base) = match (root, base) {
         (Some(root), None) => {
-            let made = assemble::base(&root, settings);
+            let made = assemble::base(&root, &owner.ports, settings);
             (Some(made.clone()), made)
         }
         (Some(root), Some(base)) => {
@@ -322,6 +329,7 @@ fn server(
         if redirect.hosts.is_empty() {
             redirect.hosts.clone_from(&owner.hosts);
         }
+        redirect.ports.clone_from(&owner.ports);
         settings.add_route(redirect);
     }
     made

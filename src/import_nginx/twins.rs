@@ -26,10 +26,19 @@ pub(super) fn differences<'a>(
     found.iter().all(|one| one.name == "add_header").then_some(found)
 }
 
+/// Whether differences are more than those that browsers ignore.
+pub(super) fn matter(differences: &[&Directive]) -> bool {
+    differences.iter().any(|one| !is_of_tls(one))
+}
+
+fn is_of_tls(header: &Directive) -> bool {
+    header.arg(0).eq_ignore_ascii_case("strict-transport-security")
+}
+
 /// Reports the directives that now hold for both ports, or for none.
 pub(super) fn report(differences: &[&Directive], report: &mut Report) {
     for one in differences {
-        match one.arg(0).eq_ignore_ascii_case("strict-transport-security") {
+        match is_of_tls(one) {
             true => report.unnecessary(one, "browsers ignore it where there is no TLS"),
             false => report
                 .lost(one, "routes hold for every port: write it for both servers, or for none"),

@@ -295,6 +295,12 @@ fn reason(
             Some("the page would come from the application: the list of differences says so")
         }
         _ if is_page => Some("the pages of errors have no path of their own"),
+        "cache-control" if other == "no-store" && one.contains(other) => {
+            Some("no-store says more than the other words")
+        }
+        "request header x-request-start" if one.starts_with("t=") && other.starts_with("t=") => {
+            Some("the time of each request, in milliseconds")
+        }
         "cache-control" if one.is_empty() => Some("files have Cache-Control without a setting"),
         "cache-control" if one.contains("max-age") && other.contains("max-age") => {
             let age = |text: &str| {
