@@ -14,7 +14,7 @@ use super::{
     settings::{Action, Policies, Settings, Value},
     surroundings::Surroundings,
     target::PathChange,
-    values,
+    text, values,
 };
 
 const SECOND: u64 = 1000;
@@ -37,6 +37,7 @@ pub(super) fn of_location(
         Action::Redirect(_) | Action::Respond(_) | Action::None => HeaderUse::Other,
     };
     headers::of_responses(scope, &captures, of, policies, report);
+    text_type(scope, content, policies, report);
     log(scope, policies, report);
     error_pages::of_location(content, around, policies, settings, report);
     if let Some(page) = &content.spa {
@@ -64,6 +65,39 @@ pub(super) fn of_location(
             policies.insert("replace_prefix", Value::Text(prefix.clone()));
         }
     }
+}
+
+/// Translates the `default_type` of a location that responds with a text. That of a whole server is meant for files.
+fn text_type(
+    scope: &Scope<'_>,
+    content: &Content<'_>,
+    policies: &mut Policies,
+    report: &mut Report,
+) {
+    let has_text = matches!(&content.action, Action::Respond(response) if response.contains(' '));
+    let Some(directive) = scope.own_named(&["default_type"]).pop().filter(|_| has_text) else {
+        return;
+    };
+    let media_type = directive.arg(0);
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"{},\"".contains(&byte);
+    if media_type == "text/plain" {
+        return;
+    }
+    if !media_type.bytes().all(is_plain) || text::has_variable(media_type) {
+        return report.differs(directive, "the text is sent as text/plain");
+    }
+    let edit = format!("set Content-Type: {media_type}");
+    match policies.get_mut("response_headers") {
+        Some(Value::List(edits)) if edits.iter().any(|edit| is_of_type(edit)) => {}
+        Some(Value::List(edits)) => edits.push(edit),
+        _ => {
+            policies.insert("response_headers", Value::List(vec![edit]));
+        }
+    }
+}
+
+fn is_of_type(edit: &str) -> bool {
+    edit.split(' ').nth(1).is_some_and(|name| name.eq_ignore_ascii_case("content-type:"))
 }
 
 /// Translates `access_log off`. Where the log is written otherwise is a setting of its own.
@@ -103,7 +137,7 @@ fn max_body(scope: &Scope<'_>, policies: &mut Policies, report: &mut Report) {
 
 fn not_a_value(text: &str, kind: &str) -> String {
     match super::template::unresolved(text) {
-        Some(placeholder) => super::text::unknown_placeholder(&placeholder),
+        Some(placeholder) => text::unknown_placeholder(&placeholder),
         None => format!("not a {kind}"),
     }
 }

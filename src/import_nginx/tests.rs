@@ -512,6 +512,26 @@ fn path_of_another_site_is_replaced() {
 }
 
 #[test]
+fn texts_have_the_type_of_their_location() {
+    assert_settings(
+        &with_app(
+            "default_type application/octet-stream;
+             location = /up { default_type application/json; return 200 '{\"status\": \"ok\"}'; }
+             location = /plain { return 200 ok; }
+             location = /text { default_type text/plain; return 200 ok; }
+             location = /own { default_type text/html; add_header Content-Type text/css; return 200 ok; }",
+        ),
+        &[
+            "upstream.url=http://app:8000",
+            "route.up path=/up respond=200 {\"status\": \"ok\"} response_headers=set Content-Type: application/json",
+            "route.plain path=/plain respond=200 ok",
+            "route.text path=/text respond=200 ok",
+            "route.own path=/own respond=200 ok response_headers=set Content-Type: text/css",
+        ],
+    );
+}
+
+#[test]
 fn value_on_several_lines_is_one_value() {
     assert_settings(
         &with_app(
