@@ -49,6 +49,9 @@ struct Extent {
 const FULL: Extent = Extent { warmup: 1_000, requests: 1_000, windows: 5 };
 const SMOKE: Extent = Extent { warmup: 5, requests: 10, windows: 1 };
 
+/// The pages are compressed by neither server: a coding takes many times the instructions of all else.
+const UNCOMPRESSED: &str = "COMPRESSION__RESPONSES=false";
+
 /// Shared by all counts.
 struct Stage {
     valgrind: Valgrind,
@@ -69,7 +72,8 @@ pub(crate) fn compare(options: &Options) -> io::Result<()> {
     let Some(valgrind) = find(&mut skips) else { return skips.finish() };
     let baseline = if options.update { None } else { Some(Baseline::read()?) };
     let taken = taken(&valgrind)?;
-    let stage = Stage { settings: routes(options.routes), ..Stage::new(valgrind, Scale::Full)? };
+    let mut stage = Stage::new(valgrind, Scale::Full)?;
+    stage.settings.extend(routes(options.routes));
     let Extent { warmup, requests, windows } = FULL;
     let mut nginx = installed_nginx().filter(|_| options.routes == 0);
     println!(
@@ -198,7 +202,7 @@ impl Stage {
         let rows: Vec<&Row> = cases::CASES.iter().map(|case| &case.row).collect();
         let site = Site::make(&rows, scale)?;
         let origin = Origin::start(site.directory())?;
-        Ok(Self { valgrind, site, origin, settings: Vec::new() })
+        Ok(Self { valgrind, site, origin, settings: vec![UNCOMPRESSED.into()] })
     }
 
     /// The instructions of one request, from a server started for it.
