@@ -62,8 +62,9 @@ pub(super) async fn serve(
     } else {
         Compression::of(local, context, reply.status, &reply.fields)
     };
+    compression.change_lines(&mut reply.fields);
     let is_relayed = !is_intercepted
-        && compression.keeps_head()
+        && compression.keeps_lines()
         && !reply.has_directives
         && reply.upgraded.is_none()
         && context.takes_response_lines();

@@ -16,33 +16,41 @@ pub fn essence(media_type: &str) -> String {
 /// Besides text: WebAssembly, fonts that are bare tables (WOFF is compressed already), and icons and bitmaps, which are
 /// mostly raw pixels.
 pub fn is_compressible(content_type: &str) -> bool {
-    let essence = essence(content_type);
-    essence.starts_with("text/")
-        || essence.ends_with("+json")
-        || essence.ends_with("+xml")
-        || matches!(
-            essence.as_str(),
-            "application/javascript"
-                | "application/x-javascript"
-                | "application/ecmascript"
-                | "application/json"
-                | "application/json5"
-                | "application/x-ndjson"
-                | "application/xml"
-                | "application/xml-dtd"
-                | "application/yaml"
-                | "application/toml"
-                | "application/sql"
-                | "application/rtf"
-                | "application/x-subrip"
-                | "application/vnd.apple.mpegurl"
-                | "application/wasm"
-                | "application/vnd.ms-fontobject"
-                | "font/ttf"
-                | "font/otf"
-                | "font/collection"
-                | "image/x-icon"
-                | "image/vnd.microsoft.icon"
-                | "image/bmp"
-        )
+    const TYPES: [&str; 19] = [
+        "application/javascript",
+        "application/x-javascript",
+        "application/ecmascript",
+        "application/json",
+        "application/json5",
+        "application/x-ndjson",
+        "application/xml",
+        "application/xml-dtd",
+        "application/yaml",
+        "application/toml",
+        "application/sql",
+        "application/rtf",
+        "application/x-subrip",
+        "application/vnd.apple.mpegurl",
+        "application/wasm",
+        "application/vnd.ms-fontobject",
+        "image/x-icon",
+        "image/vnd.microsoft.icon",
+        "image/bmp",
+    ];
+    const FONTS: [&str; 3] = ["font/ttf", "font/otf", "font/collection"];
+    // Without an allocation: it is asked about every response.
+    let essence = content_type.split(';').next().unwrap_or_default().trim().as_bytes();
+    let begins = |text: &str| {
+        essence.get(..text.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(text.as_bytes()))
+    };
+    let ends = |text: &str| {
+        let begin = essence.len().checked_sub(text.len()).and_then(|begin| essence.get(begin..));
+        begin.is_some_and(|end| end.eq_ignore_ascii_case(text.as_bytes()))
+    };
+    let is = |text: &&str| essence.eq_ignore_ascii_case(text.as_bytes());
+    begins("text/")
+        || ends("+json")
+        || ends("+xml")
+        || TYPES.iter().any(&is)
+        || FONTS.iter().any(is)
 }

@@ -57,6 +57,31 @@ impl ResponseLines {
         kept.build()
     }
 
+    /// Returns the fields with one more member in a list: at the end of its first line, or in a line of its own.
+    #[must_use]
+    pub fn with_member(&self, name: &[u8], member: &[u8]) -> Self {
+        let mut text = Vec::with_capacity(self.text.len() + name.len() + member.len() + 4);
+        let mut is_added = false;
+        for (one, value) in self.iter() {
+            for part in [one, b": ", value] {
+                text.extend_from_slice(part);
+            }
+            if one == name && !is_added {
+                let comma = if value.is_empty() { &b""[..] } else { b", " };
+                text.extend_from_slice(comma);
+                text.extend_from_slice(member);
+                is_added = true;
+            }
+            text.extend_from_slice(b"\r\n");
+        }
+        if !is_added {
+            for part in [name, b": ", member, b"\r\n"] {
+                text.extend_from_slice(part);
+            }
+        }
+        Self { text: text.into(), ..*self }
+    }
+
     /// Returns the fields as a map, for callers that change or look up single ones.
     pub fn to_map(&self) -> HeaderMap {
         let mut map = HeaderMap::with_capacity(self.iter().count());
@@ -179,6 +204,18 @@ mod tests {
         let fields: Vec<_> = lines.iter().take(2).collect();
         assert_eq!(fields, [(&b"date"[..], &b"x"[..]), (b"x-a", b"")]);
         assert_eq!((lines.length, lines.has_date, lines.has_request_id), (Some(5), true, false));
+    }
+
+    #[test]
+    fn members_are_added_to_the_first_line_of_their_name() {
+        for (fields, expected) in [
+            (&[][..], "vary: A\r\n"),
+            (&[("x", "b")], "x: b\r\nvary: A\r\n"),
+            (&[("vary", "B"), ("x", "b"), ("vary", "C")], "vary: B, A\r\nx: b\r\nvary: C\r\n"),
+            (&[("x-vary", "B"), ("vary", "")], "x-vary: B\r\nvary: A\r\n"),
+        ] {
+            assert_eq!(lines(fields).with_member(b"vary", b"A").as_bytes(), expected.as_bytes());
+        }
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub enum CompressionSkip {
     /// The part of `buffers.memory` that responses may use.
     Memory,
     /// The request came from another site, with a session.
-    CrossSite,
+    AnotherSite,
 }
 
 /// The kind of a client's HTTP/2 flood.
@@ -377,14 +377,14 @@ impl CodingLabel {
 // === impl CompressionSkip ===
 
 impl CompressionSkip {
-    pub const ALL: [Self; 3] = [Self::Cpu, Self::Memory, Self::CrossSite];
+    pub const ALL: [Self; 3] = [Self::Cpu, Self::Memory, Self::AnotherSite];
 
     /// The label's value.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
             Self::Memory => "memory",
-            Self::CrossSite => "cross_site",
+            Self::AnotherSite => "cross_site",
         }
     }
 }

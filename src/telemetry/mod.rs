@@ -3,7 +3,8 @@
 
 pub mod access_log;
 pub mod clock;
-pub mod counter;
+pub mod compression_names;
+mod counter;
 pub mod denied;
 pub mod escape;
 pub mod events;

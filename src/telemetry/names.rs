@@ -2,8 +2,13 @@
 //! in `metrics`, and a line in `exposition`; a new label needs a row in `labels`. Then `UPDATE_EXPECT=1 cargo test
 //! --lib reference` rewrites docs/metrics.md.
 
-pub use super::metric_name::{MetricKind, MetricName};
 use super::metric_name::{counter, gauge, histogram, info};
+pub use super::{
+    compression_names::{
+        COMPRESSED, COMPRESSION_READ, COMPRESSION_TIME, COMPRESSION_WRITTEN, UNCOMPRESSED,
+    },
+    metric_name::{MetricKind, MetricName},
+};
 
 pub const REQUESTS: MetricName =
     counter("sideman_requests", "Responses sent, by route, method and class of status")
@@ -43,23 +48,6 @@ pub const PASSWORD_CHECKS: MetricName = counter(
     "sideman_password_checks",
     "Passwords compared with a hash (auth = basic); results that are remembered are not counted",
 );
-pub const COMPRESSED: MetricName = counter(
-    "sideman_compressed_responses",
-    "Responses of the application that were compressed, by coding",
-)
-.by(&["coding"]);
-pub const UNCOMPRESSED: MetricName = counter(
-    "sideman_uncompressed_responses",
-    "Responses that were not compressed although the client accepts it, by reason: cpu (compression.max_cpu), memory \
-     (the half of buffers.memory that responses may use), or cross_site (a request from another site with a session)",
-)
-.by(&["reason"]);
-pub const COMPRESSION_READ: MetricName =
-    counter("sideman_compression_read_bytes", "Bytes of responses before compression");
-pub const COMPRESSION_WRITTEN: MetricName =
-    counter("sideman_compression_written_bytes", "Bytes of responses after compression");
-pub const COMPRESSION_TIME: MetricName =
-    counter("sideman_compression_cpu_seconds", "Time of the workers that went into compression");
 pub const RECEIVED_BYTES: MetricName =
     counter("sideman_received_bytes", "Bytes read from clients, heads included");
 pub const SENT_BYTES: MetricName =

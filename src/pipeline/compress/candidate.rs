@@ -44,7 +44,10 @@ impl Candidate {
 /// Whether a media type is that of text. The events of a stream are too short, and their clients wait for them.
 fn is_text(value: &[u8]) -> bool {
     std::str::from_utf8(value).is_ok_and(|text| {
-        media_type::is_compressible(text) && media_type::essence(text) != "text/event-stream"
+        const EVENTS: &str = "text/event-stream";
+        let is_events =
+            text.get(..EVENTS.len()).is_some_and(|one| one.eq_ignore_ascii_case(EVENTS));
+        media_type::is_compressible(text) && !is_events
     })
 }
 

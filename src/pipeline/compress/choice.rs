@@ -39,7 +39,7 @@ fn begin(
     coding: MadeCoding,
 ) -> Result<Encoding, CompressionSkip> {
     if is_cross_site_with_session(headers) {
-        return Err(CompressionSkip::CrossSite);
+        return Err(CompressionSkip::AnotherSite);
     }
     let encoders = &local.encoders;
     if encoders.share.as_ref().is_some_and(|share| !share.has_some(Instant::now())) {

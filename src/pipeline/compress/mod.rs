@@ -55,16 +55,22 @@ impl Compression {
         }
     }
 
-    /// Whether the response keeps its header fields.
-    pub(super) fn keeps_head(&self) -> bool {
-        matches!(self, Self::None)
+    /// Changes the header lines of a response that stays as it is.
+    pub(super) fn change_lines(&self, lines: &mut ResponseLines) {
+        if matches!(self, Self::Varies) {
+            *lines = lines.with_member(b"vary", b"Accept-Encoding");
+        }
     }
 
-    /// Changes the header fields of the response.
+    /// Whether the lines are all that is to be changed.
+    pub(super) fn keeps_lines(&self) -> bool {
+        matches!(self, Self::None | Self::Varies)
+    }
+
+    /// Changes the header fields of any other response.
     pub(super) fn change_head(&self, headers: &mut HeaderMap) {
         match self {
-            Self::None => {}
-            Self::Varies => head::vary_by_coding(headers),
+            Self::None | Self::Varies => {}
             Self::Confirms => {
                 head::weaken_tag(headers);
                 head::vary_by_coding(headers);
