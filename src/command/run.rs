@@ -131,7 +131,7 @@ pub(super) fn show(
     serve(Start { loaded, source: None, child: None }, err, banner)
 }
 
-/// What is started.
+/// The process to start.
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) loaded: LoadedSettings,

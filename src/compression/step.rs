@@ -1,4 +1,4 @@
-//! What every encoder is told: the effort, what follows a piece, and the padding.
+//! Parameters of every encoder: the effort, the step after a piece, and the padding.
 
 /// How much time a text is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub enum Effort {
     File(usize),
 }
 
-/// What happens after a piece of the text.
+/// The step after a piece of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
     /// The text continues.
@@ -22,7 +22,7 @@ pub enum After {
 
 /// The maximum padding of a text in bytes.
 pub const MAX_PADDING: u8 = 64;
-/// What fills the padding. Its length is random, its bytes need not be.
+/// The bytes of padding. Only its length is random.
 const PADDING: [u8; MAX_PADDING as usize] = [b'-'; MAX_PADDING as usize];
 
 /// Returns padding of this length.

@@ -255,7 +255,7 @@ impl KnownServer {
     }
 }
 
-/// Returns the address that `manage.py runserver` is told.
+/// Returns the argument with the address for `manage.py runserver`.
 fn own_of_runserver(arguments: &[String]) -> Option<String> {
     let is_port = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_address = |word: &str| is_port(word.rsplit(':').next().unwrap_or_default());

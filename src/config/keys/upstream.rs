@@ -198,7 +198,7 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
                 EjectionSettings { slow_start: ejection.slow_start, ..EjectionSettings::NEVER };
             failures.into_iter().for_each(|set| set(ejection));
         }),
-        doc: "The failures of requests of which three in a row, within 5m, eject one of several servers: closed (the \
+        doc: "The failures that eject one of several servers, after three in a row within 5m: closed (the \
               connection ended without a response), timeout (upstream.read_timeout, upstream.total_timeout), and the \
               application's own status 502, 503 or 504. The last available server is never ejected.",
         ..SettingKey::BLANK
