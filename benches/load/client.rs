@@ -5,6 +5,7 @@ use std::{cell::Cell, io, net::SocketAddr};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::{
+    chunks::Chunks,
     endpoint::{self, Door},
     wire::{self, Socket},
 };
@@ -36,6 +37,8 @@ pub(crate) struct Ask {
     pub(crate) status: u16,
     /// Length of the body.
     pub(crate) length: usize,
+    /// Whether another length will do, up to this one: that of a compressed page may be random.
+    pub(crate) is_longest: bool,
 }
 
 /// The head of a response whose body was passed on.
@@ -62,6 +65,7 @@ struct Head {
     status: u16,
     /// Length of the body, if known.
     length: Option<usize>,
+    is_chunked: bool,
     /// Whether the server announced that it closes the connection.
     last: bool,
     /// Bytes of the head.
@@ -121,18 +125,16 @@ impl Client {
     pub(crate) async fn get(&mut self, ask: &Ask, received: &Cell<u64>) -> io::Result<()> {
         wire::write_all(&mut self.stream, &ask.request).await?;
         let head = self.head().await?;
-        let length = head.length()?;
-        if (head.status, length) != (ask.status, ask.length) {
-            return Err(wrong(format!(
-                "{}: expected status {} with {} bytes, got {} with {length}",
-                ask.line(),
-                ask.status,
-                ask.length,
-                head.status,
-            )));
-        }
-        let mut seen = head.filled - head.size;
         let count = |bytes: usize| received.set(received.get() + bytes as u64);
+        if head.is_chunked {
+            let length = self.chunked(&head, |piece| count(piece.len())).await?;
+            ask.check(head.status, length)?;
+            self.answered += 1;
+            return Ok(());
+        }
+        let length = head.length()?;
+        ask.check(head.status, length)?;
+        let mut seen = head.filled - head.size;
         count(seen);
         // Reads into the whole buffer: after a read that fills its buffer, one more
         // system call is needed to learn that the socket is empty.
@@ -160,7 +162,6 @@ impl Client {
     ) -> io::Result<Reply> {
         wire::write_all(&mut self.stream, request).await?;
         let head = self.head().await?;
-        let length = head.length()?;
         let (text, rest) = self
             .buffer
             .get(..head.filled)
@@ -171,7 +172,13 @@ impl Client {
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
+        if head.is_chunked {
+            let length = self.chunked(&head, piece).await?;
+            self.answered += 1;
+            return Ok(Reply { status: head.status, headers, length });
+        }
         piece(rest);
+        let length = head.length()?;
         let mut seen = rest.len();
         while seen < length {
             let count = self.fill(0).await?;
@@ -218,6 +225,22 @@ impl Client {
         }
     }
 
+    /// Reads a chunked body to its end; returns its length.
+    async fn chunked(&mut self, head: &Head, mut piece: impl FnMut(&[u8])) -> io::Result<usize> {
+        let mut chunks = Chunks::default();
+        let (mut start, mut end, mut length) = (head.size, head.filled, 0);
+        loop {
+            chunks.feed(self.buffer.get(start..end).unwrap_or_default(), |data| {
+                length += data.len();
+                piece(data);
+            })?;
+            if chunks.is_done() {
+                return Ok(length);
+            }
+            (start, end) = (0, self.fill(0).await?);
+        }
+    }
+
     /// Reads once into the buffer from `start` on.
     async fn fill(&mut self, start: usize) -> io::Result<usize> {
         let space = self.buffer.get_mut(start..).unwrap_or_default();
@@ -248,6 +271,21 @@ impl Client {
 // === impl Ask ===
 
 impl Ask {
+    /// Whether a response is the expected one.
+    fn check(&self, status: u16, length: usize) -> io::Result<()> {
+        let is_right =
+            length == self.length || self.is_longest && (1..self.length).contains(&length);
+        if status == self.status && is_right {
+            return Ok(());
+        }
+        Err(wrong(format!(
+            "{}: expected status {} with {} bytes, got {status} with {length}",
+            self.line(),
+            self.status,
+            self.length,
+        )))
+    }
+
     /// The request line, for messages.
     fn line(&self) -> String {
         let line = self.request.split(|&byte| byte == b'\r').next().unwrap_or_default();
@@ -295,9 +333,10 @@ fn parse(bytes: &[u8]) -> io::Result<Option<Head>> {
         NOT_MODIFIED => Some(0),
         _ => named("content-length").and_then(|value| value.parse().ok()),
     };
+    let is_chunked = named("transfer-encoding").is_some_and(|value| value == "chunked");
     let last = response.version == Some(0)
         || named("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-    Ok(Some(Head { status, length, last, size, filled: bytes.len() }))
+    Ok(Some(Head { status, length, is_chunked, last, size, filled: bytes.len() }))
 }
 
 fn wrong(what: String) -> io::Error {

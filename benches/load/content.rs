@@ -3,11 +3,11 @@
 
 use std::{
     fmt::Write as _,
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
 };
 
 use brotli::enc::{BrotliEncoderParams, backward_references::BrotliEncoderMode};
-use flate2::{Compression, write::GzEncoder};
+use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 use md5::{Digest, Md5};
 
 const AREAS: &[&str] = &[
@@ -71,6 +71,18 @@ pub(crate) fn brotli(mut content: &[u8]) -> io::Result<Vec<u8>> {
     let mut compressed = Vec::new();
     brotli::BrotliCompress(&mut content, &mut compressed, &parameters)?;
     Ok(compressed)
+}
+
+/// What was encoded so.
+pub(crate) fn decoded(encoding: &str, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut plain = Vec::new();
+    match encoding {
+        "gzip" => MultiGzDecoder::new(bytes).read_to_end(&mut plain)?,
+        "br" => ::brotli::Decompressor::new(bytes, 4096).read_to_end(&mut plain)?,
+        "zstd" => zstd::Decoder::new(bytes)?.read_to_end(&mut plain)?,
+        other => return Err(io::Error::other(format!("Content-Encoding is `{other}`"))),
+    };
+    Ok(plain)
 }
 
 /// The hash that Django's manifest storage adds to the name of a file with this content.

@@ -17,6 +17,7 @@
 )]
 
 mod certificate;
+mod chunks;
 mod client;
 mod content;
 mod deployment;
@@ -48,6 +49,7 @@ mod skips;
 mod spread;
 mod sweep;
 mod uwsgi;
+mod varnish;
 mod wire;
 
 use std::{io, process::ExitCode};
@@ -156,10 +158,14 @@ fn measure_row(
 fn refused(
     origin: &Origin,
     row: &Row,
-    mut kinds: impl Iterator<Item = Kind>,
+    kinds: impl Iterator<Item = Kind>,
 ) -> io::Result<Option<String>> {
-    if kinds.any(|kind| kind == Kind::Sideman) {
-        return sideman::refuses(&origin.application(row.via));
+    let kinds: Vec<Kind> = kinds.collect();
+    if kinds.contains(&Kind::Varnish) && !row.is_cached() {
+        return Ok(Some("Varnish takes part in the rows of the cache only".to_owned()));
+    }
+    if kinds.contains(&Kind::Sideman) {
+        return sideman::refuses(&origin.application(row.via), row.is_cached());
     }
     Ok(None)
 }
@@ -201,10 +207,14 @@ fn smoke_rows(skips: &mut Skips) -> io::Result<()> {
         Ok(_) => kinds.extend([Kind::Nginx, Kind::NginxCopy, Kind::NginxThreads]),
         Err(error) => skips.add("nginx", error),
     }
+    match varnish::find() {
+        Ok(_) => kinds.push(Kind::Varnish),
+        Err(error) => skips.add("Varnish", error),
+    }
     let mut failed = String::new();
     for kind in kinds {
         let mut known = Vec::new();
-        for row in &rows {
+        for row in rows.iter().filter(|row| kind != Kind::Varnish || row.is_cached()) {
             match refused(&bench.origin, row, std::iter::once(kind))? {
                 Some(why) => skips.add(&format!("{kind}, row {}", row.name), why),
                 None => known.push(*row),

@@ -51,7 +51,7 @@ impl Bench {
     /// Runs one row once against a server started for it.
     pub(crate) fn measure(&self, kind: Kind, row: &Row, load: &Load) -> io::Result<Reading> {
         let load = Load { connections: row.connections(load.connections), ..*load };
-        let server = self.start(kind, row.via, row.tls().is_some(), &load)?;
+        let server = self.start(kind, row.via, (row.tls().is_some(), row.is_cached()), &load)?;
         match &row.scenario {
             Scenario::KeepAlive(get)
             | Scenario::Tls(get)
@@ -66,13 +66,15 @@ impl Bench {
     /// names every row that failed.
     pub(crate) fn smoke(&self, kind: Kind, rows: &[&Row]) -> io::Result<()> {
         let mut failed = Vec::new();
-        for via in [Via::Http, Via::Unix, Via::Uwsgi] {
-            let rows: Vec<_> = rows.iter().filter(|row| row.via == via).collect();
+        let vias = [(Via::Http, false), (Via::Http, true), (Via::Unix, false), (Via::Uwsgi, false)];
+        for (via, is_cached) in vias {
+            let rows: Vec<_> =
+                rows.iter().filter(|row| (row.via, row.is_cached()) == (via, is_cached)).collect();
             if rows.is_empty() {
                 continue;
             }
             let tls = rows.iter().any(|row| row.tls().is_some());
-            let server = self.start(kind, via, tls, &ONE)?;
+            let server = self.start(kind, via, (tls, is_cached), &ONE)?;
             let (mut requests, before) = (0, failed.len());
             for row in rows {
                 match self.smoke_row(&server, row) {
@@ -81,7 +83,9 @@ impl Bench {
                 }
             }
             if failed.len() == before {
-                all_logged(server.stop()?, requests)?;
+                let writes_log = server.writes_log();
+                let lines = server.stop()?;
+                all_logged(lines, if writes_log { requests } else { 0 })?;
             }
         }
         if failed.is_empty() {
@@ -200,7 +204,13 @@ impl Bench {
         Ok((measured, requests + answered))
     }
 
-    fn start(&self, kind: Kind, via: Via, tls: bool, load: &Load) -> io::Result<Server> {
+    fn start(
+        &self,
+        kind: Kind,
+        via: Via,
+        (tls, is_cached): (bool, bool),
+        load: &Load,
+    ) -> io::Result<Server> {
         let application = self.origin.application(via);
         let (root, directory) = (self.site.root(), self.site.server_directory()?);
         let setup = Setup {
@@ -212,6 +222,7 @@ impl Bench {
             directory: &directory,
             workers: load.workers,
             connections: load.connections,
+            is_cached,
             in_flight: IN_FLIGHT,
             settings: &[],
             launcher: &[],
@@ -228,6 +239,7 @@ fn finish(server: Server, tree: &Tree, logged: Option<u64>) -> io::Result<()> {
             "the server started or lost a process during the run, so its CPU time is not known",
         ));
     }
+    let logged = logged.filter(|_| server.writes_log());
     let lines = server.stop()?;
     logged.map_or(Ok(()), |requests| all_logged(lines, requests))
 }

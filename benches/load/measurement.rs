@@ -13,6 +13,8 @@ pub(crate) struct Reading {
     pub(crate) connections: u32,
     /// Whole responses; of large ones their bytes, in responses.
     pub(crate) requests: f64,
+    /// Bytes of bodies.
+    pub(crate) received: u64,
     pub(crate) elapsed: Duration,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
@@ -46,6 +48,7 @@ impl Reading {
         Self {
             connections,
             requests,
+            received: measured.received,
             elapsed: measured.elapsed,
             p50: measured.p50,
             p99: measured.p99,
@@ -69,6 +72,11 @@ impl Reading {
     /// Generator's and origin's CPU time for each request, in microseconds.
     pub(crate) fn harness_cpu_each(&self) -> f64 {
         self.harness_cpu.as_secs_f64() * 1e6 / self.requests
+    }
+
+    /// The bytes of one body.
+    pub(crate) fn size_each(&self) -> f64 {
+        self.received as f64 / self.requests
     }
 
     /// The p99 in microseconds.

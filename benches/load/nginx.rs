@@ -54,6 +54,12 @@ const UWSGI: &str = "uwsgi_pass application;
             uwsgi_param HTTP_X_FORWARDED_PROTO $scheme;
             uwsgi_param HTTP_X_REQUEST_ID $request_name;";
 
+const CACHE: &str = "proxy_cache pages;
+            proxy_cache_lock on;
+            proxy_cache_revalidate on;
+            proxy_cache_background_update on;
+            proxy_cache_use_stale error timeout updating http_500 http_502 http_503 http_504;";
+
 /// The command that runs nginx with `setup`; `sending` is how it sends files.
 pub(crate) fn command(setup: &Setup<'_>, sending: &str) -> io::Result<Command> {
     let configuration = setup.directory.join("nginx.conf");
@@ -132,6 +138,11 @@ fn text(setup: &Setup<'_>, sending: &str) -> io::Result<String> {
     let open_files = descriptors.saturating_sub(others).max(1_000);
     // Files requested in turn evict each other from a cache that is too small.
     let for_tree = if open_files < OPEN_FILES { "open_file_cache off;" } else { "" };
+    // Like Sideman: one request a page at the application, stale pages while it revalidates or fails.
+    let (zone, cache) = match setup.is_cached {
+        true => (format!("proxy_cache_path \"{directory}/cache\" keys_zone=pages:10m;"), CACHE),
+        false => (String::new(), ""),
+    };
     // A launcher sees one process only: then the master does the worker's work.
     let single = if setup.launcher.is_empty() { "" } else { "master_process off;" };
     Ok(format!(
@@ -154,6 +165,7 @@ http {{
     uwsgi_temp_path "{directory}/uwsgi";
     scgi_temp_path "{directory}/scgi";
 
+    {zone}
     {sending}
     open_file_cache max={open_files} inactive=60s;
     open_file_cache_valid 60s;
@@ -215,6 +227,12 @@ http {{
         }}
         location / {{
             {pass}
+            {cache}
+            gzip on;
+            gzip_comp_level 4;
+            gzip_min_length 1024;
+            gzip_proxied any;
+            gzip_vary on;
         }}
     }}
 }}

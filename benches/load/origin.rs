@@ -8,8 +8,12 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    sync::LazyLock,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
+    time::SystemTime,
 };
 
 use memchr::memmem;
@@ -18,7 +22,7 @@ use tokio::{
     runtime,
 };
 
-use crate::{rows::Via, setup::Application, uwsgi, wire};
+use crate::{content, rows::Via, setup::Application, uwsgi, wire};
 
 /// The path that responds with the received request: its head, and its body.
 pub(crate) const ECHO: &str = "/echo";
@@ -26,8 +30,13 @@ pub(crate) const ECHO: &str = "/echo";
 const LARGE_PATH: &[u8] = b" /large";
 /// Connections close after the response below this path.
 const LAST_PATH: &[u8] = b" /last";
+/// Below this path, pages that any cache may store; the rest is that of the page.
+const STORED_PATH: &str = "/stored";
+/// Text of this number of bytes; of other paths, bytes that are all the same.
+const TEXT_PATH: &str = "/text/";
 const SMALL: usize = 1 << 10;
 const LARGE: usize = 100 << 10;
+const TEXT: usize = 60 << 10;
 const MAX_HEADERS: usize = 64;
 /// No request of the load and no probe is longer.
 const BUFFER: usize = 16 << 10;
@@ -37,6 +46,10 @@ static LARGE_ANSWER: LazyLock<Vec<u8>> = LazyLock::new(|| answer(&body(LARGE), "
 /// Like gunicorn's sync workers.
 static LAST_ANSWER: LazyLock<Vec<u8>> =
     LazyLock::new(|| answer(&body(SMALL), "Connection: close\r\n"));
+
+static TEXT_ANSWER: LazyLock<Vec<u8>> = LazyLock::new(|| answer(&text(TEXT), ""));
+/// Requests for pages that may be stored.
+static STORED_REQUESTS: AtomicU64 = AtomicU64::new(0);
 
 /// A running origin; it lives as long as the process.
 #[derive(Debug)]
@@ -53,6 +66,8 @@ enum Asked {
     Large,
     Last,
     Small,
+    Text,
+    Stored,
 }
 
 // === impl Origin ===
@@ -96,6 +111,16 @@ impl Origin {
 /// The body of a response of this size.
 pub(crate) fn body(size: usize) -> Vec<u8> {
     vec![b'o'; size]
+}
+
+/// The text of a page of this size, which can be compressed to a fifth or less.
+pub(crate) fn text(size: usize) -> Vec<u8> {
+    content::stylesheet(size)
+}
+
+/// How many requests for pages that may be stored have come.
+pub(crate) fn stored_requests() -> u64 {
+    STORED_REQUESTS.load(Ordering::Relaxed)
 }
 
 fn free_port() -> io::Result<(std::net::TcpListener, SocketAddr)> {
@@ -145,6 +170,8 @@ async fn connection(mut stream: impl wire::Stream) -> io::Result<()> {
             Asked::Small => wire::write_all(&mut stream, &ANSWER).await?,
             Asked::Large => wire::write_all(&mut stream, &LARGE_ANSWER).await?,
             Asked::Last => return wire::write_all(&mut stream, &LAST_ANSWER).await,
+            Asked::Text => wire::write_all(&mut stream, &TEXT_ANSWER).await?,
+            Asked::Stored => wire::write_all(&mut stream, &stored(request)).await?,
             Asked::Echo => wire::write_all(&mut stream, &answer(request, "")).await?,
         }
         filled = 0;
@@ -200,15 +227,35 @@ fn asked(request: &[u8]) -> Asked {
         Asked::Last
     } else if target.get(1..).is_some_and(|target| target.starts_with(ECHO.as_bytes())) {
         Asked::Echo
+    } else if target.get(1..).is_some_and(|target| target.starts_with(TEXT_PATH.as_bytes())) {
+        Asked::Text
+    } else if target.get(1..).is_some_and(|target| target.starts_with(STORED_PATH.as_bytes())) {
+        Asked::Stored
     } else {
         Asked::Small
     }
 }
 
+/// A page that may be stored, for a target such as `/stored/1024` or `/stored/text/61440`.
+fn stored(request: &[u8]) -> Vec<u8> {
+    STORED_REQUESTS.fetch_add(1, Ordering::Relaxed);
+    let target = request.split(|&byte| byte == b' ').nth(1).unwrap_or_default();
+    let target = String::from_utf8_lossy(target);
+    let size = target.rsplit('/').next().and_then(|size| size.parse().ok()).unwrap_or(SMALL);
+    let body = if target.contains(TEXT_PATH) { text(size) } else { body(size) };
+    // A lifetime counts from now.
+    let date = httpdate::fmt_http_date(SystemTime::now());
+    answer_of(&date, &body, "Cache-Control: public, max-age=600\r\n")
+}
+
 /// A response with the headers of a plain Django page, and these lines.
 pub(crate) fn answer(body: &[u8], fields: &str) -> Vec<u8> {
+    answer_of("Mon, 01 Jan 2024 00:00:00 GMT", body, fields)
+}
+
+fn answer_of(date: &str, body: &[u8], fields: &str) -> Vec<u8> {
     let mut bytes = format!(
-        "HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\n{fields}\
+        "HTTP/1.1 200 OK\r\nServer: origin\r\nDate: {date}\r\n{fields}\
          Content-Type: text/html; charset=utf-8\r\nX-Frame-Options: DENY\r\nVary: Cookie\r\n\
          Content-Length: {}\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: same-origin\r\n\
          Cross-Origin-Opener-Policy: same-origin\r\n\r\n",

@@ -8,7 +8,10 @@ use std::{
     io::{self, BufRead, BufReader, Read},
     net::SocketAddr,
     path::Path,
+    time::{Duration, Instant},
 };
+
+use tokio::time::sleep;
 
 use crate::{
     client::{self, Ask, Client, Reply},
@@ -40,6 +43,10 @@ pub(crate) struct Probed {
     /// Requests that the probe made.
     pub(crate) requests: u64,
 }
+
+/// Time limit until a page comes from the cache in its compressed form, which may be made in the background.
+const STORED: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(20);
 
 /// One probe.
 struct Look<'a> {
@@ -84,6 +91,13 @@ impl Look<'_> {
             ExpectedResponse::Any => self.any(200).await,
             ExpectedResponse::Missing => self.any(404).await,
             ExpectedResponse::Origin { posted, size } => self.origin(posted, size).await,
+            ExpectedResponse::Stored(size) => self.stored("", &origin::body(size)).await,
+            ExpectedResponse::Text { size, accepted, is_stored: true } => {
+                self.stored(accepted, &origin::text(size)).await
+            }
+            ExpectedResponse::Text { size, accepted, is_stored: false } => {
+                self.page(accepted, &origin::text(size)).await
+            }
             ExpectedResponse::File(_) | ExpectedResponse::Tree { .. } => self.whole().await,
             ExpectedResponse::Encoded(accepted) => self.encoded(accepted).await,
             ExpectedResponse::Unchanged(_) => self.unchanged().await,
@@ -117,7 +131,43 @@ impl Look<'_> {
                 format!("the application was not sent `{start}`")
             })?;
         }
-        Ok(Ask { request, status: reply.status, length: reply.length })
+        Ok(Ask { request, status: reply.status, length: reply.length, is_longest: false })
+    }
+
+    /// A page that the origin is not asked for any more.
+    async fn stored(&mut self, accepted: &str, expected: &[u8]) -> io::Result<Ask> {
+        let deadline = Instant::now() + STORED;
+        loop {
+            let before = origin::stored_requests();
+            let page = self.page(accepted, expected).await;
+            if origin::stored_requests() == before && page.is_ok() {
+                return page;
+            }
+            if Instant::now() > deadline {
+                page?;
+                return Err(wrong(format!("GET {}: the origin was asked again", self.url)));
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// A page of the origin, in one of these encodings if there are any.
+    async fn page(&mut self, accepted: &str, expected: &[u8]) -> io::Result<Ask> {
+        let fields = match accepted {
+            "" => String::new(),
+            some => format!("Accept-Encoding: {some}\r\n"),
+        };
+        let mut body = Vec::new();
+        let reply = self.fetch(&fields, |piece| body.extend_from_slice(piece)).await?;
+        self.head(&reply, 200)?;
+        let mut ask = self.ask(&fields, &reply);
+        if !accepted.is_empty() {
+            let encoding = reply.header("content-encoding").unwrap_or_default();
+            body = content::decoded(encoding, &body)?;
+            (ask.length, ask.is_longest) = (expected.len(), true);
+        }
+        self.demand(body == expected, || "the body is not the origin's".into())?;
+        Ok(ask)
     }
 
     async fn whole(&mut self) -> io::Result<Ask> {
@@ -207,7 +257,7 @@ impl Look<'_> {
     /// The load's request, with this response as the expected one.
     fn ask(&self, fields: &str, reply: &Reply) -> Ask {
         let request = client::request(self.address, self.url, fields);
-        Ask { request, status: reply.status, length: reply.length }
+        Ask { request, status: reply.status, length: reply.length, is_longest: false }
     }
 
     fn head(&self, reply: &Reply, status: u16) -> io::Result<()> {

@@ -116,6 +116,11 @@ impl<'a> Report<'a> {
         if let [ours, theirs] = each.as_slice() {
             text += &ratio(row, ours, theirs);
         }
+        if row.is_compressed() {
+            let sizes = each.iter().map(|readings| spread(readings, Reading::size_each).median);
+            let sizes: Vec<String> = sizes.map(|size| format!("{size:.0}")).collect();
+            let _ = writeln!(text, "  bytes of a response: {}", sizes.join(" / "));
+        }
         let others = spread(runs, |run| run.reading.others()).median;
         if others > OTHERS {
             let _ = writeln!(

@@ -87,6 +87,11 @@ pub(crate) enum ExpectedResponse {
     Unchanged(usize),
     /// 206 with `length` bytes from `first` on, of a file of `size` bytes.
     Part { size: usize, first: usize, length: usize },
+    /// 200 with this number of bytes from the origin, which any cache may store: the origin is asked once.
+    Stored(usize),
+    /// 200 with a page of text from the origin, of this size before it was compressed with one of the encodings that
+    /// this `Accept-Encoding` names. Any cache may store it, if it `is_stored`.
+    Text { size: usize, accepted: &'static str, is_stored: bool },
     /// 404.
     Missing,
 }
@@ -106,6 +111,9 @@ const PART: &[&str] = &["etag", "last-modified", "cache-control", "content-type"
 /// RFC 9110, 15.4.5: these headers of the 200 response.
 const UNCHANGED: &[&str] = &["etag", "cache-control"];
 
+const BROWSERS: &str = "gzip, deflate, br, zstd";
+/// RFC 9110, 12.5.3: caches must know.
+const COMPRESSED: &[&str] = &["content-type", "content-encoding", "vary"];
 /// 400 MiB: more than any server's own memory budget.
 const COLD: ExpectedResponse =
     ExpectedResponse::Tree { files: 4096, least: 100 << 10, most: 100 << 10 };
@@ -153,11 +161,7 @@ pub(crate) const ROWS: &[Row] = &[
     kept(
         "files_css_keepalive",
         "60 KiB stylesheet, br from Sideman, gzip from nginx",
-        get(
-            "/static/css/site.@.css",
-            ExpectedResponse::Encoded("gzip, deflate, br, zstd"),
-            ENCODED,
-        ),
+        get("/static/css/site.@.css", ExpectedResponse::Encoded(BROWSERS), ENCODED),
     ),
     kept(
         "files_css_gzip_keepalive",
@@ -244,6 +248,24 @@ pub(crate) const ROWS: &[Row] = &[
         get("/page?of=1", PAGE, TYPE),
         Via::Uwsgi,
     ),
+    kept(
+        "proxy_60k_compressed",
+        "proxied, 60 KiB of text, zstd from Sideman, gzip from nginx",
+        text("/text/61440", BROWSERS, false),
+    ),
+    kept(
+        "proxy_60k_gzip",
+        "proxied, 60 KiB of text, gzip from both",
+        text("/text/61440", "gzip", false),
+    ),
+    kept("cache_1k", "1 KiB from the cache", stored("/stored/1024", 1 << 10)),
+    kept("cache_100k", "100 KiB from the cache", stored("/stored/102400", 100 << 10)),
+    kept("cache_1m", "1 MiB from the cache", stored("/stored/1048576", 1 << 20)),
+    kept(
+        "cache_60k_gzip",
+        "60 KiB of text from the cache, gzip from both",
+        text("/stored/text/61440", "gzip", true),
+    ),
     by_tls("tls_files_1k_keepalive", "TLS, 1 KiB file", Scenario::Tls(small())),
     by_tls(
         "tls_files_100k_keepalive",
@@ -312,6 +334,21 @@ impl Row {
         std::iter::once(get).chain(beside)
     }
 
+    /// Whether the server has a cache in front of the application.
+    pub(crate) fn is_cached(&self) -> bool {
+        self.gets().any(|get| {
+            matches!(
+                get.answer,
+                ExpectedResponse::Stored(_) | ExpectedResponse::Text { is_stored: true, .. }
+            )
+        })
+    }
+
+    /// Whether the length of responses is a result of the row.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.gets().any(|get| matches!(get.answer, ExpectedResponse::Text { .. }))
+    }
+
     /// How many of the load's connections the row uses.
     pub(crate) fn connections(&self, load: u32) -> u32 {
         match &self.scenario {
@@ -370,6 +407,14 @@ const fn kept(name: &'static str, what: &'static str, get: Get) -> Row {
 /// The number of connections, if each is busy with one response for so long that they count by bytes.
 const fn large(name: &'static str, what: &'static str, get: Get) -> Row {
     Row { name, what, scenario: Scenario::Large { get, connections: 2 }, via: Via::Http }
+}
+
+const fn text(path: &'static str, accepted: &'static str, is_stored: bool) -> Get {
+    get(path, ExpectedResponse::Text { size: 60 << 10, accepted, is_stored }, COMPRESSED)
+}
+
+const fn stored(path: &'static str, size: usize) -> Get {
+    get(path, ExpectedResponse::Stored(size), TYPE)
 }
 
 const fn tree(least: usize, most: usize) -> ExpectedResponse {

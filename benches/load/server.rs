@@ -19,7 +19,7 @@ use crate::{
     haproxy, nginx,
     proc::Tree,
     setup::{self, Setup},
-    sideman,
+    sideman, varnish,
 };
 
 const START: Duration = Duration::from_secs(10);
@@ -45,6 +45,8 @@ pub(crate) enum Kind {
     Haproxy,
     /// With a queue in which they wait 1.5 s; for scenarios alone
     HaproxyShort,
+    /// For the rows of the cache alone
+    Varnish,
 }
 
 /// A running server; dropping it ends it.
@@ -55,6 +57,7 @@ pub(crate) struct Server {
     pub(crate) tls: SocketAddr,
     /// Sideman's metrics.
     pub(crate) admin: SocketAddr,
+    kind: Kind,
     child: Child,
     directory: PathBuf,
     /// Time limit for its shutdown.
@@ -75,6 +78,7 @@ impl Kind {
             Self::Sideman => sideman::version(),
             Self::Nginx | Self::NginxCopy | Self::NginxThreads => nginx::version(),
             Self::Haproxy | Self::HaproxyShort => haproxy::version(),
+            Self::Varnish => varnish::version(),
         }
     }
 
@@ -86,6 +90,7 @@ impl Kind {
             Self::NginxThreads => nginx::command(setup, "sendfile on; tcp_nopush on; aio threads;"),
             Self::Haproxy => haproxy::command(setup, "10s"),
             Self::HaproxyShort => haproxy::command(setup, "1500ms"),
+            Self::Varnish => varnish::command(setup),
         }
     }
 }
@@ -99,6 +104,7 @@ impl fmt::Display for Kind {
             Self::NginxThreads => "nginx-threads",
             Self::Haproxy => "haproxy",
             Self::HaproxyShort => "haproxy-short",
+            Self::Varnish => "varnish",
         })
     }
 }
@@ -129,6 +135,11 @@ impl Server {
     /// The server's processes.
     pub(crate) fn tree(&self) -> io::Result<Tree> {
         Tree::of(self.child.id())
+    }
+
+    /// Whether its access log has a line for each request.
+    pub(crate) fn writes_log(&self) -> bool {
+        self.kind != Kind::Varnish
     }
 
     /// The id of the process that was started.
@@ -172,6 +183,7 @@ impl Server {
             address: setup.listen,
             tls: setup.tls.map_or(setup.listen, |(tls, _)| tls),
             admin: setup.admin,
+            kind,
             child,
             directory: setup.directory.to_owned(),
             stop,

@@ -27,6 +27,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) directory: &'a Path,
     pub(crate) workers: u32,
     pub(crate) connections: u32,
+    /// Whether responses of the application are cached.
+    pub(crate) is_cached: bool,
     /// How many requests the application works on at a time, for HAProxy.
     pub(crate) in_flight: u32,
     /// Sideman's settings, besides its defaults: variables without their prefix, such as `LOG__LEVEL=warn`.

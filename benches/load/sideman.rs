@@ -17,6 +17,9 @@ const BUILT: &str = env!("CARGO_BIN_EXE_sideman");
 /// The variable that names another program to run.
 const BINARY: &str = "SIDEMAN_BINARY";
 
+/// A variable and its value.
+const CACHE: (&str, &str) = ("SIDEMAN_CACHE", "64MiB");
+
 /// The command that runs Sideman with `setup`.
 pub(crate) fn command(setup: &Setup<'_>) -> io::Result<Command> {
     let mut files = OsString::from("/static/=");
@@ -46,6 +49,9 @@ pub(crate) fn command(setup: &Setup<'_>) -> io::Result<Command> {
         command.env("SIDEMAN_TLS__LISTEN", listen.to_string());
         command.env("SIDEMAN_TLS__CERTIFICATES", pair);
     }
+    if setup.is_cached {
+        command.env(CACHE.0, CACHE.1);
+    }
     for setting in setup.settings {
         let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
         command.env(format!("SIDEMAN_{name}"), value);
@@ -53,10 +59,13 @@ pub(crate) fn command(setup: &Setup<'_>) -> io::Result<Command> {
     Ok(command)
 }
 
-/// The reason why this Sideman does not support the application's protocol, if so, as it prints it.
-pub(crate) fn refuses(application: &Application) -> io::Result<Option<String>> {
+/// The reason why this Sideman does not support the application's protocol or has no cache, if so, as it prints it.
+pub(crate) fn refuses(application: &Application, is_cached: bool) -> io::Result<Option<String>> {
     let mut command = Command::new(binary());
     command.args(["check", "--upstream", &url(application)]).env_clear();
+    if is_cached {
+        command.env(CACHE.0, CACHE.1);
+    }
     let output = command.stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     let said: Vec<_> = said.split_ascii_whitespace().collect();

@@ -101,9 +101,11 @@ impl Site {
     /// Writes the files of an expected response; returns the URLs to request.
     fn add(&self, path: &str, answer: ExpectedResponse) -> io::Result<Vec<String>> {
         let url = match answer {
-            ExpectedResponse::Any | ExpectedResponse::Origin { .. } | ExpectedResponse::Missing => {
-                path.to_owned()
-            }
+            ExpectedResponse::Any
+            | ExpectedResponse::Origin { .. }
+            | ExpectedResponse::Stored(_)
+            | ExpectedResponse::Text { .. }
+            | ExpectedResponse::Missing => path.to_owned(),
             ExpectedResponse::File(size)
             | ExpectedResponse::Unchanged(size)
             | ExpectedResponse::Part { size, .. } => {

@@ -69,6 +69,8 @@ impl Case {
             | ExpectedResponse::Encoded(_)
             | ExpectedResponse::Unchanged(_)
             | ExpectedResponse::Part { .. }
+            | ExpectedResponse::Stored(_)
+            | ExpectedResponse::Text { .. }
             | ExpectedResponse::Missing => 0,
         };
         Ask { request: self.request(&target, address, posted), ..probed.clone() }

@@ -227,6 +227,7 @@ impl Stage {
             directory: &directory,
             workers: 1,
             connections: 1,
+            is_cached: false,
             in_flight: IN_FLIGHT,
             settings: &self.settings,
             launcher: &launcher,

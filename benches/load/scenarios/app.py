@@ -14,5 +14,8 @@ def application(environ, start_response):
     else:
         time.sleep(0.05)
         body = PAGE
-    start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", str(len(body)))])
+    headers = [("Content-Type", "text/html"), ("Content-Length", str(len(body)))]
+    if environ["PATH_INFO"] == "/cached":
+        headers.append(("Cache-Control", "max-age=1"))
+    start_response("200 OK", headers)
     return [body]

@@ -271,7 +271,8 @@ impl Stage<'_> {
     fn run(&self, kind: Kind, scenario: &Scenario) -> io::Result<Figures> {
         let (directory, root) = (self.site.server_directory()?, self.site.root());
         let mut gunicorn = Gunicorn::start(&self.python, scenario.workers, self.site.directory())?;
-        let server = self.server(kind, gunicorn.address, &directory, &root)?;
+        let server =
+            self.server(kind, gunicorn.address, (&directory, &root), scenario.is_cached)?;
 
         let runtime = generator::runtime()?;
         let tasks = LocalSet::new();
@@ -311,8 +312,8 @@ impl Stage<'_> {
         &self,
         kind: Kind,
         gunicorn: SocketAddr,
-        directory: &Path,
-        root: &Path,
+        (directory, root): (&Path, &Path),
+        is_cached: bool,
     ) -> io::Result<Server> {
         let application = Application::Http(gunicorn);
         let setup = Setup {
@@ -324,6 +325,7 @@ impl Stage<'_> {
             directory,
             workers: self.workers,
             connections: CONNECTIONS,
+            is_cached,
             in_flight: IN_FLIGHT,
             settings: self.settings,
             launcher: &[],

@@ -63,7 +63,7 @@ struct Load {
 pub(crate) async fn run(address: SocketAddr, scenario: &Scenario, began: Instant) -> Vec<Done> {
     let load = Rc::new(Load {
         door: Door::plain(address),
-        request: client::request(address, "/", ""),
+        request: client::request(address, if scenario.is_cached { "/cached" } else { "/" }, ""),
         kept: RefCell::default(),
     });
     let mut requests = JoinSet::new();

@@ -20,6 +20,8 @@ pub(crate) struct Scenario {
     /// The number of slow uploads, and of slow downloads.
     pub(crate) slow: u32,
     pub(crate) fault: Option<Fault>,
+    /// Whether servers have a cache, and pages may be stored for a second.
+    pub(crate) is_cached: bool,
     pub(crate) target: Target,
 }
 
@@ -75,6 +77,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         connections: Connections::New,
         slow: 100,
         fault: None,
+        is_cached: false,
         target: Target::P99 { ms: 60.0 },
     },
     Scenario {
@@ -88,6 +91,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         connections: Connections::New,
         slow: 0,
         fault: None,
+        is_cached: false,
         target: Target::Useful { least: 76.0, p50_ms: 150.0 },
     },
     Scenario {
@@ -105,6 +109,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             every: Duration::from_secs(4),
             kind: FaultKind::Kill { away: Duration::from_secs(1) },
         }),
+        is_cached: false,
         target: Target::NoFailure,
     },
     Scenario {
@@ -118,6 +123,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         connections: Connections::Mixed,
         slow: 0,
         fault: Some(HUP),
+        is_cached: false,
         target: Target::NoFailure,
     },
     Scenario {
@@ -131,6 +137,26 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         connections: Connections::Mixed,
         slow: 0,
         fault: Some(HUP),
+        is_cached: false,
+        target: Target::NoFailure,
+    },
+    Scenario {
+        name: "cached",
+        what: "gunicorn killed for 10 s, 200 requests/s for a page that is stored for 1 s",
+        workers: SYNC,
+        rate: 200,
+        length: Duration::from_secs(15),
+        lead: Duration::ZERO,
+        // Nobody waits for the application.
+        patience: Duration::from_secs(1),
+        connections: Connections::Mixed,
+        slow: 0,
+        fault: Some(Fault {
+            first: Duration::from_secs(2),
+            every: Duration::from_secs(20),
+            kind: FaultKind::Kill { away: Duration::from_secs(10) },
+        }),
+        is_cached: true,
         target: Target::NoFailure,
     },
 ];

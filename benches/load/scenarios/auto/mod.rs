@@ -159,6 +159,7 @@ impl Runs<'_> {
                 directory: &directory,
                 workers: self.workers,
                 connections: CONNECTIONS,
+                is_cached: false,
                 in_flight: run.server.workers,
                 settings: &settings,
                 launcher: &[],
@@ -201,6 +202,7 @@ impl Runs<'_> {
             connections: Connections::New,
             slow: 0,
             fault: None,
+            is_cached: false,
             target: Target::NoFailure,
         }
     }

@@ -65,6 +65,7 @@ pub(super) fn run(site: &Site, application: SocketAddr, extent: Extent) -> io::R
         directory: &directory,
         workers: extent.workers,
         connections: CONNECTIONS,
+        is_cached: false,
         in_flight: IN_FLIGHT,
         settings: &[format!("CONFIG={}", plan.settings.display())],
         launcher: &[],

@@ -140,7 +140,7 @@ impl Visitor {
     }
 
     async fn by_http2(&self, kept: &mut Option<SendRequest<Bytes>>) -> io::Result<()> {
-        let ask = Ask { request: self.request(), status: 200, length: 0 };
+        let ask = Ask { request: self.request(), status: 200, length: 0, is_longest: false };
         let request = http2::request(&ask)?;
         // A connection with GOAWAY accepts no further request.
         let mut requests = match kept.take() {

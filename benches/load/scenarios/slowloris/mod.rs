@@ -104,6 +104,7 @@ pub(super) fn run(
         directory: &directory,
         workers: extent.workers,
         connections: extent.slow + 1_000,
+        is_cached: false,
         in_flight: IN_FLIGHT,
         settings: &[],
         launcher: &[],
@@ -257,6 +258,7 @@ fn paced(length: Duration) -> Scenario {
         connections: Connections::Mixed,
         slow: 0,
         fault: None,
+        is_cached: false,
         target: Target::NoFailure,
     }
 }
