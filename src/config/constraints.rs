@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::plan::{CacheRule, ListenAddress, UpstreamTarget};
+use crate::plan::{CacheRule, CacheSettings, ListenAddress, SpillDirectory, UpstreamTarget};
 
 use super::{
     address, caching, certificates,
@@ -105,6 +105,30 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
     constraint(&["buffers.memory_per_body", "buffers.memory"], |draft| {
         let fault = "must be at most buffers.memory: lower it, or raise buffers.memory";
         when(draft.plan.buffers.memory_per_body > draft.plan.buffers.memory, fault)
+    }),
+    Constraint {
+        // The default adapts to a small cache.
+        only_if_set: true,
+        ..constraint(&["cache.max_object", "cache.memory"], |draft| {
+            let cache = &draft.plan.cache;
+            let is_larger = cache.max_object > cache.memory / CacheSettings::MEMORY_SHARE;
+            let fault = "must be at most a fourth of cache.memory: lower it, or raise cache.memory";
+            when(cache.is_on() && is_larger, fault)
+        })
+    },
+    constraint(&["cache.disk", "buffers.directory"], |draft| {
+        let is_memory = draft.plan.buffers.spill == SpillDirectory::Memory;
+        let fault = "buffers.directory is memory: set a directory, or remove this";
+        when(is_memory && draft.plan.cache.disk > 0, fault)
+    }),
+    constraint(&["cache.memory", "memory.limit"], |draft| {
+        let limit = draft.plan.memory.limit.unwrap_or(u64::MAX);
+        let fault = "must be at most half of memory.limit: lower it, or raise memory.limit";
+        when(draft.plan.cache.memory > limit / 2, fault)
+    }),
+    constraint(&["cache.languages"], |draft| {
+        let languages = draft.plan.cache.languages.iter().cloned();
+        twice(languages, "a language is listed twice: remove one")
     }),
     constraint(&["static.roots"], |draft| repeated_roots(&draft.static_roots)),
     constraint(&["static.caching"], |draft| {

@@ -5,15 +5,16 @@ use std::{path::PathBuf, time::Duration};
 use http::StatusCode;
 
 use crate::plan::{
-    AdmissionSettings, CertificateFiles, CertificateSettings, Cors, FallbackSettings, FileSettings,
-    LogField, PageSource, Plan, ProbePurpose, ProbeSettings, Protocol, Purpose, Root, Route,
-    RouteAction, ShutdownSettings, TlsSettings, UpstreamSettings, UpstreamTarget, UwsgiFlavour,
-    UwsgiSettings,
+    AdmissionSettings, CacheSettings, CertificateFiles, CertificateSettings, Cors,
+    FallbackSettings, FileSettings, LogField, PageSource, Plan, ProbePurpose, ProbeSettings,
+    Protocol, Purpose, Root, Route, RouteAction, ShutdownSettings, TlsSettings, UpstreamSettings,
+    UpstreamTarget, UwsgiFlavour, UwsgiSettings,
 };
 
 use super::{
     cors,
-    log_names::{self, LogListItem},
+    list_item::ListItem,
+    log_names,
     route_draft::{self, RouteDraft},
     servers::ServerWithProtocol,
     url::FallbackOrigin,
@@ -66,7 +67,7 @@ pub(super) struct Draft {
     /// A template for all roots of uploads.
     pub(super) media_root: Root,
     pub(super) accel_roots: Vec<PrefixedDirectory>,
-    pub(super) log_fields: Vec<LogListItem<LogField>>,
+    pub(super) log_fields: Vec<ListItem<LogField>>,
 }
 
 /// A URL prefix with one of its directories.
@@ -108,6 +109,10 @@ impl Draft {
         plan.log.fields = log_names::fields_of(plan.log.access, &self.log_fields);
         let ShutdownSettings { timeout, tunnels, .. } = plan.shutdown;
         plan.shutdown.tunnels = tunnels.min(timeout);
+        let cache = &mut plan.cache;
+        if cache.is_on() {
+            cache.max_object = cache.max_object.min(cache.memory / CacheSettings::MEMORY_SHARE);
+        }
         plan
     }
 

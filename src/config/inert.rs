@@ -114,6 +114,23 @@ const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement {
         keys: &[
+            "cache.disk",
+            "cache.max_object",
+            "cache.stale",
+            "cache.session_cookies",
+            "cache.ignored_cookies",
+            "cache.ignored_query",
+            "cache.language_cookie",
+            "cache.languages",
+            "cache.client_refresh",
+            "cache.purge_from",
+            "route.cache",
+        ],
+        acts: |plan| plan.cache.is_on(),
+        why: "cache.memory is off",
+    },
+    Requirement {
+        keys: &[
             "static.memory",
             "static.entries",
             "static.max_age",
@@ -351,7 +368,8 @@ mod tests {
     #[test]
     fn every_need_names_settings_that_exist() {
         for name in REQUIREMENTS.iter().flat_map(|need| need.keys) {
-            assert!(keys::find(name).is_some(), "{name}");
+            let is_of_route = keys::ROUTE_KEYS.iter().any(|key| key.name == *name);
+            assert!(is_of_route || keys::find(name).is_some(), "{name}");
         }
     }
 
@@ -395,6 +413,9 @@ mod tests {
             (&[("upstream.uwsgi_buffer_size", "8KiB")], "upstream.uwsgi_buffer_size"),
             (&[("buffers.disk", "0B"), ("buffers.directory", "/srv")], "buffers.directory"),
             (&[("buffers.disk", "1MiB"), ("buffers.max_response", "2MiB")], "buffers.max_response"),
+            (&[("cache.stale", "1m")], "cache.stale"),
+            (&[("cache.languages", "de")], "cache.languages"),
+            (&[("route.a.cache", "on")], "route.a.cache"),
             (&[("static.memory", "1MiB")], "static.memory"),
             (&[("static.caching", "*.js=1h")], "static.caching"),
             (&[("static.fallback", "http://a")], "static.fallback"),
@@ -436,6 +457,7 @@ mod tests {
             &[("route.a.upstream", "uwsgi://a:1"), ("upstream.uwsgi_buffer_size", "8KiB")],
             &[("accel.roots", "/p/=/srv"), ("media.memory", "1MiB"), ("static.symlinks", "never")],
             &[files, ("log.static_sample", "9"), ("log.slow", "9s")],
+            &[("cache.memory", "8MiB"), ("cache.stale", "1m"), ("route.a.cache", "anonymous 5s")],
             &[files, ("static.caching", "app.js=2h,*.js=1h,*.css=1h,a/*.png=1h")],
             &[files, ("static.caching", "a/*=1h,b/*=2h,a/b/*=3h,a?=1h,ab=2h")],
             &[files, ("static.caching", "*.js=1h,img/**=2h,vite=immutable")],

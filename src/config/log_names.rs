@@ -4,23 +4,15 @@ use crate::plan::{AccessLog, LogField, LogFields, NamePattern, Redact, SECRET_NA
 
 use super::{
     format::{Format, TextFormat},
+    list_item::{DEFAULT, ListItem, patterns_of, show},
     suggest,
 };
-
-const DEFAULT: &str = "default";
-
-/// An item of a list in which one word means all built-in items.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum LogListItem<T> {
-    Default,
-    One(T),
-}
 
 /// The fields of a line.
 pub(super) struct LogFieldFormat;
 
 /// Names of query parameters.
-pub(super) const PARAMETERS: TextFormat<LogListItem<NamePattern>> = TextFormat::new(
+pub(super) const PARAMETERS: TextFormat<ListItem<NamePattern>> = TextFormat::new(
     "default, or names such as token, *_key or *secret*, without regard to case",
     name_pattern,
     |item| show(item, NamePattern::to_string),
@@ -29,30 +21,30 @@ pub(super) const PARAMETERS: TextFormat<LogListItem<NamePattern>> = TextFormat::
 // === impl LogFieldFormat ===
 
 impl Format for LogFieldFormat {
-    type Value = LogListItem<LogField>;
+    type Value = ListItem<LogField>;
 
     fn expected(&self) -> String {
         let names: Vec<_> = LogField::ALL.iter().map(|field| field.name()).collect();
         format!("default, {}", names.join(", "))
     }
 
-    fn read(&self, text: &str) -> Result<LogListItem<LogField>, String> {
+    fn read(&self, text: &str) -> Result<ListItem<LogField>, String> {
         field(text)
     }
 
-    fn show(&self, _text: &str, item: &LogListItem<LogField>) -> String {
+    fn show(&self, _text: &str, item: &ListItem<LogField>) -> String {
         show_field(item)
     }
 }
 
 /// Returns the name of a field, or the word for all built-in ones.
-pub(super) fn show_field(item: &LogListItem<LogField>) -> String {
+pub(super) fn show_field(item: &ListItem<LogField>) -> String {
     show(item, |field| field.name().to_owned())
 }
 
 /// Returns the fields of a line. A field that is in `default` and also listed alone appears once, at its first
 /// position.
-pub(super) fn fields_of(access: AccessLog, items: &[LogListItem<LogField>]) -> LogFields {
+pub(super) fn fields_of(access: AccessLog, items: &[ListItem<LogField>]) -> LogFields {
     let built_in = match access {
         AccessLog::Json | AccessLog::Off => {
             LogField::ALL.into_iter().filter(|field| field.is_default()).collect()
@@ -62,8 +54,8 @@ pub(super) fn fields_of(access: AccessLog, items: &[LogListItem<LogField>]) -> L
     let mut fields = Vec::new();
     for item in items {
         let these = match item {
-            LogListItem::Default => built_in.as_slice(),
-            LogListItem::One(field) => std::slice::from_ref(field),
+            ListItem::Default => built_in.as_slice(),
+            ListItem::One(field) => std::slice::from_ref(field),
         };
         for field in these {
             if !fields.contains(field) {
@@ -75,32 +67,25 @@ pub(super) fn fields_of(access: AccessLog, items: &[LogListItem<LogField>]) -> L
 }
 
 /// Returns the parameters to redact.
-pub(super) fn redact_of(items: Vec<LogListItem<NamePattern>>) -> Redact {
-    let mut patterns: Vec<NamePattern> = Vec::new();
-    for item in items {
-        match item {
-            LogListItem::Default => patterns.extend(SECRET_NAMES.split(' ').map(pattern_of)),
-            LogListItem::One(pattern) => patterns.push(pattern),
-        }
-    }
-    Redact(patterns)
+pub(super) fn redact_of(items: Vec<ListItem<NamePattern>>) -> Redact {
+    Redact(patterns_of(items, SECRET_NAMES).0)
 }
 
-fn field(text: &str) -> Result<LogListItem<LogField>, String> {
+fn field(text: &str) -> Result<ListItem<LogField>, String> {
     if text == DEFAULT {
-        return Ok(LogListItem::Default);
+        return Ok(ListItem::Default);
     }
     let known = LogField::ALL.into_iter().find(|field| field.name() == text);
-    known.map(LogListItem::One).ok_or_else(|| {
+    known.map(ListItem::One).ok_or_else(|| {
         let names = LogField::ALL.iter().map(|field| field.name());
         suggest::did_you_mean(&suggest::nearest(text, names, ""))
             .unwrap_or_else(|| "there is no such field".into())
     })
 }
 
-fn name_pattern(text: &str) -> Result<LogListItem<NamePattern>, String> {
+fn name_pattern(text: &str) -> Result<ListItem<NamePattern>, String> {
     if text == DEFAULT {
-        return Ok(LogListItem::Default);
+        return Ok(ListItem::Default);
     }
     let part = text.trim_matches('*');
     if part.is_empty() {
@@ -113,25 +98,8 @@ fn name_pattern(text: &str) -> Result<LogListItem<NamePattern>, String> {
     if let Some(odd) = part.chars().find(|c| !c.is_ascii_graphic() || "&;=?#%+".contains(*c)) {
         return Err(format!("{odd:?} cannot be part of a parameter's name here"));
     }
-    Ok(LogListItem::One(pattern_of(text)))
-}
-
-/// Returns the pattern for a text with `*` only at its ends.
-fn pattern_of(text: &str) -> NamePattern {
-    let part = text.trim_matches('*').to_ascii_lowercase();
-    match (text.starts_with('*'), text.ends_with('*')) {
-        (false, false) => NamePattern::Exact(part),
-        (false, true) => NamePattern::Begin(part),
-        (true, false) => NamePattern::End(part),
-        (true, true) => NamePattern::Within(part),
-    }
-}
-
-fn show<T>(item: &LogListItem<T>, one: impl Fn(&T) -> String) -> String {
-    match item {
-        LogListItem::Default => DEFAULT.to_owned(),
-        LogListItem::One(item) => one(item),
-    }
+    // Names are compared in lower case.
+    Ok(ListItem::One(NamePattern::of(&text.to_ascii_lowercase())))
 }
 
 #[cfg(test)]
@@ -162,11 +130,11 @@ mod tests {
     #[test]
     fn fields_have_names_and_an_order() {
         use LogField::{Combined, Path, Status, Tls};
-        assert_eq!(field("status"), Ok(LogListItem::One(Status)));
+        assert_eq!(field("status"), Ok(ListItem::One(Status)));
         assert_eq!(field("statsu"), Err("did you mean status?".into()));
         assert_eq!(field("cookie"), Err("there is no such field".into()));
         assert_eq!(field("combined"), Err("there is no such field".into()));
-        let items = [LogListItem::One(Tls), LogListItem::One(Path), LogListItem::Default];
+        let items = [ListItem::One(Tls), ListItem::One(Path), ListItem::Default];
         let json = fields_of(AccessLog::Json, &items).0;
         assert_eq!(json[..2], [Tls, Path]);
         assert_eq!(json.len(), LogField::ALL.len() - 2);

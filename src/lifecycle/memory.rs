@@ -23,11 +23,12 @@ pub(super) struct MemoryDivision {
     limit: u64,
     /// The source of the limit.
     source: &'static str,
+    cache: u64,
     files: u64,
     media: u64,
     bodies: u64,
     heads: u64,
-    /// Returns the number of idle connections that fit in half of the limit.
+    /// The number of idle connections that fit in half of what the cache leaves.
     pub(super) connections: u64,
 }
 
@@ -38,27 +39,31 @@ pub(super) fn divide(plan: &mut Plan, container: Option<&MemoryGroup>) -> Memory
         (None, Some(group)) => part_of(group.limit, group.is_shared),
         (None, None) => (DEFAULT_LIMIT, "default"),
     };
+    // The cache is as large as its setting says; the other parts share the rest.
+    let cache = plan.cache.memory;
+    let rest = limit.saturating_sub(cache).max(limit / 2);
     let memory = &mut plan.memory;
     if memory.is_static_auto {
-        plan.files.memory = plan.files.memory.min(limit / 8);
+        plan.files.memory = plan.files.memory.min(rest / 8);
     }
     if memory.is_media_auto {
-        plan.media.memory = plan.media.memory.min(limit / 32);
+        plan.media.memory = plan.media.memory.min(rest / 32);
     }
     if memory.is_buffers_auto {
-        plan.buffers.memory = plan.buffers.memory.min(limit / 16 * 3);
+        plan.buffers.memory = plan.buffers.memory.min(rest / 16 * 3);
         plan.buffers.memory_per_body = plan.buffers.memory_per_body.min(plan.buffers.memory);
     }
-    memory.heads = memory.heads.min(limit / 8);
+    memory.heads = memory.heads.min(rest / 8);
     memory.limit = Some(limit);
     MemoryDivision {
         limit,
         source,
+        cache,
         files: plan.files.memory,
         media: plan.media.memory,
         bodies: plan.buffers.memory,
         heads: memory.heads,
-        connections: (limit / 2 / CONNECTION_SIZE).max(MIN_CONNECTIONS),
+        connections: (rest / 2 / CONNECTION_SIZE).max(MIN_CONNECTIONS),
     }
 }
 
@@ -77,14 +82,24 @@ fn part_of(limit: u64, is_shared: bool) -> (u64, &'static str) {
 impl MemoryDivision {
     /// Logs the shares, with a warning if they exceed the limit.
     pub(super) fn report(&self) {
-        let Self { limit, source, files, media, bodies, heads, connections } = *self;
-        tracing::info!(limit, source, files, media, bodies, heads, connections, "memory shares");
-        if files + media + bodies + heads > limit {
+        let Self { limit, source, cache, files, media, bodies, heads, connections } = *self;
+        tracing::info!(
+            limit,
+            source,
+            cache,
+            files,
+            media,
+            bodies,
+            heads,
+            connections,
+            "memory shares"
+        );
+        if cache > limit / 2 || cache + files + media + bodies + heads > limit {
             tracing::warn!(
                 limit,
                 source,
-                "static.memory, media.memory and buffers.memory together exceed memory.limit; lower them, \
-                 remove them, or give the container more memory"
+                "cache.memory exceeds half of memory.limit, or cache.memory, static.memory, media.memory and \
+                 buffers.memory together exceed it; lower them, remove them, or give the container more memory"
             );
         }
     }
@@ -135,11 +150,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_parts_are_no_more_than_there_is(limit in 32 * MIB..1 << 50) {
+        fn the_parts_are_no_more_than_there_is(limit in 32 * MIB..1 << 50, share in 0..=50u64) {
             let mut plan = plan(&[]);
             plan.memory.limit = Some(limit);
-            let MemoryDivision { files, media, bodies, heads, connections, .. } = divide(&mut plan, None);
-            prop_assert!(files + media + bodies + heads + connections * CONNECTION_SIZE <= limit);
+            plan.cache.memory = limit / 100 * share;
+            let MemoryDivision { cache, files, media, bodies, heads, connections, .. } = divide(&mut plan, None);
+            prop_assert!(cache + files + media + bodies + heads + connections * CONNECTION_SIZE <= limit);
             prop_assert!(plan.buffers.memory_per_body <= plan.buffers.memory);
         }
     }

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use super::name_pattern::NamePattern;
+
 /// The default names of query parameters whose values are redacted, separated by spaces. Names are compared without
 /// punctuation, so `*privatekey*` matches `private_key` and `private-key` too.
 pub const SECRET_NAMES: &str = "\
@@ -131,18 +133,6 @@ pub struct LogFields(pub Vec<LogField>);
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Redact(pub Vec<NamePattern>);
 
-/// A pattern for a name in lower case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NamePattern {
-    Exact(String),
-    /// Names that begin with this text.
-    Begin(String),
-    /// Names that end with this text.
-    End(String),
-    /// Names that contain this text.
-    Within(String),
-}
-
 // === impl LogSettings ===
 
 impl LogSettings {
@@ -184,18 +174,5 @@ impl fmt::Debug for Redact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.0.iter().map(ToString::to_string).collect();
         write!(f, "Redact({})", names.join(", "))
-    }
-}
-
-// === impl NamePattern ===
-
-impl fmt::Display for NamePattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(name) => f.write_str(name),
-            Self::Begin(part) => write!(f, "{part}*"),
-            Self::End(part) => write!(f, "*{part}"),
-            Self::Within(part) => write!(f, "*{part}*"),
-        }
     }
 }

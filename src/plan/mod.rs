@@ -6,6 +6,7 @@
 
 mod auth;
 mod buffers;
+mod cache;
 mod client_network;
 mod compression;
 mod files;
@@ -13,6 +14,7 @@ mod forward_auth;
 mod listen;
 mod log;
 mod memory;
+mod name_pattern;
 mod rate_limit;
 mod routes;
 mod status;
@@ -22,6 +24,7 @@ mod upstream;
 pub use self::{
     auth::{Auth, AuthPolicy, BasicAuth, HashKind, PasswordHash, User, UserList, UserSource},
     buffers::{BufferSettings, SpillDirectory},
+    cache::{CacheSettings, IGNORED_COOKIES, IGNORED_QUERY, RouteCache},
     client_network::ClientNetwork,
     compression::CompressionSettings,
     files::{
@@ -31,10 +34,11 @@ pub use self::{
     forward_auth::ForwardAuth,
     listen::ListenAddress,
     log::{
-        AccessLog, Level, LogField, LogFields, LogSettings, NamePattern, Redact, RouteLog,
-        SECRET_NAMES, WhenSlow,
+        AccessLog, Level, LogField, LogFields, LogSettings, Redact, RouteLog, SECRET_NAMES,
+        WhenSlow,
     },
     memory::MemorySettings,
+    name_pattern::{NamePattern, NamePatterns},
     rate_limit::{RateLimit, RateLimitKey, RateLimitPolicy, RateLimitSetting},
     routes::{
         AccessRules, DenyResponse, FixedResponse, HeaderEdit, HeaderText, HostHeader, MissingFile,
@@ -72,6 +76,7 @@ pub struct Plan {
     pub memory: MemorySettings,
     pub buffers: BufferSettings,
     pub compression: CompressionSettings,
+    pub cache: CacheSettings,
     pub pages: PageSettings,
     /// The site's own files.
     pub files: FileSettings,

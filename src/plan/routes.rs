@@ -8,6 +8,7 @@ use regex::bytes::Regex;
 
 use super::{
     auth::AuthPolicy,
+    cache::RouteCache,
     log::RouteLog,
     rate_limit::RateLimitPolicy,
     status::{ErrorPage, PageSource, StatusPattern},
@@ -121,6 +122,8 @@ pub struct RoutePolicies {
     pub streaming: Option<Streaming>,
     /// In place of [`CompressionSettings::responses`](super::CompressionSettings::responses).
     pub compress: Option<bool>,
+    /// `None` is [`RouteCache::On`].
+    pub cache: Option<RouteCache>,
     pub access: Option<AccessRules>,
     pub deny_response: Option<DenyResponse>,
     pub auth: Option<AuthPolicy>,

@@ -61,6 +61,8 @@ pub fn of(plan: &Plan, connections: usize) -> Vec<(&'static str, u64)> {
         ("memory.limit", plan.memory.limit.unwrap_or(u64::MAX)),
         ("buffers.memory", plan.buffers.memory),
         ("buffers.disk", plan.buffers.disk),
+        ("cache.memory", plan.cache.memory),
+        ("cache.disk", plan.cache.disk),
         ("static.memory", plan.files.memory),
         ("static.entries", count(plan.files.entries)),
         ("media.memory", plan.media.memory),

@@ -9,6 +9,7 @@ mod key;
 mod kind;
 
 mod buffers;
+mod cache;
 mod compression;
 mod files;
 mod log;
@@ -41,7 +42,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "memory",
-        "The memory of the process. buffers.memory, static.memory and media.memory are shares of it.",
+        "The memory of the process. buffers.memory, static.memory and media.memory are shares of what cache.memory leaves of it.",
     ),
     (
         "buffers",
@@ -50,6 +51,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "compression",
         "Compression of the application's responses. That of files is static.compress.",
+    ),
+    (
+        "cache",
+        "Stored responses of the application, in place of proxy_cache or Varnish. A route's cache decides for its requests.",
     ),
     (
         "errors",
@@ -94,6 +99,7 @@ pub static KEYS: LazyLock<Vec<SettingKey>> = LazyLock::new(|| {
         memory::MEMORY,
         buffers::BUFFERS,
         compression::COMPRESSION,
+        cache::CACHE,
         pages::ERRORS,
         pages::MAINTENANCE,
         files::STATIC,

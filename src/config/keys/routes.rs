@@ -7,7 +7,7 @@ use super::{
     server, upstream,
 };
 use crate::config::{
-    address, auth, error_pages,
+    address, auth, cache_names, error_pages,
     format::{BoolFormat, ChoiceFormat},
     forwarding, header_edit, header_name, host, path, path_pattern, rate_limit, route_action,
     route_match, servers,
@@ -142,6 +142,16 @@ pub(super) const ROUTE: &[SettingKey] = &[
         name: "route.compress",
         kind: &SingleValue(BoolFormat, |to, on| to.route.policies.compress = Some(on)),
         doc: "Whether responses of the application are compressed, in place of compression.responses.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.cache",
+        kind: &SingleValue(cache_names::OF_ROUTE, |to, cache| {
+            to.route.policies.cache = Some(cache);
+        }),
+        doc: "What is stored in the cache (cache.memory). on stores responses whose Cache-Control or Expires allows it; \
+              so does a request without a route. anonymous 5s also stores, for 5s, those that say nothing about \
+              caching, for visitors without a session. off stores nothing.",
         ..SettingKey::BLANK
     },
     SettingKey {

@@ -14,8 +14,8 @@ use crate::{
     pipeline::store_kind::StoreKind,
     plan::{
         AccessRules, DenyResponse, ErrorPage, HeaderEdit, HostHeader, MissingFile, PathExpression,
-        RouteAction, RouteLog, RoutePolicies, RouteRedirect, RouteResponse, StatusPattern,
-        Streaming,
+        RouteAction, RouteCache, RouteLog, RoutePolicies, RouteRedirect, RouteResponse,
+        StatusPattern, Streaming,
     },
     upstream::RequestTimeouts,
 };
@@ -30,6 +30,9 @@ pub(in crate::pipeline) struct Policies {
     pub(in crate::pipeline) streaming: Streaming,
     /// Whether responses of the application are compressed; `None` if no route says it.
     pub(in crate::pipeline) compress: Option<bool>,
+    /// What the cache does with the request and its response.
+    #[expect(dead_code, reason = "the cache reads it once requests reach it")]
+    pub(in crate::pipeline) cache: RouteCache,
     /// The clients that may send the request; `None` is every client.
     pub(in crate::pipeline) access: Option<AccessRules>,
     pub(in crate::pipeline) deny_response: DenyResponse,
@@ -132,6 +135,7 @@ impl Policies {
             let own = &one.policies;
             merged.streaming = merged.streaming.or(own.streaming);
             merged.compress = merged.compress.or(own.compress);
+            merged.cache = merged.cache.or(own.cache);
             merged.access = merged.access.or_else(|| own.access.clone());
             merged.deny_response = merged.deny_response.or(own.deny_response);
             auth = auth.or_else(|| one.auth.clone());
@@ -166,6 +170,7 @@ impl Policies {
             actions,
             streaming: merged.streaming.unwrap_or_default(),
             compress: merged.compress,
+            cache: merged.cache.unwrap_or_default(),
             access: merged.access,
             deny_response: merged.deny_response.unwrap_or_default(),
             auth,

@@ -191,6 +191,10 @@ impl ParameterName {
             *place = *byte;
             length += 1;
         }
+        // Most patterns are longer than most names.
+        let fits = |pattern: &NamePattern, name: &[u8]| {
+            pattern.text().len() <= name.len() && pattern.fits(name)
+        };
         let fits_any = |name: &[u8]| redact.0.iter().any(|pattern| fits(pattern, name));
         if self.is_longer || fits_any(name) {
             return true;
@@ -201,24 +205,6 @@ impl ParameterName {
         }
         let mut parts = name.split(|byte| matches!(byte, b'[' | b']' | b'.' | b':' | b' '));
         fits_any(bare.get(..length).unwrap_or_default()) || parts.any(fits_any)
-    }
-}
-
-fn fits(pattern: &NamePattern, name: &[u8]) -> bool {
-    let (NamePattern::Exact(text)
-    | NamePattern::Begin(text)
-    | NamePattern::End(text)
-    | NamePattern::Within(text)) = pattern;
-    // Most patterns are longer than most names.
-    if text.len() > name.len() {
-        return false;
-    }
-    let text = text.as_bytes();
-    match pattern {
-        NamePattern::Exact(_) => name == text,
-        NamePattern::Begin(_) => name.starts_with(text),
-        NamePattern::End(_) => name.ends_with(text),
-        NamePattern::Within(_) => name.windows(text.len().max(1)).any(|part| part == text),
     }
 }
 
