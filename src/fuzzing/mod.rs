@@ -11,6 +11,7 @@
 )]
 
 mod basic_auth;
+mod caching;
 mod chunked;
 mod conditional;
 mod forwarded;
@@ -24,9 +25,10 @@ mod request_head;
 mod run;
 
 pub use self::{
-    basic_auth::check as basic_auth, chunked::check as chunked, conditional::check as conditional,
-    forwarded::check as forwarded, host::check as host, negotiation::check as negotiation,
-    path::check as path, proxy_protocol::check as proxy_protocol, range::check as range,
+    basic_auth::check as basic_auth, caching::check as caching, chunked::check as chunked,
+    conditional::check as conditional, forwarded::check as forwarded, host::check as host,
+    negotiation::check as negotiation, path::check as path,
+    proxy_protocol::check as proxy_protocol, range::check as range,
     request_head::check as request_head,
 };
 pub use crate::{

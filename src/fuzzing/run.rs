@@ -53,6 +53,7 @@ macro_rules! targets {
 targets!(
     accel,
     basic_auth,
+    caching,
     chunked,
     conditional,
     connection,

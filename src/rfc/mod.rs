@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod basic_auth;
+pub mod caching;
 pub mod chunked;
 pub mod client_address;
 pub mod conditional;
