@@ -148,7 +148,7 @@ impl Reservation {
     }
 
     /// Returns the bytes beyond `amount` to the budget.
-    pub(super) fn shrink_to(&mut self, amount: u64) {
+    pub fn shrink_to(&mut self, amount: u64) {
         let surplus = self.amount.saturating_sub(amount);
         self.budget.give_back(surplus);
         self.amount -= surplus;

@@ -46,6 +46,8 @@ pub struct FileStream {
     cold_read: Option<ColdRead>,
     /// Whether the blocking pool has read the next bytes into the page cache.
     was_loaded: bool,
+    /// What the file belongs to; dropped after it.
+    _keeper: Option<Arc<dyn Send + Sync>>,
 }
 
 /// Bytes that the blocking pool reads, and the version of the file afterwards; `None` if the page cache has them now.
@@ -131,7 +133,13 @@ impl FileStream {
             changing: None,
             cold_read: None,
             was_loaded: false,
+            _keeper: None,
         }
+    }
+
+    /// Keeps what the file belongs to until the stream is dropped.
+    pub(super) fn keeping(self, keeper: Arc<dyn Send + Sync>) -> Self {
+        Self { _keeper: Some(keeper), ..self }
     }
 
     /// Declares that bytes of the file never change once written; the file may still grow.

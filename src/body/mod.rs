@@ -13,6 +13,7 @@ mod client_shares;
 mod collected;
 mod deadline;
 mod discard;
+mod disk_body;
 mod file;
 mod page_cache;
 mod rate;
@@ -33,6 +34,7 @@ pub use self::{
     client_shares::{ClientShare, ClientShares},
     deadline::Deadline,
     discard::discard,
+    disk_body::{DiskBodies, DiskBody, DiskBodyWriter},
     file::{AllowedChanges, CachedPart, FilePiece, FileStream},
     relay::Pressure,
     request::RequestBody,

@@ -138,6 +138,13 @@ impl SpillFiles {
         if is_memory { memory } else { disk }
     }
 
+    /// Creates an empty file if the location is a disk or a volume that the settings name; `None` if files count as
+    /// memory. May wait for the disk.
+    pub(super) fn create_on_disk(&self) -> io::Result<Option<File>> {
+        let medium = self.medium();
+        if medium.is_memory() { Ok(None) } else { medium.create().map(Some) }
+    }
+
     fn make(&self, bytes: &mut BudgetedBuffer, budgets: &Budgets) -> Result<NewSpillFile, Error> {
         let medium = self.medium();
         let file = medium.create().map_err(failed)?;
@@ -354,7 +361,7 @@ fn write(file: &File, bytes: &mut BudgetedBuffer, at: u64) -> io::Result<()> {
 }
 
 /// Converts the failure to create or write a file. Only a lack of space counts as a full disk.
-fn failed(error: io::Error) -> Error {
+pub(super) fn failed(error: io::Error) -> Error {
     let kind = match Errno::from_io_error(&error) {
         Some(Errno::MFILE | Errno::NFILE) => FailureKind::DescriptorsExhausted,
         Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => FailureKind::DiskFull,

@@ -1,7 +1,6 @@
 //! Finds a file under a root and describes it: contents or descriptor, validators, and the header sections of its
 //! responses. Files are read on the blocking pool, and all workers share the results.
 
-mod background;
 mod compress;
 mod content_budget;
 mod contents;

@@ -21,7 +21,6 @@ use rustix::{
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{
-    background::Background,
     content_budget::ContentBudget,
     entry::{FileEntry, FileKey, Optimisation},
     entry_cache::EntryCache,
@@ -37,7 +36,7 @@ use super::{
     tree::PrefixTree,
     verify::{NameSample, VerifyReport, VerifySample, verify},
 };
-use crate::{plan, telemetry::StoreCounts};
+use crate::{plan, sync::Background, telemetry::StoreCounts};
 
 /// In a full store, a text is compressed at most once in this time, in milliseconds. The files that are evicted for it
 /// may return and evict it again.
@@ -94,7 +93,7 @@ impl FileStore {
             hashes: Hashes::new(plan.hash_rate),
             content_budget: ContentBudget::new(plan.memory),
             notices: FileNotices::default(),
-            background: Background::default(),
+            background: Background::new("files"),
             is_sweeping: AtomicBool::new(false),
             counts,
             plan: plan.clone(),

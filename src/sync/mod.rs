@@ -2,9 +2,12 @@
 //!
 //! In unit tests they are replacements that also work under `explore`. A test then runs the real code in every order in
 //! which its threads may access them, with every value that a load may return.
+//!
+//! [`Background`] is a thread for work that no request may wait for.
 
 #[cfg(test)]
 mod atomic;
+mod background;
 #[cfg(test)]
 pub(crate) mod channel;
 #[cfg(test)]
@@ -16,6 +19,7 @@ mod order;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::background::Background;
 use std::sync::PoisonError;
 #[cfg(not(test))]
 pub(crate) use std::sync::{

@@ -23,7 +23,7 @@ fn with_modules(name: &str, source: &str) -> Vec<String> {
     violations(&files)
 }
 
-const FILES: &str = "files may import error, rfc, compression, plan, body, telemetry";
+const FILES: &str = "files may import error, rfc, sync, compression, plan, body, telemetry";
 
 fn files_to_pipeline(line: usize) -> String {
     format!("src/files/store.rs:{line}: files -> pipeline is not allowed; {FILES}")

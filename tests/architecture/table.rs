@@ -90,7 +90,7 @@ pub(crate) const TABLE: &[Module] = &[
     Module { name: "main", may_import: &["command", "config", "lifecycle", "plan", "phase"] },
 ];
 
-const FOR_PARTS: &[&str] = &["error", "rfc", "compression", "plan", "body", "telemetry"];
+const FOR_PARTS: &[&str] = &["error", "rfc", "sync", "compression", "plan", "body", "telemetry"];
 
 /// The row of a top-level module.
 pub(crate) fn row(name: &str) -> Option<&'static Module> {

@@ -1,5 +1,5 @@
-//! The thread for work that no request may wait for: compressing, verifying manifests, closing deleted files. Each
-//! store has one, of the lowest priority, started when there is work.
+//! A thread for work that no request may wait for: compressing, verifying manifests, closing deleted files. Each file
+//! store and each cache has one, of the lowest priority, started when there is work.
 
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -13,7 +13,7 @@ use std::{
 
 use rustix::process::setpriority_process;
 
-/// The maximum number of waiting jobs. Further ones are refused, and scheduled again when the file is next looked up.
+/// The maximum number of waiting jobs. Further ones are refused, and scheduled again when there is the next reason to.
 const MAX_QUEUED_JOBS: usize = 1024;
 
 enum Job {
@@ -29,20 +29,29 @@ struct RepeatedJob {
 }
 
 /// Accepts jobs.
-#[derive(Debug, Default)]
-pub(super) struct Background(OnceLock<Option<SyncSender<Job>>>);
+#[derive(Debug)]
+pub(crate) struct Background {
+    /// The thread's name.
+    name: &'static str,
+    sender: OnceLock<Option<SyncSender<Job>>>,
+}
 
 // === impl Background ===
 
 impl Background {
+    /// Creates no thread yet; `name` is the one that it will have.
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { name, sender: OnceLock::new() }
+    }
+
     /// Queues a job; `false` if too many are waiting.
-    pub(super) fn push(&self, job: impl FnOnce() + Send + 'static) -> bool {
+    pub(crate) fn push(&self, job: impl FnOnce() + Send + 'static) -> bool {
         self.send(Job::Once(Box::new(job)))
     }
 
     /// Runs a job once in each period, until it returns `false`. It replaces the previous repeated job. `false` if too
     /// many jobs are waiting.
-    pub(super) fn repeat(
+    pub(crate) fn repeat(
         &self,
         period: Duration,
         run: impl FnMut() -> bool + Send + 'static,
@@ -52,24 +61,24 @@ impl Background {
     }
 
     fn send(&self, job: Job) -> bool {
-        let sender = self.0.get_or_init(start);
+        let sender = self.sender.get_or_init(|| start(self.name));
         sender.as_ref().is_some_and(|sender| sender.try_send(job).is_ok())
     }
 }
 
-fn start() -> Option<SyncSender<Job>> {
+fn start(name: &'static str) -> Option<SyncSender<Job>> {
     let (sender, receiver) = sync_channel(MAX_QUEUED_JOBS);
-    let started = thread::Builder::new().name("files".into()).spawn(move || work(&receiver));
+    let started = thread::Builder::new().name(name.into()).spawn(move || work(&receiver));
     match started {
         Ok(_) => Some(sender),
         Err(error) => {
-            tracing::warn!(%error, "cannot start the background thread for files: nothing is compressed or verified");
+            tracing::warn!(%error, name, "cannot start a background thread: nothing is compressed or verified there");
             None
         }
     }
 }
 
-/// Ends when the store that sends the jobs is dropped.
+/// Ends when the owner that sends the jobs is dropped.
 fn work(receiver: &Receiver<Job>) {
     // The application and the workers go first. Linux has priorities per thread. If setting one is not allowed, the
     // thread works nevertheless.
@@ -113,7 +122,7 @@ mod tests {
 
     #[test]
     fn what_is_too_much_is_refused_and_the_rest_is_done() {
-        let background = Background::default();
+        let background = Background::new("test");
         let (open, gate) = channel::<()>();
         let (done, count) = channel();
         let (begun, begins) = channel();
@@ -135,7 +144,7 @@ mod tests {
 
     #[test]
     fn repeated_job_stops_when_it_returns_false() {
-        let background = Background::default();
+        let background = Background::new("test");
         let (done, count) = channel();
         let mut left = 3;
         assert!(background.repeat(Duration::from_millis(1), move || {
@@ -152,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_job_that_panics_is_the_only_one_lost() {
-        let background = Background::default();
+        let background = Background::new("test");
         let (done, count) = channel();
         assert!(background.push(|| panic!("for the test")));
         assert!(background.push(move || done.send(()).unwrap()));
