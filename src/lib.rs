@@ -16,6 +16,7 @@ pub mod body;
 pub mod plan;
 pub mod telemetry;
 
+pub mod cache;
 pub mod files;
 pub mod upstream;
 

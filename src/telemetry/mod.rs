@@ -2,6 +2,7 @@
 //! the output.
 
 pub mod access_log;
+mod cache_counts;
 pub mod clock;
 pub mod compression_names;
 mod counter;
@@ -27,6 +28,7 @@ pub mod shared_output;
 pub mod usage;
 
 pub use self::{
+    cache_counts::CacheCounts,
     health_labels::{EjectionCause, ReadinessResult},
     labels::{
         CodingLabel, CompressionSkip, FloodLabel, HandshakeResult, LimitSource, MethodLabel,
