@@ -6,11 +6,13 @@
 //!   [`collector`] receives a body that is to be stored, in memory or in a file.
 //! - A purge walks no entries: it marks a slot of [`generations`], which each find compares. [`tags`] says which slots
 //!   belong to a response.
+//! - [`flight`] lets requests for the same response wait for one of them.
 //! - [`forms`] are compressed bodies, made in the background once a client has asked for one.
 
 mod collector;
 mod entries;
 mod eviction;
+mod flight;
 mod forms;
 mod generations;
 mod key;
@@ -29,6 +31,7 @@ mod variant;
 pub use self::{
     collector::BodyCollector,
     entries::{Found, PurgeState},
+    flight::{FlightKey, FlightLeader, FlightResult, Joined},
     generations::Generation,
     key::CacheKey,
     memory::BodyReservation,

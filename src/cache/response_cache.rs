@@ -8,6 +8,7 @@ use std::{
 use super::{
     collector::{BodyCollector, BodyLimits, BodyStorage},
     entries::{Entries, EntryLimits, Found},
+    flight::{FlightKey, Flights, Joined},
     forms,
     generations::Generation,
     key::{CacheKey, KeyHasher},
@@ -30,6 +31,7 @@ pub struct Cache {
     hasher: KeyHasher,
     entries: Arc<Entries>,
     storage: Arc<BodyStorage>,
+    flights: Arc<Flights>,
     background: Background,
     counts: Arc<CacheCounts>,
 }
@@ -72,6 +74,7 @@ impl Cache {
             hasher: KeyHasher::default(),
             entries,
             storage: Arc::new(storage),
+            flights: Arc::default(),
             background: Background::new("cache"),
             counts: Arc::clone(counts),
         })
@@ -80,6 +83,11 @@ impl Cache {
     /// Makes a key of bytes that two requests share if and only if one response may be used for both.
     pub fn key(&self, bytes: impl Into<Box<[u8]>>) -> CacheKey {
         CacheKey::new(&self.hasher, bytes.into())
+    }
+
+    /// Joins the requests for the same response that are under way, or leads them.
+    pub fn join(&self, key: FlightKey<'_>) -> Joined {
+        self.flights.join(key)
     }
 
     /// Returns the generation of a request that is sent now: to be taken before its first byte is sent.

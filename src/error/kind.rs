@@ -119,6 +119,8 @@ kinds! {
     BodyTooLarge: row("body_too_large", Client, 413, "The request's body is longer than this server accepts.")
         .closes()
         .advice("raise server.max_body if such uploads are legitimate");
+    /// The client has asked for a stored response only (`only-if-cached`; RFC 9111, 5.2.1.7), and there is none.
+    NotCached: row("not_cached", Client, 504, "The response is not stored.");
     /// The head is larger than the uwsgi server accepts.
     HeadTooLarge:
         row("head_too_large", Client, 431, "The request's headers are larger than the application accepts.")

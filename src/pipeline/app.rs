@@ -15,15 +15,19 @@ use super::{
 };
 use crate::{
     body::{BodyBuffers, BodyLimits, Budget, Budgets, Reservation, SpillLocation},
+    cache::{Cache, CacheLimits},
     error::FailureKind,
     files::FileStore,
     plan::{self, FallbackSettings, Plan, SpillDirectory},
-    telemetry::{BufferCounts, LogThrottle, Metrics, StoreCounts},
+    telemetry::{BufferCounts, CacheCounts, LogThrottle, Metrics, StoreCounts},
     upstream::Backends,
 };
 
 /// Bytes of a request's head that need no reservation. Most heads are shorter.
 pub const UNRESERVED_HEAD: usize = 4 * 1024;
+
+/// The most bodies of the cache in files.
+const MAX_CACHE_FILES: u64 = 1024;
 
 /// Everything that a request needs, except for its worker's own state. A request keeps the one that it began with.
 #[derive(Debug)]
@@ -48,6 +52,8 @@ pub struct App {
     /// The name of this process in `CDN-Loop`. It does not change on reload.
     pub(super) loop_token: LoopToken,
     pub(super) buffers: BodyBuffers,
+    /// The stored responses of the application, if the cache is on.
+    pub(super) cache: Option<Arc<Cache>>,
     /// Checks the passwords of users. It does not change on reload.
     pub(super) passwords: Arc<PasswordChecker>,
     /// The budget for request heads that are longer than usual.
@@ -91,6 +97,7 @@ impl App {
             files,
             media,
             buffers: buffers(&plan.buffers, &process.buffers),
+            cache: cache(&plan, &process.cache),
             heads: Budget::new(plan.memory.heads, Arc::clone(&process.buffers.heads)),
             metrics,
             pages,
@@ -142,6 +149,11 @@ impl App {
             // The counters are shared by both.
             buffers(&plan.buffers, &process.buffers)
         };
+        let cache = if are_cached_alike(&plan, &self.plan) {
+            self.cache.clone()
+        } else {
+            cache(&plan, &process.cache)
+        };
         let trust = |server: &plan::ServerSettings| {
             (server.trusted_proxies.clone(), server.trusted_headers.clone())
         };
@@ -156,6 +168,7 @@ impl App {
             files,
             media,
             buffers,
+            cache,
             heads: Budget::new(plan.memory.heads, Arc::clone(&process.buffers.heads)),
             metrics: Arc::clone(&self.metrics),
             pages: self.pages.next(&plan),
@@ -277,12 +290,40 @@ fn uncounted(plan: &plan::UpstreamSettings) -> Arc<UpstreamHandle> {
     UpstreamHandle::new(Backends::new(plan, &Arc::default()))
 }
 
-fn buffers(plan: &plan::BufferSettings, counts: &BufferCounts) -> BodyBuffers {
-    let place = match &plan.spill {
+/// Creates the cache, if it is on.
+fn cache(plan: &Plan, counts: &Arc<CacheCounts>) -> Option<Arc<Cache>> {
+    let settings = &plan.cache;
+    if !settings.is_on() {
+        return None;
+    }
+    let limits = CacheLimits {
+        memory: settings.memory,
+        disk: settings.disk,
+        max_file: settings.max_file(),
+        max_object: settings.max_object,
+        directory: spill_location(&plan.buffers),
+        descriptors: MAX_CACHE_FILES,
+    };
+    Some(Cache::new(limits, counts))
+}
+
+/// Whether what one plan has stored is right for the other. Another list of cookies or parameters makes other keys and
+/// variants of the same requests.
+fn are_cached_alike(one: &Plan, other: &Plan) -> bool {
+    let spill = |plan: &Plan| plan.buffers.spill.clone();
+    one.cache == other.cache && spill(one) == spill(other)
+}
+
+fn spill_location(plan: &plan::BufferSettings) -> SpillLocation {
+    match &plan.spill {
         SpillDirectory::Auto => SpillLocation::Auto,
         SpillDirectory::Directory(directory) => SpillLocation::Directory(directory.clone()),
         SpillDirectory::Memory => SpillLocation::Memory,
-    };
+    }
+}
+
+fn buffers(plan: &plan::BufferSettings, counts: &BufferCounts) -> BodyBuffers {
+    let place = spill_location(plan);
     let in_shares = |memory: Budget| memory.in_shares(Arc::clone(&counts.share_exceeded));
     let requests = Budgets {
         memory: in_shares(Budget::new(plan.memory, Arc::clone(&counts.memory))),

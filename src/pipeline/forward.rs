@@ -49,10 +49,7 @@ pub(super) fn head<'a>(
 ) -> UpstreamRequestHead<'a> {
     let headers = &context.parts.headers;
     let mut forwarded_fields: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 9);
-    let host = match &replacements.host {
-        Some(host) => host.as_bytes(),
-        None => context.host().unwrap_or(fallback_host.as_bytes()),
-    };
+    let host = replacements.host_of(context, fallback_host);
     let scheme = scheme::of(context);
     // The fallback host's port is the application's own.
     let named_port = named_port(context);
@@ -93,10 +90,7 @@ pub(super) fn head<'a>(
     warn_untrusted_peer(context);
     UpstreamRequestHead {
         method: &context.parts.method,
-        target: match &replacements.target {
-            Some(target) => target,
-            None => context.parts.path_and_query(),
-        },
+        target: replacements.target_of(context),
         fields: forwarded_fields,
         origin: RequestOrigin {
             client,
@@ -142,6 +136,26 @@ pub(super) fn append_client_fields<'a>(
         }
     }
     forged
+}
+
+/// Whether the application gets a field as the client has sent it.
+pub(super) fn is_passed(context: &RequestContext, known: FieldName, field: (&[u8], &[u8])) -> bool {
+    action(known, field, context) == FieldAction::Pass
+        && !fields::is_named_by_connection(&context.parts.headers, field.0)
+}
+
+/// Whether a field differs for each client or each request, because it says who or which one it is.
+pub(super) fn is_made(name: &str) -> bool {
+    matches!(
+        name,
+        "x-forwarded-for"
+            | "forwarded"
+            | "x-real-ip"
+            | "x-request-id"
+            | "x-request-start"
+            | "traceparent"
+            | "cdn-loop"
+    )
 }
 
 /// Returns how many hops a request may still make, if it says so.
@@ -272,6 +286,12 @@ pub(super) fn port(context: &RequestContext, named: Option<u16>, scheme: &str) -
         (None, "https") => 443,
         (None, _) => 80,
     }
+}
+
+/// Returns the port that the application gets.
+pub(super) fn port_of(context: &RequestContext, scheme: &str) -> u16 {
+    let named = named_port(context);
+    named.unwrap_or_else(|| port(context, named, scheme))
 }
 
 /// Whether this is the first call.

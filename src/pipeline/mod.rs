@@ -7,7 +7,7 @@
 //!    to https. [`rate_limit`] counts a request with the [`rate_limiter`] of its route. [`auth`] lets clients
 //!    authenticate, with [`passwords`].
 //! 4. An action responds: [`files`] finds the file and selects the part of it to send, [`own_response`] is a redirect,
-//!    a fixed text or none. Or [`proxy`] sends the request to the application:
+//!    a fixed text or none. Or the [`cache`] has the application's response, or [`proxy`] sends it the request:
 //!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
 //!    response's body if the application names one.
 //! 5. [`status_page`] turns an error into a status and a page, which may come from [`pages`]. [`intercept`] replaces an
@@ -24,6 +24,7 @@ mod access;
 mod app;
 mod auth;
 mod auth_fields;
+mod cache;
 mod challenge;
 mod client_network;
 mod collect;
@@ -208,13 +209,14 @@ async fn respond(
                 }
                 local.app.pages.check_maintenance()?;
                 // Boxed because it is three times as large as all others together, and is moved before it runs.
-                return Box::pin(proxy::serve(local, context, *index, body)).await;
+                return Box::pin(cache::serve(context, *index, body)).await;
             }
         }
     }
     // The last action always responds.
     Err(Error::new(FailureKind::PathInvalid))
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use crate::{
     plan::LogField,
     rfc::{response_lines::ResponseLines, trailers},
     telemetry::RouteLabel,
-    upstream::SendNotes,
+    upstream::{SendNotes, UpstreamResponse},
 };
 
 /// Responds with the application's response.
@@ -28,17 +28,11 @@ pub(super) async fn serve(
     let streaming = context.policies.streaming;
     // This comes before the body is taken: the rest of a refused body is read while the response is sent.
     let framing = collect::request(local, context, body, (upstream, streaming)).await?;
-    let through_proxies;
-    let client = if context.client == context.connection.address {
-        &context.connection.text
-    } else {
-        through_proxies = context.client.to_string();
-        &through_proxies
-    };
+    let client = context.client_text();
     let mut buffers = forward::HeaderBuffers::default();
     let server = local.server_name(route);
     let replacements = Replacements::of(context, server);
-    let head = forward::head(context, client, (server, &replacements), &mut buffers);
+    let head = forward::head(context, &client, (server, &replacements), &mut buffers);
     let interim = context.interim.clone();
     let on_interim = |status: StatusCode, fields: &ResponseLines| {
         if let Some(interim) = &interim {
@@ -50,11 +44,20 @@ pub(super) async fn serve(
     let client = client_network::of(context).map(ClientShare::of);
     let notes =
         SendNotes { client, waited: &context.queued, server, timeouts, interim: Some(&on_interim) };
-    let mut reply = upstream.send(&head, framing, body.take(), notes).await?;
+    let reply = upstream.send(&head, framing, body.take(), notes).await?;
     drop(head);
 
     context.first_byte = Some(reply.first_byte);
-    let streams = streaming.response || reply.is_prompt;
+    respond(local, context, reply).await
+}
+
+/// Makes the response of the application's, or of the file that this names.
+pub(super) async fn respond(
+    local: &WorkerState,
+    context: &mut RequestContext,
+    mut reply: UpstreamResponse,
+) -> Result<Response, Error> {
+    let streams = context.policies.streaming.response || reply.is_prompt;
     // If no rule changes single fields, the lines are forwarded unchanged.
     let is_intercepted = context.policies.intercepts(reply.status);
     let compression = if is_intercepted || reply.upgraded.is_some() {

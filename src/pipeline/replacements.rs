@@ -45,6 +45,22 @@ impl Replacements {
         }
     }
 
+    /// Returns the host that the application gets. `server` is for requests that have none.
+    pub(super) fn host_of<'a>(&'a self, context: &'a RequestContext, server: &'a str) -> &'a [u8] {
+        match &self.host {
+            Some(host) => host.as_bytes(),
+            None => context.host().unwrap_or(server.as_bytes()),
+        }
+    }
+
+    /// Returns path and query that the application gets.
+    pub(super) fn target_of<'a>(&'a self, context: &'a RequestContext) -> &'a str {
+        match &self.target {
+            Some(target) => target,
+            None => context.parts.path_and_query(),
+        }
+    }
+
     /// Changes the fields that the application gets.
     pub(super) fn apply<'a>(
         &'a self,

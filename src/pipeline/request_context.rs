@@ -2,6 +2,7 @@
 //! logged, exactly once.
 
 use std::{
+    borrow::Cow,
     cell::{Cell, RefCell},
     net::IpAddr,
     rc::Rc,
@@ -24,6 +25,7 @@ use crate::{
     error::FailureKind,
     plan::LogField,
     rfc::{
+        caching::CacheOutcome,
         forwarded,
         request_parts::{FieldName, RequestParts},
         trace,
@@ -86,6 +88,8 @@ pub(super) struct RequestContext {
     pub(super) interim: Option<Rc<InterimResponses>>,
     /// The header fields that auth servers have added to the request and to its response.
     pub(super) auth_fields: Option<Box<AuthFields>>,
+    /// What the cache did, if the request has seen it.
+    pub(super) cache: Option<CacheOutcome>,
     /// Whether the head is released, except for what the log needs.
     is_head_released: bool,
 }
@@ -174,6 +178,7 @@ impl RequestContext {
             head_room: None,
             interim: None,
             auth_fields: None,
+            cache: None,
             is_head_released: false,
         })
     }
@@ -230,6 +235,15 @@ impl RequestContext {
         let headers = &self.parts.headers;
         let root = headers.get_str(FieldName::XAmznTraceId).and_then(trace::amazon_root);
         root.or_else(|| headers.get_str(FieldName::Traceparent).and_then(trace::traceparent_id))
+    }
+
+    /// Returns the client's address as text.
+    pub(super) fn client_text(&self) -> Cow<'_, str> {
+        if self.client == self.connection.address {
+            Cow::Borrowed(&self.connection.text)
+        } else {
+            Cow::Owned(self.client.to_string())
+        }
     }
 
     /// Returns the host that the request is for. The target's host wins over the field (RFC 9112, 3.2.2).

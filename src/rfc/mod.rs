@@ -1,6 +1,7 @@
 //! HTTP's grammar as pure functions, each citing its section. No I/O, no logging, no settings.
 
 pub mod accept;
+pub mod accept_language;
 pub mod basic_auth;
 pub mod caching;
 pub mod chunked;

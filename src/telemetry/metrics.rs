@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    cache_counts::CacheCounts,
     counter::Counter,
     health_labels::{EjectionCause, ReadinessResult},
     histogram::{Histogram, QueueBuckets, ResponseBuckets},
@@ -272,6 +273,8 @@ pub struct ProcessMetrics {
     pub static_store: Arc<StoreCounts>,
     /// Files that users uploaded.
     pub media_store: Arc<StoreCounts>,
+    /// Responses of the application.
+    pub cache: Arc<CacheCounts>,
 }
 
 /// Values of a file store, outside the request path.

@@ -32,7 +32,7 @@ mod uwsgi;
 mod worker_pools;
 
 pub use self::{
-    backends::Backends,
+    backends::{Backends, Trouble},
     probe::accepts,
     request::{
         OnInterim, RequestFraming, RequestOrigin, RequestTimeouts, SendNotes, ServedBy,

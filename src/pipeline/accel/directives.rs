@@ -1,5 +1,5 @@
-//! The fields with which the application instructs the server in front of it: `X-Accel-*` and `X-Sendfile`. No client
-//! ever gets them.
+//! The fields with which the application instructs the server in front of it: `X-Accel-*`, `X-Sendfile` and
+//! `Sideman-Cache-Control`. No client ever gets them.
 
 use std::{fmt, str};
 
@@ -9,8 +9,8 @@ use super::media_type;
 use crate::{body::Body, pipeline::response::Response, rfc::token::is_token};
 
 /// The instructions in a response's header section. `X-Accel-Buffering` is not among them: the code that reads
-/// responses obeys it (`upstream/http1/parse.rs`). `X-Accel-Expires` is for a cache, and Sideman has none: the field is
-/// only removed.
+/// responses obeys it (`upstream/http1/parse.rs`). `X-Accel-Expires` and `Sideman-Cache-Control` are for the cache, which
+/// has read them before (`rfc/caching`).
 #[derive(Debug, Default)]
 pub(in crate::pipeline) struct AccelDirectives {
     redirect: Option<HeaderValue>,
@@ -56,7 +56,7 @@ pub(in crate::pipeline) fn take(headers: &mut HeaderMap) -> AccelDirectives {
 
 fn is_directive(name: &HeaderName) -> bool {
     let name = name.as_str();
-    name.starts_with("x-accel-") || name == "x-sendfile"
+    name.starts_with("x-accel-") || matches!(name, "x-sendfile" | "sideman-cache-control")
 }
 
 fn number(value: &[u8]) -> Option<u64> {

@@ -33,6 +33,11 @@ pub(super) fn encoding(local: &WorkerState, context: &RequestContext) -> Option<
     encoding.ok()
 }
 
+/// Returns the coding for a client, of a response that everyone may get.
+pub(super) fn coding(headers: &Headers) -> Option<MadeCoding> {
+    preferred(AcceptedCodings::of(headers))
+}
+
 fn begin(
     local: &WorkerState,
     headers: &Headers,

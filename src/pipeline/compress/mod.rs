@@ -14,9 +14,25 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode};
 
+pub(super) use self::head::encode as encode_head;
 use self::{candidate::Candidate, encoded_body::EncodedBody, encoding::Encoding};
 use super::{request_context::RequestContext, worker_state::WorkerState};
-use crate::{body::Body, error::Error, rfc::response_lines::ResponseLines};
+use crate::{
+    body::Body, compression::MadeCoding, error::Error, rfc::response_lines::ResponseLines,
+};
+
+/// Returns the coding that a stored response gets for a client.
+pub(super) fn coding_of(
+    local: &WorkerState,
+    context: &RequestContext,
+    (status, fields): (StatusCode, &ResponseLines),
+) -> Option<MadeCoding> {
+    let is_on = context.policies.compress.unwrap_or(local.app.plan.compression.responses);
+    if !is_on || Candidate::of(status, fields).is_none() {
+        return None;
+    }
+    choice::coding(&context.parts.headers)
+}
 
 /// What is done to a response.
 #[derive(Debug)]

@@ -31,7 +31,6 @@ pub(in crate::pipeline) struct Policies {
     /// Whether responses of the application are compressed; `None` if no route says it.
     pub(in crate::pipeline) compress: Option<bool>,
     /// What the cache does with the request and its response.
-    #[expect(dead_code, reason = "the cache reads it once requests reach it")]
     pub(in crate::pipeline) cache: RouteCache,
     /// The clients that may send the request; `None` is every client.
     pub(in crate::pipeline) access: Option<AccessRules>,

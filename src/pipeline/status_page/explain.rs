@@ -204,10 +204,12 @@ mod tests {
             match kind.side() {
                 crate::error::FailureSide::Client => {
                     // RFC 9112, 6.1 has 501 for a coding that is not understood, and RFC 9110, 15.6.6 505 for a
-                    // version.
+                    // version, RFC 9111, 5.2.1.7 has 504 for a response that is not stored.
                     let is_ours = matches!(
                         kind,
-                        FailureKind::CodingUnknown | FailureKind::VersionUnsupported
+                        FailureKind::CodingUnknown
+                            | FailureKind::VersionUnsupported
+                            | FailureKind::NotCached
                     );
                     assert!(status.is_client_error() || is_ours, "{kind:?}");
                 }

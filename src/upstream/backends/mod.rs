@@ -22,10 +22,11 @@ mod share;
 mod slow_start;
 mod state;
 mod supervisor;
+mod trouble;
 
-pub use self::state::Backends;
 pub(super) use self::{
     auto_limit::{SentRequest, SentRequests},
     server::{ServerAddress, UpstreamServer},
     state::ServerPermit,
 };
+pub use self::{state::Backends, trouble::Trouble};

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// While no request has waited longer than this, the oldest goes first.
-const SHORT_WAIT: Duration = Duration::from_millis(250);
+pub(super) const SHORT_WAIT: Duration = Duration::from_millis(250);
 
 /// Waiting requests, oldest first. `T` is the sender that notifies a request.
 #[derive(Debug)]
@@ -33,6 +33,11 @@ pub(super) struct WaiterId(u64);
 impl<T> WaitQueue<T> {
     pub(super) fn len(&self) -> usize {
         self.waiters.len()
+    }
+
+    /// Returns since when the oldest request waits.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.waiters.front().map(|waiter| waiter.since)
     }
 
     /// Adds a request that waits since `since`, behind all requests that have waited longer.

@@ -247,7 +247,7 @@ fn is_events(media_type: &[u8]) -> bool {
 /// Whether a field is for the server in front of the application. No client gets it.
 fn is_directive(name: &[u8]) -> bool {
     const PREFIX: &[u8] = b"x-accel-";
-    name.eq_ignore_ascii_case(b"x-sendfile")
+    [&b"x-sendfile"[..], b"sideman-cache-control"].iter().any(|one| name.eq_ignore_ascii_case(one))
         || name.get(..PREFIX.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(PREFIX))
 }
 

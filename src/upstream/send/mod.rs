@@ -19,7 +19,7 @@ use tokio::task::spawn_local;
 use self::retry_state::RetryState;
 use super::{
     attempt::{Attempt, WatchedAttempt},
-    backends::{Backends, UpstreamServer},
+    backends::{Backends, Trouble, UpstreamServer},
     connection::UpstreamConnection,
     detached_tasks::DetachedTasks,
     http1::{self, BodyLength, UpstreamResponseHead},
@@ -100,6 +100,11 @@ impl UpstreamClient {
     /// Returns the names of all servers, for messages.
     pub fn names(&self) -> String {
         self.plan.names()
+    }
+
+    /// Returns the trouble of the application, if there is any.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.backends.trouble()
     }
 
     /// Whether the application accepts a body of unknown length.

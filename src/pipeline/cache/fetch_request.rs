@@ -1,0 +1,180 @@
+//! The request that fetches a response for the cache. It has its own memory, because it goes on when its client has
+//! disconnected: others may wait for the response.
+
+use std::{
+    cell::{Cell, RefCell},
+    ops::Range,
+    rc::Rc,
+    time::Duration,
+};
+
+use http::{Method, Version};
+
+use super::{
+    cookies::{self, Visitor},
+    language,
+    request::CacheableRequest,
+    unkeyed,
+};
+use crate::{
+    body::ClientShare,
+    pipeline::{client_network, request_context::RequestContext, routes::Policies},
+    plan::LogField,
+    rfc::{
+        caching::ResponsePolicy,
+        request_parts::{FieldName, Headers},
+    },
+    upstream::{RequestOrigin, SendNotes, ServedBy, UpstreamRequestHead},
+};
+
+/// A request without a body, in its own memory.
+#[derive(Debug)]
+pub(super) struct FetchRequest {
+    /// The application of the plan.
+    pub(super) route: Option<usize>,
+    method: Method,
+    target: String,
+    /// The bytes of names and values, and where they are.
+    text: Vec<u8>,
+    fields: Vec<(Range<usize>, Range<usize>)>,
+    origin: OwnedOrigin,
+    /// What the routes of the request set.
+    pub(super) policies: Rc<Policies>,
+    pub(super) visitor: Visitor,
+    client: Option<ClientShare>,
+    /// How long the request was queued.
+    pub(super) queued: Cell<Option<Duration>>,
+    wants_server: bool,
+    /// The server that got the request, if the log reports it.
+    pub(super) server: RefCell<Option<ServedBy>>,
+}
+
+/// See [`RequestOrigin`].
+#[derive(Debug)]
+struct OwnedOrigin {
+    client: String,
+    client_port: Option<u16>,
+    scheme: &'static str,
+    host: Vec<u8>,
+    port: u16,
+    version: Version,
+    script_name: String,
+}
+
+// === impl FetchRequest ===
+
+impl FetchRequest {
+    /// Copies the head of a client's request, as it is forwarded, without what is in no key.
+    pub(super) fn of(
+        context: &RequestContext,
+        request: &CacheableRequest,
+        (route, head): (Option<usize>, &UpstreamRequestHead<'_>),
+    ) -> Self {
+        let origin = &head.origin;
+        let mut this = Self {
+            route,
+            method: Method::GET,
+            target: request.target.clone(),
+            text: Vec::with_capacity(1024),
+            fields: Vec::with_capacity(head.fields.len() + 2),
+            origin: OwnedOrigin {
+                client: origin.client.to_owned(),
+                client_port: origin.client_port,
+                scheme: origin.scheme,
+                host: origin.host.to_vec(),
+                port: origin.port,
+                version: origin.version,
+                script_name: origin.script_name.to_owned(),
+            },
+            policies: Rc::clone(&context.policies),
+            visitor: request.cookies.visitor,
+            client: client_network::of(context).map(ClientShare::of),
+            queued: Cell::new(None),
+            wants_server: context.local.log.includes(LogField::Upstream),
+            server: RefCell::default(),
+        };
+        let headers = &context.parts.headers;
+        let settings = &context.local.app.plan.cache;
+        let has_cookies = request.cookies.has_trackers;
+        let has_language = !settings.languages.is_empty();
+        for &(name, value) in &head.fields {
+            let known = FieldName::of(name);
+            let is_replaced = (known == FieldName::Cookie && has_cookies)
+                || (known == FieldName::AcceptLanguage && has_language);
+            if !is_replaced && !unkeyed::is_dropped(known, name) {
+                this.push(name, value);
+            }
+        }
+        if has_cookies && let Some(cookies) = cookies::forwarded(headers, settings) {
+            this.push(b"cookie", &cookies);
+        }
+        if has_language && let Some(language) = language::of(headers, &settings.languages) {
+            this.push(b"accept-language", &language);
+        }
+        this
+    }
+
+    /// Asks only whether a stored response is still right (RFC 9111, 4.3.1).
+    pub(super) fn validate(&mut self, policy: &ResponsePolicy) {
+        let (etag, modified) = policy.validators();
+        if let Some(etag) = etag {
+            self.push(b"if-none-match", etag.as_bytes());
+        }
+        if let Some(modified) = modified {
+            self.push(b"if-modified-since", modified.as_bytes());
+        }
+    }
+
+    pub(super) fn head(&self) -> UpstreamRequestHead<'_> {
+        let text = |span: &Range<usize>| self.text.get(span.clone()).unwrap_or_default();
+        let origin = &self.origin;
+        UpstreamRequestHead {
+            method: &self.method,
+            target: &self.target,
+            fields: self.fields.iter().map(|(name, value)| (text(name), text(value))).collect(),
+            origin: RequestOrigin {
+                client: &origin.client,
+                client_port: origin.client_port,
+                scheme: origin.scheme,
+                host: &origin.host,
+                port: origin.port,
+                version: origin.version,
+                script_name: &origin.script_name,
+            },
+        }
+    }
+
+    /// Returns the fields for comparing variants.
+    pub(super) fn headers(&self) -> Headers {
+        self.head().fields.into_iter().collect()
+    }
+
+    pub(super) fn notes(&self) -> SendNotes<'_> {
+        SendNotes {
+            client: self.client,
+            waited: &self.queued,
+            server: self.wants_server.then_some(&self.server),
+            timeouts: self.policies.timeouts,
+            // Interim responses are for one client alone.
+            interim: None,
+        }
+    }
+
+    /// Returns the host that the application gets.
+    pub(super) fn host(&self) -> &[u8] {
+        &self.origin.host
+    }
+
+    /// Returns path and query that the application gets.
+    pub(super) fn target(&self) -> &str {
+        &self.target
+    }
+
+    fn push(&mut self, name: &[u8], value: &[u8]) {
+        let begin = self.text.len();
+        self.text.extend_from_slice(name);
+        let middle = self.text.len();
+        self.text.extend_from_slice(value);
+        self.fields.push((begin..middle, middle..self.text.len()));
+    }
+}

@@ -1,0 +1,152 @@
+//! What a request is for the cache: one that may get a stored response, with its key, or one that must not see the cache.
+
+use http::Method;
+
+use super::{
+    cookies::{Cookies, Visitor},
+    key, query,
+};
+use crate::{
+    cache::{Cache, CacheKey},
+    pipeline::{
+        forward, replacements::Replacements, request_context::RequestContext, scheme,
+        worker_state::WorkerState,
+    },
+    plan::RouteCache,
+    rfc::{
+        caching::{RequestDirectives, RequestTraits},
+        request_parts::FieldName,
+    },
+};
+
+/// A request that may get a stored response.
+#[derive(Debug)]
+pub(super) struct CacheableRequest {
+    pub(super) key: CacheKey,
+    /// Where it is noted that responses for such visitors are not stored. It is `key` for a visitor without cookies and
+    /// credentials: others must not be able to disable the cache for those.
+    pub(super) pass_key: Option<CacheKey>,
+    /// Path and query as the application gets them.
+    pub(super) target: String,
+    pub(super) cookies: Cookies,
+    pub(super) directives: RequestDirectives,
+    pub(super) traits: RequestTraits,
+    /// The lifetime in seconds of responses that name none.
+    pub(super) default_lifetime: Option<u64>,
+}
+
+/// Why a request does not see the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BypassReason {
+    Method,
+    /// It has a body, or asks for another protocol.
+    Body,
+    /// It depends on the application's current state.
+    Condition,
+    /// The client has a session.
+    Session,
+    /// The route stores pages for visitors without cookies.
+    Cookie,
+    /// The route stores pages for visitors without credentials.
+    Authorization,
+    /// The route authenticates clients.
+    Private,
+    /// The route streams responses.
+    Stream,
+}
+
+// === impl CacheableRequest ===
+
+impl CacheableRequest {
+    /// Describes a request to an application of the plan.
+    pub(super) fn of(
+        (local, cache): (&WorkerState, &Cache),
+        context: &RequestContext,
+        route: Option<usize>,
+    ) -> Result<Self, BypassReason> {
+        let headers = &context.parts.headers;
+        let default_lifetime = match context.policies.cache {
+            RouteCache::Anonymous(time) => Some(time.as_secs()),
+            RouteCache::On | RouteCache::Off => None,
+        };
+        if !matches!(context.parts.method, Method::GET | Method::HEAD) {
+            return Err(BypassReason::Method);
+        }
+        let has_body = headers.contains(FieldName::TransferEncoding)
+            || headers.get(FieldName::ContentLength).is_some_and(|length| length != b"0");
+        if has_body || headers.contains(FieldName::Upgrade) {
+            return Err(BypassReason::Body);
+        }
+        // They are for the application alone (RFC 9111, 4.3.2).
+        if headers.contains(FieldName::IfMatch) || headers.contains(FieldName::IfUnmodifiedSince) {
+            return Err(BypassReason::Condition);
+        }
+        if context.policies.streaming.response {
+            return Err(BypassReason::Stream);
+        }
+        if context.is_private() {
+            return Err(BypassReason::Private);
+        }
+        let has_authorization = headers.contains(FieldName::Authorization);
+        let settings = &local.app.plan.cache;
+        let cookies = Cookies::of(headers, settings);
+        match cookies.visitor {
+            Visitor::Session => return Err(BypassReason::Session),
+            Visitor::Unknown if default_lifetime.is_some() => return Err(BypassReason::Cookie),
+            Visitor::Unknown | Visitor::Anonymous => {}
+        }
+        if has_authorization && default_lifetime.is_some() {
+            return Err(BypassReason::Authorization);
+        }
+        let server = local.server_name(route);
+        let replacements = Replacements::of(context, server);
+        let target = replacements.target_of(context);
+        let target = query::without(target, &settings.ignored_query).into_owned();
+        let scheme = scheme::of(context);
+        let facts = key::KeyFacts {
+            server,
+            scheme,
+            host: replacements.host_of(context, server),
+            port: forward::port_of(context, scheme),
+            script_name: context.policies.forwarding.script_name.as_deref().unwrap_or_default(),
+            target: &target,
+            language: cookies.language.as_deref().unwrap_or_default(),
+        };
+        let key = cache.key(facts.bytes(key::EVERYONE));
+        let pass_key = (cookies.visitor == Visitor::Unknown || has_authorization)
+            .then(|| cache.key(facts.bytes(key::SOME)));
+        let directives = RequestDirectives::of(headers);
+        Ok(Self {
+            key,
+            pass_key,
+            target,
+            cookies,
+            directives,
+            traits: RequestTraits { has_authorization, no_store: directives.no_store },
+            default_lifetime,
+        })
+    }
+
+    /// Returns the key under which it is noted that responses are not stored.
+    pub(super) fn pass_key(&self) -> &CacheKey {
+        self.pass_key.as_ref().unwrap_or(&self.key)
+    }
+}
+
+// === impl BypassReason ===
+
+impl BypassReason {
+    /// Returns the word for it in `Cache-Status`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::Body => "body",
+            Self::Condition => "condition",
+            Self::Session => "session",
+            Self::Cookie => "cookie",
+            Self::Authorization => "authorization",
+            Self::Private => "private",
+            Self::Stream => "stream",
+        }
+    }
+}
