@@ -43,7 +43,7 @@ pub(super) enum Purged {
 pub(super) struct LatestCheck(AtomicU64);
 
 /// Bytes of memory for each slot: the table is a small part of the cache.
-const MEMORY_PER_SLOT: u64 = 4096;
+const MEMORY_PER_SLOT: u64 = 1024;
 const MIN_SLOTS: u64 = 1024;
 const MAX_SLOTS: u64 = 1 << 18;
 

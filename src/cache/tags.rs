@@ -144,8 +144,11 @@ impl TagHasher<'_> {
         } else {
             push_normal(name, &mut bytes);
         }
-        let hashed = (self.slots as u64).saturating_sub(FIXED_SLOTS).max(1);
-        u32::try_from(FIXED_SLOTS + self.hasher.hash(&bytes) % hashed).unwrap_or(EVERYTHING)
+        // URLs have slots of their own: requests that change something purge one all the time, and must not reach that
+        // of a whole host.
+        let hashed = ((self.slots as u64).saturating_sub(FIXED_SLOTS) / 2).max(1);
+        let half = if kind == URL { hashed } else { 0 };
+        u32::try_from(FIXED_SLOTS + half + self.hasher.hash(&bytes) % hashed).unwrap_or(EVERYTHING)
     }
 }
 

@@ -144,6 +144,19 @@ pub(super) fn is_passed(context: &RequestContext, known: FieldName, field: (&[u8
         && !fields::is_named_by_connection(&context.parts.headers, field.0)
 }
 
+/// Whether a trusted proxy says in a field who the user is: in one of `server.trusted_headers` that is not about
+/// the client's address.
+pub(super) fn identifies_user(context: &RequestContext) -> bool {
+    let believed = &context.local.app.plan.server.trusted_headers;
+    context.is_trusted
+        && !believed.is_empty()
+        && context.parts.headers.iter().any(|(_, name, _)| {
+            let is_it = |one: &String| one.as_bytes() == name;
+            believed.iter().any(is_it)
+                && !std::str::from_utf8(name).is_ok_and(client_address::is_client_address)
+        })
+}
+
 /// Whether a field differs for each client or each request, because it says who or which one it is.
 pub(super) fn is_made(name: &str) -> bool {
     matches!(

@@ -3,7 +3,7 @@
 
 use std::{
     future::poll_fn,
-    pin::Pin,
+    pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -15,6 +15,7 @@ use http_body::{Body as _, Frame};
 use tokio::{
     sync::{mpsc, oneshot},
     task::spawn_local,
+    time::timeout,
 };
 
 use super::{
@@ -28,7 +29,7 @@ use crate::{
         BodyCollector, Cache, CacheKey, FlightLeader, FlightResult, Generation, StoredBody,
         StoredParts, StoredResponse,
     },
-    error::{Error, FailureKind},
+    error::Error,
     pipeline::worker_state::WorkerState,
     rfc::{
         caching::{self, ExchangeTimes, StaleReason},
@@ -36,7 +37,7 @@ use crate::{
         request_parts::FieldName,
         response_lines::{ResponseLines, ResponseLinesBuilder},
     },
-    upstream::{RequestFraming, ServedBy, UpstreamResponse},
+    upstream::{RequestFraming, ServedBy, Trouble, UpstreamResponse},
 };
 
 /// What is to be fetched, and for whom.
@@ -77,6 +78,13 @@ pub(super) enum Fetched {
     Response(Box<UpstreamResponse>, Result<(), Unstorable>),
 }
 
+/// Those who wait: the client of the fetch, and everyone who wants the same response.
+#[derive(Debug)]
+struct Waiting {
+    client: Option<oneshot::Sender<FetchEnd>>,
+    leader: Option<FlightLeader>,
+}
+
 /// A response that is being stored, without its body.
 #[derive(Debug)]
 struct StoredHead {
@@ -87,6 +95,9 @@ struct StoredHead {
     storable: Storable,
     generation: Generation,
 }
+
+/// How long a client waits before it is looked whether the application is in trouble, if a stale response may be sent.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Pieces of a body that wait for the client while the next ones are stored.
 const PIECES_AHEAD: usize = 16;
@@ -102,50 +113,35 @@ impl Fetch {
     }
 
     async fn run(mut self, client: oneshot::Sender<FetchEnd>) {
+        let mut waiting = Waiting { client: Some(client), leader: self.leader.take() };
         // A purge that comes later than this purges the response too.
         let generation = self.cache.generation();
-        let sent = date::seconds(SystemTime::now());
-        let head = self.request.head();
-        let upstream = self.local.application(self.request.route);
-        let body = RequestBody::empty();
-        let result = upstream.send(&head, RequestFraming::None, body, self.request.notes()).await;
-        drop(head);
-        let times = ExchangeTimes { sent, received: date::seconds(SystemTime::now()) };
-        let mut end = FetchEnd {
-            queued: self.request.queued.get(),
-            server: self.request.server.take(),
-            first_byte: None,
-            result: Err(Error::new(FailureKind::UpstreamClosed)),
-        };
+        let sent = now();
+        let result = self.send(&mut waiting).await;
+        let times = ExchangeTimes { sent, received: now() };
         let reply = match result {
             Ok(reply) => reply,
             Err(error) => {
-                self.land(FlightResult::Failed(error.kind()));
-                end.result = match self.stale(times.received) {
-                    Some(known) => Ok(Fetched::Stale(known)),
-                    None => Err(error),
-                };
-                drop(client.send(end));
-                return;
+                waiting.land(FlightResult::Failed(error.kind()));
+                let known = self.stale(StaleReason::Error);
+                return waiting.end(
+                    self.end(None, known.map_or(Err(error), |known| Ok(Fetched::Stale(known)))),
+                );
             }
         };
-        end.first_byte = Some(reply.first_byte);
+        let first_byte = Some(reply.first_byte);
         if is_failure(reply.status)
-            && let Some(known) = self.stale(times.received)
+            && let Some(known) = self.stale(StaleReason::Error)
         {
-            self.land(FlightResult::Stored(Arc::clone(&known)));
-            end.result = Ok(Fetched::Stale(known));
-            drop(client.send(end));
-            return;
+            waiting.land(FlightResult::Stored(Arc::clone(&known)));
+            return waiting.end(self.end(first_byte, Ok(Fetched::Stale(known))));
         }
         if reply.status == StatusCode::NOT_MODIFIED
             && let Some(known) = self.known.take()
         {
             let confirmed = self.confirm(&known, &reply, (times, generation));
-            self.land(FlightResult::Stored(Arc::clone(&confirmed)));
-            end.result = Ok(Fetched::Confirmed(confirmed));
-            drop(client.send(end));
-            return;
+            waiting.land(FlightResult::Stored(Arc::clone(&confirmed)));
+            return waiting.end(self.end(first_byte, Ok(Fetched::Confirmed(confirmed))));
         }
         let storable = worth_storing::decide(&self.request, self.rules, (&reply, times));
         let storable = storable.and_then(|storable| {
@@ -155,10 +151,9 @@ impl Fetch {
         let (storable, collector) = match storable {
             Ok(storable) => storable,
             Err(why) => {
-                self.pass(why, reply.status);
-                end.result = Ok(Fetched::Response(Box::new(reply), Err(why)));
-                drop(client.send(end));
-                return;
+                self.pass(why, reply.status, &mut waiting);
+                let response = Fetched::Response(Box::new(reply), Err(why));
+                return waiting.end(self.end(first_byte, Ok(response)));
             }
         };
         let head = StoredHead {
@@ -169,19 +164,55 @@ impl Fetch {
             generation,
         };
         if matches!(reply.body, Body::Stream(_)) {
-            self.store_while_sent(reply, (head, collector), (end, client)).await;
+            self.store_while_sent(reply, (head, collector), waiting).await;
         } else {
-            end.result = Ok(self.store_whole(reply, head, collector).await);
-            drop(client.send(end));
+            let fetched = self.store_whole(reply, (head, collector), &mut waiting).await;
+            waiting.end(self.end(first_byte, Ok(fetched)));
+        }
+    }
+
+    /// Sends the request and waits for the head of its response. If the application is unavailable or busy meanwhile,
+    /// whoever waits gets the stale response, where that is allowed.
+    async fn send(&self, waiting: &mut Waiting) -> Result<UpstreamResponse, Error> {
+        let head = self.request.head();
+        let upstream = self.local.application(self.request.route);
+        let body = RequestBody::empty();
+        let mut reply =
+            pin!(upstream.send(&head, RequestFraming::None, body, self.request.notes()));
+        if self.stale(StaleReason::Unavailable).is_none() {
+            return reply.await;
+        }
+        loop {
+            if let Ok(reply) = timeout(PATIENCE, &mut reply).await {
+                return reply;
+            }
+            let why = match upstream.trouble() {
+                None => continue,
+                Some(Trouble::Unavailable) => StaleReason::Unavailable,
+                Some(Trouble::Busy) => StaleReason::Busy,
+            };
+            let Some(known) = self.stale(why) else { return reply.await };
+            waiting.land(FlightResult::Stored(Arc::clone(&known)));
+            waiting.end(self.end(None, Ok(Fetched::Stale(known))));
+            return reply.await;
+        }
+    }
+
+    fn end(&self, first_byte: Option<Duration>, result: Result<Fetched, Error>) -> FetchEnd {
+        FetchEnd {
+            queued: self.request.queued.get(),
+            server: self.request.server.borrow().clone(),
+            first_byte,
+            result,
         }
     }
 
     /// Stores a response whose body is here.
     async fn store_whole(
-        &mut self,
+        &self,
         mut reply: UpstreamResponse,
-        head: StoredHead,
-        mut collector: BodyCollector,
+        (head, mut collector): (StoredHead, BodyCollector),
+        waiting: &mut Waiting,
     ) -> Fetched {
         let body = std::mem::take(&mut reply.body);
         let bytes = if let Body::Full(bytes) = body { bytes } else { Bytes::new() };
@@ -189,32 +220,32 @@ impl Fetch {
             && let Some(body) = collector.finish().await
         {
             let stored = self.insert(head, body);
-            self.land(FlightResult::Stored(Arc::clone(&stored)));
+            waiting.land(FlightResult::Stored(Arc::clone(&stored)));
             reply.body = Body::from(bytes);
             return Fetched::Stored(stored, Box::new(reply));
         }
-        self.pass(Unstorable::TooLong, reply.status);
+        self.pass(Unstorable::TooLong, reply.status, waiting);
         reply.body = Body::from(bytes);
         Fetched::Response(Box::new(reply), Err(Unstorable::TooLong))
     }
 
     /// Stores a response while its client gets it. It is read to its end also if the client leaves.
     async fn store_while_sent(
-        mut self,
+        self,
         mut reply: UpstreamResponse,
         (head, mut collector): (StoredHead, BodyCollector),
-        (mut end, client): (FetchEnd, oneshot::Sender<FetchEnd>),
+        mut waiting: Waiting,
     ) {
         let length = reply.fields.length;
         // A response of unknown length may turn out to be too long, and may pause. Nobody waits for it.
         if length.is_none() {
-            self.land(FlightResult::Unshared);
+            waiting.land(FlightResult::Unshared);
         }
         let (pieces, receiver) = mpsc::channel(PIECES_AHEAD);
         let sent = Body::stream(FetchedBody::new(receiver, length));
         let mut body = std::mem::replace(&mut reply.body, sent);
-        end.result = Ok(Fetched::Response(Box::new(reply), Ok(())));
-        drop(client.send(end));
+        let first_byte = Some(reply.first_byte);
+        waiting.end(self.end(first_byte, Ok(Fetched::Response(Box::new(reply), Ok(())))));
         let (mut is_kept, mut left) = (true, length);
         while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
             let is_broken = frame.is_err();
@@ -234,9 +265,9 @@ impl Fetch {
             && let Some(body) = collector.finish().await
         {
             let stored = self.insert(head, body);
-            self.land(FlightResult::Stored(stored));
+            waiting.land(FlightResult::Stored(stored));
         } else {
-            self.land(FlightResult::Unshared);
+            waiting.land(FlightResult::Unshared);
         }
     }
 
@@ -279,28 +310,42 @@ impl Fetch {
         self.cache.replace(self.key.clone(), known, StoredResponse::new(parts))
     }
 
-    /// Returns the stored response if it may be sent instead of an error.
-    fn stale(&self, now: u64) -> Option<Arc<StoredResponse>> {
+    /// Returns the stored response if it may be sent although it is stale.
+    fn stale(&self, why: StaleReason) -> Option<Arc<StoredResponse>> {
         let limit = self.local.app.plan.cache.stale.as_secs();
-        let may = |known: &&Arc<StoredResponse>| {
-            known.policy.allows_stale(StaleReason::Error, now, limit)
-        };
+        let may = |known: &&Arc<StoredResponse>| known.policy.allows_stale(why, now(), limit);
         self.known.as_ref().filter(may).map(Arc::clone)
     }
 
     /// Lets all others go, and remembers that there is nothing to wait for.
-    fn pass(&mut self, why: Unstorable, status: StatusCode) {
+    fn pass(&self, why: Unstorable, status: StatusCode, waiting: &mut Waiting) {
         if why.is_lasting(status) {
             self.cache.mark_pass(&self.pass_key);
         }
-        self.land(FlightResult::Unshared);
+        waiting.land(FlightResult::Unshared);
+    }
+}
+
+// === impl Waiting ===
+
+impl Waiting {
+    /// Gives the client what it waits for, unless it has disconnected or got something already.
+    fn end(&mut self, end: FetchEnd) {
+        if let Some(client) = self.client.take() {
+            drop(client.send(end));
+        }
     }
 
+    /// Gives all others what they wait for.
     fn land(&mut self, result: FlightResult) {
         if let Some(leader) = self.leader.take() {
             leader.land(result);
         }
     }
+}
+
+fn now() -> u64 {
+    date::seconds(SystemTime::now())
 }
 
 /// Returns fields to be sent with a body of this length, and with the date of their arrival (RFC 9110, 6.6.1).
@@ -316,8 +361,7 @@ fn with_length_and_date(fields: &ResponseLines, length: u64) -> ResponseLines {
         }
     }
     if !fields.has_date {
-        let now = date::format(date::seconds(SystemTime::now()));
-        all.push(FieldName::Date, b"date", now.as_bytes());
+        all.push(FieldName::Date, b"date", date::format(now()).as_bytes());
     }
     all.set_length(length);
     all.build()

@@ -33,7 +33,7 @@ use self::{
     fetch::{Fetch, FetchEnd, Fetched},
     fetch_request::FetchRequest,
     request::{BypassReason, CacheableRequest},
-    worth_storing::StoringRules,
+    worth_storing::{StoringRules, Unstorable},
 };
 use super::{
     forward, proxy, replacements::Replacements, request_context::RequestContext, response::Response,
@@ -151,7 +151,10 @@ impl Exchange<'_> {
                 let names = stored.policy.vary().clone();
                 (Some((stored, purged)), Some(names))
             }
-            Found::Pass => return Ok(Step::Pass(CacheOutcome::Pass, passed())),
+            Found::Pass if respond::is_conditional(&context.parts.headers) => {
+                return Ok(Step::Pass(CacheOutcome::Pass, passed()));
+            }
+            Found::Pass => return self.fetch_alone(context).await,
             Found::Miss { vary } => (None, vary),
         };
         let now = now();
@@ -211,7 +214,17 @@ impl Exchange<'_> {
         {
             return Ok(Step::Again);
         }
-        self.fetch(context, (stored, leader), status).await.map(Step::respond)
+        let outcome = if stored.is_some() { CacheOutcome::Expired } else { CacheOutcome::Miss };
+        self.fetch(context, (stored, leader), (outcome, status)).await.map(Step::respond)
+    }
+
+    /// Fetches the response for this client alone. It is stored if it can be, though those before could not.
+    async fn fetch_alone(&self, context: &mut RequestContext) -> Result<Step, Error> {
+        if context.parts.method == Method::HEAD {
+            return Ok(Step::Pass(CacheOutcome::Pass, passed()));
+        }
+        let outcome = (CacheOutcome::Pass, passed());
+        self.fetch(context, (None, None), outcome).await.map(Step::respond)
     }
 
     fn find(&self, context: &RequestContext) -> Found {
@@ -313,9 +326,8 @@ impl Exchange<'_> {
         &self,
         context: &mut RequestContext,
         (stored, leader): (Option<Arc<StoredResponse>>, Option<FlightLeader>),
-        status: CacheStatus,
+        (outcome, status): (CacheOutcome, CacheStatus),
     ) -> Result<Response, Error> {
-        let outcome = if stored.is_some() { CacheOutcome::Expired } else { CacheOutcome::Miss };
         let end = self.begin(context, stored, leader).await;
         let Ok(FetchEnd { queued, server, first_byte, result }) = end else {
             return Err(Error::new(FailureKind::UpstreamClosed));
@@ -344,11 +356,8 @@ impl Exchange<'_> {
             Fetched::Stale(stored) => self.respond(context, &stored, (CacheOutcome::Stale, now)),
             Fetched::Response(reply, stored) => {
                 record(context, outcome);
-                let status = CacheStatus {
-                    is_stored: stored.is_ok(),
-                    detail: stored.err().map(worth_storing::Unstorable::name),
-                    ..status
-                };
+                let detail = stored.err().map(Unstorable::name).or(status.detail);
+                let status = CacheStatus { is_stored: stored.is_ok(), detail, ..status };
                 self.relay(context, *reply, status).await
             }
         }

@@ -49,7 +49,7 @@ pub(super) enum BypassReason {
     Cookie,
     /// The route stores pages for visitors without credentials.
     Authorization,
-    /// The route authenticates clients.
+    /// The route or a trusted proxy authenticates clients.
     Private,
     /// The route streams responses.
     Stream,
@@ -84,7 +84,7 @@ impl CacheableRequest {
         if context.policies.streaming.response {
             return Err(BypassReason::Stream);
         }
-        if context.is_private() {
+        if context.is_private() || forward::identifies_user(context) {
             return Err(BypassReason::Private);
         }
         let has_authorization = headers.contains(FieldName::Authorization);

@@ -102,9 +102,12 @@ fn is_named_like_file(target: &str) -> bool {
 // === impl Unstorable ===
 
 impl Unstorable {
-    /// Whether the next response is likely to be the same, so that requests need not wait for one another.
+    /// Whether the next response is likely to be the same, so that requests need not wait for one another. An error may be
+    /// due to this one request.
     pub(super) fn is_lasting(self, status: StatusCode) -> bool {
-        !status.is_server_error() && self != Self::Rule(NotStorable::RequestNoStore)
+        let is_usual =
+            status.is_success() || status.is_redirection() || status == StatusCode::NOT_FOUND;
+        is_usual && self != Self::Rule(NotStorable::RequestNoStore)
     }
 
     /// Returns the word for it in `Cache-Status` and metrics.
