@@ -1,12 +1,14 @@
 // Prints how many cases of the suite passed, by group and kind, and the ids of those that failed. Compares them with
 // the accepted failures, if a file of these is given.
 //
-//     node report.mjs DIRECTORY-OF-THE-SUITE RESULTS.json [ACCEPTED.txt]
+//     node report.mjs DIRECTORY-OF-THE-SUITE RESULTS.json [ACCEPTED.txt UNEXPECTED]
+//
+// UNEXPECTED gets the ids of cases that failed and are not accepted, one a line.
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 
-const [directory, resultsFile, acceptedFile] = process.argv.slice(2)
+const [directory, resultsFile, acceptedFile, unexpectedFile] = process.argv.slice(2)
 const load = async name => import(pathToFileURL(`${directory}/${name}`))
 const { default: groups } = await load('tests/index.mjs')
 const { default: surrogate } = await load('tests/surrogate-control.mjs')
@@ -53,6 +55,7 @@ for (const line of acceptedFile ? readFileSync(acceptedFile, 'utf8').split('\n')
 }
 
 let surprises = 0
+let unexpected = ''
 for (const kind of KINDS) {
   for (const test of cases.filter(test => test.kind === kind)) {
     const said = outcomes.get(test.id)
@@ -60,6 +63,7 @@ for (const kind of KINDS) {
     // A check only says what a cache does: neither way is a fault.
     const isSurprise = kind !== 'check' && acceptedFile && failed !== accepted.has(test.id)
     surprises += Number(Boolean(isSurprise))
+    unexpected += failed && isSurprise ? `${test.id}\n` : ''
     if (failed) {
       console.log(`${kind} ${test.id}: ${said}${accepted.has(test.id) ? ` (accepted: ${accepted.get(test.id)})` : ''}`)
     } else if (isSurprise) {
@@ -67,6 +71,7 @@ for (const kind of KINDS) {
     }
   }
 }
+if (unexpectedFile) writeFileSync(unexpectedFile, unexpected)
 if (surprises) {
   console.error(`${surprises} cases differ from ${acceptedFile}`)
   process.exit(1)

@@ -16,6 +16,7 @@ mod admin;
 mod admission;
 mod ambiguous;
 mod buffering;
+mod cache;
 mod compression;
 mod demo;
 mod deploy;

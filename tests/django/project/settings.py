@@ -37,6 +37,24 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+# The tests of the cache choose among these at random.
+FEATURES = set(os.environ.get("SITE_FEATURES", "").split())
+if "locale" in FEATURES:
+    MIDDLEWARE.insert(2, "django.middleware.locale.LocaleMiddleware")
+if "conditional" in FEATURES:
+    MIDDLEWARE.insert(0, "django.middleware.http.ConditionalGetMiddleware")
+if "gzip" in FEATURES:
+    MIDDLEWARE.insert(0, "django.middleware.gzip.GZipMiddleware")
+if "cache" in FEATURES:
+    MIDDLEWARE.insert(0, "django.middleware.cache.UpdateCacheMiddleware")
+    MIDDLEWARE.append("django.middleware.cache.FetchFromCacheMiddleware")
+if "signed-sessions" in FEATURES:
+    SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+SESSION_SAVE_EVERY_REQUEST = "save-sessions" in FEATURES
+CSRF_USE_SESSIONS = "session-csrf" in FEATURES
+if "session-messages" in FEATURES:
+    MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
 TEMPLATES = [

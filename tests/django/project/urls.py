@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.auth.views import LoginView
 from django.urls import path, re_path
 
-from project import views
+from project import cached, views
 
 urlpatterns = [
     path("", views.index),
@@ -21,5 +21,24 @@ urlpatterns = [
     path("slow/", views.slow),
     path("health/", views.health),
     path("constant/", views.constant),
+    *(
+        path(f"cached/{view.__name__}/<int:number>/", view)
+        for view in (
+            cached.public,
+            cached.language,
+            cached.user,
+            cached.session,
+            cached.theme,
+            cached.form,
+            cached.notices,
+            cached.private,
+            cached.credentials,
+            cached.origin,
+        )
+    ),
+    path("cached/enter/", cached.enter),
+    path("cached/leave/", cached.leave),
+    path("cached/join/", cached.join),
+    path("cached/say/", cached.say),
     re_path("^echo", views.echo),
 ]

@@ -45,7 +45,7 @@ fn reply(request: &Request, fields: &str, text: &str) -> Vec<u8> {
 }
 
 /// Decodes as much as there is.
-fn decoded(coding: Coding, packed: &[u8]) -> String {
+pub(crate) fn decoded(coding: Coding, packed: &[u8]) -> String {
     let mut text = Vec::new();
     let mut decoder: Box<dyn std::io::Read> = match coding {
         Coding::Identity => Box::new(packed),
