@@ -16,7 +16,7 @@ use crate::{
     body::{Body, FileStream, SealedPart},
     error::{Error, FailureKind},
     plan::{RouteLog, TlsVersion},
-    rfc::request_parts::FieldName,
+    rfc::{caching::CacheOutcome, request_parts::FieldName},
     telemetry::{MethodLabel, RouteLabel, access_log::AccessLogLine},
     upstream::ServedBy,
 };
@@ -184,6 +184,9 @@ impl Drop for RequestContext {
             metrics.in_flight.subtract(1);
             metrics.duration(self.route).observe(duration);
         }
+        if let Some(outcome) = self.cache {
+            metrics.cache_responses(outcome).add(1);
+        }
         if let Some(kind) = self.error {
             metrics.errors(kind).add(1);
         }
@@ -241,6 +244,7 @@ impl RequestContext {
             upstream_time: self.first_byte,
             upstream: server.as_ref().map(ServedBy::name),
             route: self.route,
+            cache: self.cache.map(CacheOutcome::name),
             request_id: self.request_id(),
             trace_id: self.trace_id(),
             user_agent: headers.get(FieldName::UserAgent),

@@ -118,6 +118,7 @@ log_fields! {
     UpstreamTime: "upstream_ms",
     Upstream: "upstream",
     Route: "route",
+    Cache: "cache",
     RequestId: "request_id",
     TraceId: "trace_id",
     UserAgent: "user_agent",

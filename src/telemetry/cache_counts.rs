@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, atomic::AtomicU64};
 
+use super::cache_labels::PurgeLabel;
 use crate::sync::AtomicU64 as SharedBytes;
+
+const PURGES: usize = PurgeLabel::ALL.len();
 
 /// The cache of all workers.
 #[derive(Debug, Default)]
@@ -25,4 +28,15 @@ pub struct CacheCounts {
     pub compressed: AtomicU64,
     /// Bodies that were not compressed because too many were queued.
     pub postponed: AtomicU64,
+    purges: [AtomicU64; PURGES],
+}
+
+// === impl CacheCounts ===
+
+impl CacheCounts {
+    /// Returns the counter of purges that named this.
+    pub fn purges(&self, purge: PurgeLabel) -> &AtomicU64 {
+        #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
+        &self.purges[purge as usize]
+    }
 }

@@ -17,18 +17,20 @@ use prometheus_client::{
 };
 
 use super::{
+    cache_labels::{NotStoredLabel, PurgeLabel, STALE_REASONS, stale_name},
+    compression_labels::{CodingLabel, CompressionSkip},
     counter::Counter,
     families::{self, counters, describe, gauge, gauges, histogram, single},
     health_labels::{EjectionCause, ReadinessResult},
     histogram::HistogramTotals,
     labels::{
-        CodingLabel, CompressionSkip, FloodLabel, HandshakeResult, LimitSource, MethodLabel,
-        ProxyHeaderRefusal, RouteLabel, StatusClass,
+        FloodLabel, HandshakeResult, LimitSource, MethodLabel, ProxyHeaderRefusal, RouteLabel,
+        StatusClass,
     },
     metrics::{Metrics, ProcessMetrics, ServerCounts, StoreCounts, WorkerMetrics},
     names::{self, MetricName},
 };
-use crate::error::FailureKind;
+use crate::{error::FailureKind, rfc::caching::CacheOutcome};
 
 /// The media type of [`render`]'s text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -244,6 +246,34 @@ impl Scrape {
         )?)
     }
 
+    fn cache(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let responses = CacheOutcome::ALL.map(|outcome| {
+            (outcome.name(), self.metrics.sum(|shard| shard.cache_responses(outcome)))
+        });
+        counters(e, names::CACHE_RESPONSES, "cache", &responses)?;
+        let stale = STALE_REASONS.map(|reason| {
+            (stale_name(reason), self.metrics.sum(|shard| shard.cache_stale(reason)))
+        });
+        counters(e, names::CACHE_STALE, "reason", &stale)?;
+        let not_stored = NotStoredLabel::all().map(|reason| {
+            (reason.name(), self.metrics.sum(|shard| shard.cache_not_stored(reason)))
+        });
+        counters(e, names::CACHE_NOT_STORED, "reason", &not_stored.collect::<Vec<_>>())?;
+        let cache = &self.metrics.process().cache;
+        gauge(e, names::CACHE_BYTES, cache.memory.load(Ordering::Relaxed))?;
+        gauge(e, names::CACHE_DISK_BYTES, cache.disk.load(Ordering::Relaxed))?;
+        gauge(e, names::CACHE_ENTRIES, ProcessMetrics::read(&cache.entries))?;
+        single(e, names::CACHE_EVICTIONS, ProcessMetrics::read(&cache.evicted))?;
+        gauge(e, names::CACHE_FILES, cache.files.load(Ordering::Relaxed))?;
+        single(e, names::CACHE_REFUSED, ProcessMetrics::read(&cache.refused))?;
+        single(e, names::CACHE_COMPRESSED, ProcessMetrics::read(&cache.compressed))?;
+        single(e, names::CACHE_POSTPONED, ProcessMetrics::read(&cache.postponed))?;
+        let purges =
+            PurgeLabel::ALL.map(|purge| (purge.name(), ProcessMetrics::read(cache.purges(purge))));
+        counters(e, names::CACHE_PURGES, "purge", &purges)?;
+        single(e, names::CACHE_PURGED, ProcessMetrics::read(&cache.purged))
+    }
+
     fn forward_auth(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let verdicts = [
             ("allowed", self.metrics.sum(|shard| &shard.forward_auth_allowed)),
@@ -389,6 +419,7 @@ impl Collector for Scrape {
         self.readiness(e)?;
         self.counter(e, names::HEADERS_DROPPED, |shard| &shard.headers_dropped)?;
         self.compression(e)?;
+        self.cache(e)?;
         self.forward_auth(e)?;
         self.counter(e, names::RATE_LIMIT_DRY_RUNS, |shard| &shard.rate_limit_dry_runs)?;
         self.counter(e, names::RATE_LIMIT_EVICTIONS, |shard| &shard.rate_limit_evictions)?;

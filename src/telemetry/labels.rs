@@ -77,25 +77,6 @@ pub enum ProxyHeaderRefusal {
     Disconnected,
 }
 
-/// The coding of a compressed response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CodingLabel {
-    Gzip,
-    Brotli,
-    Zstd,
-}
-
-/// Why a response was not compressed, although its client accepts a coding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CompressionSkip {
-    /// `compression.max_cpu`.
-    Cpu,
-    /// The part of `buffers.memory` that responses may use.
-    Memory,
-    /// The request came from another site, with a session.
-    AnotherSite,
-}
-
 /// The kind of a client's HTTP/2 flood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FloodLabel {
@@ -136,6 +117,14 @@ pub struct Label {
 /// Every label of every metric, in alphabetical order.
 pub const LABELS: &[Label] = &[
     label("body", "Whether it is the body of a request or of a response", &["request", "response"]),
+    label(
+        "cache",
+        "What the cache did: `hit` (a stored response), `stale` (a stored one that was stale), `revalidated` (a stored one \
+         that the application confirmed), `miss` (nothing was stored), `expired` (a new response in place of a stale \
+         one), `bypass` (the request is not for the cache), `pass` (the last response to this URL could not be stored), \
+         `collapsed` (the response that another request fetched)",
+        &["hit", "stale", "revalidated", "miss", "expired", "bypass", "pass", "collapsed"],
+    ),
     label(
         "cause",
         "Reason of the refusal: at the admin listener, of a connection that must begin with a PROXY header \
@@ -198,11 +187,34 @@ pub const LABELS: &[Label] = &[
         &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"],
     ),
     label("phase", "Phase of the process", &["starting", "ready", "draining", "stopped"]),
+    label("purge", "What the purge named", &["url", "prefix", "tag", "all"]),
     label(
         "reason",
         "Why the response was not compressed: compression.max_cpu, the memory for responses, or a request from another \
-         site with a session",
-        &["cpu", "memory", "cross_site"],
+         site with a session; why a stale response was used (`revalidating` to `busy`); why a response was not stored \
+         (from `no-store`)",
+        &[
+            "cpu",
+            "memory",
+            "cross_site",
+            "revalidating",
+            "error",
+            "unavailable",
+            "busy",
+            "no-store",
+            "private",
+            "set-cookie",
+            "authorization",
+            "vary",
+            "no-lifetime",
+            "status",
+            "partial",
+            "request-no-store",
+            "encoded",
+            "disguised",
+            "special",
+            "too-long",
+        ],
     ),
     label(
         "result",
@@ -355,36 +367,6 @@ impl From<StatusCode> for StatusClass {
             300..=399 => Self::Redirect,
             400..=499 => Self::ClientError,
             _ => Self::ServerError,
-        }
-    }
-}
-
-// === impl CodingLabel ===
-
-impl CodingLabel {
-    pub const ALL: [Self; 3] = [Self::Gzip, Self::Brotli, Self::Zstd];
-
-    /// The label's value.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Brotli => "br",
-            Self::Zstd => "zstd",
-        }
-    }
-}
-
-// === impl CompressionSkip ===
-
-impl CompressionSkip {
-    pub const ALL: [Self; 3] = [Self::Cpu, Self::Memory, Self::AnotherSite];
-
-    /// The label's value.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Memory => "memory",
-            Self::AnotherSite => "cross_site",
         }
     }
 }

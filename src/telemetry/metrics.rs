@@ -10,17 +10,22 @@ use std::{
 
 use super::{
     cache_counts::CacheCounts,
+    cache_labels::{NotStoredLabel, STALE_REASONS},
+    compression_labels::{CodingLabel, CompressionSkip},
     counter::Counter,
     health_labels::{EjectionCause, ReadinessResult},
     histogram::{Histogram, QueueBuckets, ResponseBuckets},
     labels::{
-        CodingLabel, CompressionSkip, FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal,
-        RouteLabel, StatusClass,
+        FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal, RouteLabel, StatusClass,
     },
     limits::{LimitGauges, LimitSourceGauge},
     usage,
 };
-use crate::{error::FailureKind, sync::AtomicU64 as SharedBytes};
+use crate::{
+    error::FailureKind,
+    rfc::caching::{CacheOutcome, StaleReason},
+    sync::AtomicU64 as SharedBytes,
+};
 
 const KINDS: usize = FailureKind::ALL.len();
 const ROUTES: usize = RouteLabel::ALL.len();
@@ -32,6 +37,8 @@ const FLOODS: usize = FloodLabel::ALL.len();
 const EJECTION_CAUSES: usize = EjectionCause::ALL.len();
 const READINESS_RESULTS: usize = ReadinessResult::ALL.len();
 const CODINGS: usize = CodingLabel::ALL.len();
+const CACHE_OUTCOMES: usize = CacheOutcome::ALL.len();
+const STALE: usize = STALE_REASONS.len();
 const COMPRESSION_SKIPS: usize = CompressionSkip::ALL.len();
 
 /// All values of the process.
@@ -87,6 +94,9 @@ pub struct WorkerMetrics {
     pub compression_nanos: Counter,
     pub compression_read: Counter,
     pub compression_written: Counter,
+    cache_responses: [Counter; CACHE_OUTCOMES],
+    cache_not_stored: [Counter; NotStoredLabel::COUNT],
+    cache_stale: [Counter; STALE],
     pub tunnels: Counter,
     pub tunnels_opened: Counter,
     pub headers_dropped: Counter,
@@ -369,6 +379,24 @@ impl WorkerMetrics {
     pub fn uncompressed(&self, reason: CompressionSkip) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.uncompressed[reason as usize]
+    }
+
+    /// Returns the counter of requests with this outcome.
+    pub fn cache_responses(&self, outcome: CacheOutcome) -> &Counter {
+        #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
+        &self.cache_responses[outcome as usize]
+    }
+
+    /// Returns the counter of responses that were not stored for this reason.
+    pub fn cache_not_stored(&self, reason: NotStoredLabel) -> &Counter {
+        #[expect(clippy::indexing_slicing, reason = "the index is that of one of all reasons")]
+        &self.cache_not_stored[reason.index()]
+    }
+
+    /// Returns the counter of stale responses that were used for this reason.
+    pub fn cache_stale(&self, reason: StaleReason) -> &Counter {
+        #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
+        &self.cache_stale[reason as usize]
     }
 
     /// Returns the counter of connections closed because of this flood.

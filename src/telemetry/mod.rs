@@ -3,7 +3,10 @@
 
 pub mod access_log;
 mod cache_counts;
+mod cache_labels;
+pub mod cache_names;
 pub mod clock;
+mod compression_labels;
 pub mod compression_names;
 mod counter;
 pub mod denied;
@@ -11,6 +14,7 @@ pub mod escape;
 pub mod events;
 pub mod exposition;
 mod families;
+pub mod file_names;
 mod health_labels;
 pub mod histogram;
 pub mod labels;
@@ -29,10 +33,12 @@ pub mod usage;
 
 pub use self::{
     cache_counts::CacheCounts,
+    cache_labels::{NotStoredLabel, PurgeLabel},
+    compression_labels::{CodingLabel, CompressionSkip},
     health_labels::{EjectionCause, ReadinessResult},
     labels::{
-        CodingLabel, CompressionSkip, FloodLabel, HandshakeResult, LimitSource, MethodLabel,
-        ProxyHeaderRefusal, RouteLabel, StatusClass,
+        FloodLabel, HandshakeResult, LimitSource, MethodLabel, ProxyHeaderRefusal, RouteLabel,
+        StatusClass,
     },
     log_buffer::LogBuffer,
     log_throttle::LogThrottle,

@@ -4,8 +4,18 @@
 
 use super::metric_name::{counter, gauge, histogram, info};
 pub use super::{
+    cache_names::{
+        CACHE_BYTES, CACHE_COMPRESSED, CACHE_DISK_BYTES, CACHE_ENTRIES, CACHE_EVICTIONS,
+        CACHE_FILES, CACHE_NOT_STORED, CACHE_POSTPONED, CACHE_PURGED, CACHE_PURGES, CACHE_REFUSED,
+        CACHE_RESPONSES, CACHE_STALE,
+    },
     compression_names::{
         COMPRESSED, COMPRESSION_READ, COMPRESSION_TIME, COMPRESSION_WRITTEN, UNCOMPRESSED,
+    },
+    file_names::{
+        ACCEL, FILE_STORE_BYTES, FILE_STORE_COMPRESSED, FILE_STORE_ENTRIES, FILE_STORE_EVICTED,
+        FILE_STORE_HITS, FILE_STORE_MISSES, FILE_STORE_POSTPONED, FILE_STORE_STREAMED,
+        FILE_STORE_UNHASHED, MANIFEST_FAULTS, STATIC_FALLBACK,
     },
     metric_name::{MetricKind, MetricName},
 };
@@ -223,63 +233,6 @@ pub const BUFFER_PAUSED: MetricName = counter(
      buffers.max_response or the half of buffers.memory and buffers.disk that responses may use was exhausted",
 );
 
-pub const FILE_STORE_HITS: MetricName = counter(
-    "sideman_file_store_hits",
-    "Lookups of files answered from memory, for files found and files known to be missing",
-);
-pub const FILE_STORE_MISSES: MetricName =
-    counter("sideman_file_store_misses", "Lookups of files that needed the disk");
-pub const FILE_STORE_BYTES: MetricName = gauge(
-    "sideman_file_store_bytes",
-    "Bytes of files kept in memory, by store (static.memory, media.memory)",
-)
-.by(&["store"]);
-pub const FILE_STORE_ENTRIES: MetricName = gauge(
-    "sideman_file_store_entries",
-    "Files kept in memory or open, by store (static.entries, media.entries)",
-)
-.by(&["store"]);
-pub const FILE_STORE_EVICTED: MetricName = counter(
-    "sideman_file_store_evicted",
-    "Files evicted from memory, or not admitted to it, because it was full, by store",
-)
-.by(&["store"]);
-pub const FILE_STORE_COMPRESSED: MetricName = counter(
-    "sideman_file_store_compressed",
-    "Compressed variants made in the background, by store",
-)
-.by(&["store"]);
-pub const FILE_STORE_POSTPONED: MetricName = counter(
-    "sideman_file_store_postponed",
-    "Jobs of compressing, hashing or verifying postponed because 1024 were queued, by store",
-)
-.by(&["store"]);
-pub const FILE_STORE_STREAMED: MetricName = counter(
-    "sideman_file_store_streamed",
-    "Files not read into memory because responses held a quarter more than static.memory or media.memory, by store",
-)
-.by(&["store"]);
-pub const FILE_STORE_UNHASHED: MetricName = counter(
-    "sideman_file_store_unhashed",
-    "Files sent without an ETag because static.hash_rate was used up, by store",
-)
-.by(&["store"]);
-pub const MANIFEST_FAULTS: MetricName = counter(
-    "sideman_manifest_faults",
-    "Files listed in a staticfiles.json that are missing, or whose contents do not match the hash in the name \
-     (mismatched, by sample)",
-)
-.by(&["fault"]);
-pub const STATIC_FALLBACK: MetricName = counter(
-    "sideman_static_fallback",
-    "Requests for files with a content hash that the first directory lacks, by where they were found: directory, \
-     fallback, current, or failed (the fallback did not respond)").by(&["found"]);
-pub const ACCEL: MetricName = counter(
-    "sideman_accel",
-    "Files that the application named (X-Accel-Redirect, X-Sendfile), by result: sent, missing or refused",
-)
-.by(&["result"]);
-
 pub const WORKER_CONNECTIONS: MetricName =
     gauge("sideman_worker_connections", "Open client connections, by worker thread")
         .by(&["worker"]);
@@ -435,6 +388,24 @@ pub const SECTIONS: &[(&str, &[MetricName])] = &[
     (
         "Compression of responses",
         &[COMPRESSED, UNCOMPRESSED, COMPRESSION_READ, COMPRESSION_WRITTEN, COMPRESSION_TIME],
+    ),
+    (
+        "Cache",
+        &[
+            CACHE_RESPONSES,
+            CACHE_STALE,
+            CACHE_NOT_STORED,
+            CACHE_BYTES,
+            CACHE_DISK_BYTES,
+            CACHE_ENTRIES,
+            CACHE_EVICTIONS,
+            CACHE_FILES,
+            CACHE_REFUSED,
+            CACHE_COMPRESSED,
+            CACHE_POSTPONED,
+            CACHE_PURGES,
+            CACHE_PURGED,
+        ],
     ),
     (
         "Files",

@@ -141,6 +141,10 @@ impl LineLayout {
                 return out.optional(line.upstream.map(str::as_bytes), MAX_TEXT_LENGTH);
             }
             LogField::Route => out.word(line.route.name()),
+            LogField::Cache => {
+                let Some(cache) = line.cache else { return false };
+                out.word(cache);
+            }
             LogField::RequestId => out.text(line.request_id, MAX_TEXT_LENGTH),
             LogField::TraceId => {
                 return out.optional(line.trace_id.map(str::as_bytes), MAX_TEXT_LENGTH);

@@ -29,6 +29,8 @@ pub struct AccessLogLine<'a> {
     /// The upstream server of the request.
     pub upstream: Option<&'a str>,
     pub route: RouteLabel,
+    /// What the cache did, if the request reached it.
+    pub cache: Option<&'static str>,
     pub request_id: &'a [u8],
     pub trace_id: Option<&'a str>,
     pub user_agent: Option<&'a [u8]>,

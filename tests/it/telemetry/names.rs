@@ -190,6 +190,7 @@ fn dashboard_shows_every_component_and_can_be_imported_anywhere() {
         "Application and queue",
         "Upstream servers",
         "Files",
+        "Cache",
         "Buffers",
         "TLS",
         "Process",
