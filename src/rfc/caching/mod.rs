@@ -5,6 +5,8 @@
 //! A [`ResponsePolicy`] is made once, when a response arrives. Everything else asks it.
 
 mod cache_status;
+#[cfg(test)]
+mod comparison;
 mod directives;
 mod field_values;
 mod invalidation;
