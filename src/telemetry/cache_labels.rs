@@ -21,8 +21,8 @@ pub(super) fn stale_name(reason: StaleReason) -> &'static str {
 pub enum NotStoredLabel {
     /// By the rules for shared caches.
     Rule(NotStorable),
-    /// It has a coding that was not asked for.
-    Encoded,
+    /// It varies by what is not compared: a cookie that may be a session, or a field that Sideman makes.
+    Varies,
     /// It is a page under the name of a file.
     Disguised,
     /// It streams, or is not sent as the application made it.
@@ -45,7 +45,7 @@ pub enum PurgeLabel {
 // === impl NotStoredLabel ===
 
 impl NotStoredLabel {
-    const OTHERS: [Self; 4] = [Self::Encoded, Self::Disguised, Self::Special, Self::TooLong];
+    const OTHERS: [Self; 4] = [Self::Varies, Self::Disguised, Self::Special, Self::TooLong];
     pub(super) const COUNT: usize = NotStorable::ALL.len() + Self::OTHERS.len();
 
     /// Iterates over all reasons.
@@ -58,7 +58,7 @@ impl NotStoredLabel {
         let rules = NotStorable::ALL.len();
         match self {
             Self::Rule(rule) => rule as usize,
-            Self::Encoded => rules,
+            Self::Varies => rules,
             Self::Disguised => rules + 1,
             Self::Special => rules + 2,
             Self::TooLong => rules + 3,
@@ -69,7 +69,7 @@ impl NotStoredLabel {
     pub fn name(self) -> &'static str {
         match self {
             Self::Rule(rule) => rule.name(),
-            Self::Encoded => "encoded",
+            Self::Varies => "varies",
             Self::Disguised => "disguised",
             Self::Special => "special",
             Self::TooLong => "too-long",

@@ -210,7 +210,7 @@ pub const LABELS: &[Label] = &[
             "status",
             "partial",
             "request-no-store",
-            "encoded",
+            "varies",
             "disguised",
             "special",
             "too-long",

@@ -21,7 +21,7 @@ use tokio::{
 use super::{
     fetch_request::FetchRequest,
     fetched_body::FetchedBody,
-    worth_storing::{self, Storable, StoringRules, Unstorable},
+    worth_storing::{self, Storable, StoringRules},
 };
 use crate::{
     body::{Body, RequestBody},
@@ -37,6 +37,7 @@ use crate::{
         request_parts::FieldName,
         response_lines::{ResponseLines, ResponseLinesBuilder},
     },
+    telemetry::NotStoredLabel,
     upstream::{RequestFraming, ServedBy, Trouble, UpstreamResponse},
 };
 
@@ -73,9 +74,9 @@ pub(super) enum Fetched {
     /// The application has confirmed the stored response.
     Confirmed(Arc<StoredResponse>),
     /// The application has failed, and this response is stale.
-    Stale(Arc<StoredResponse>),
+    Stale(Arc<StoredResponse>, StaleReason),
     /// It is for this client alone, or still arrives while it is sent. `Ok` if it will be stored.
-    Response(Box<UpstreamResponse>, Result<(), Unstorable>),
+    Response(Box<UpstreamResponse>, Result<(), NotStoredLabel>),
 }
 
 /// Those who wait: the client of the fetch, and everyone who wants the same response.
@@ -124,9 +125,10 @@ impl Fetch {
             Err(error) => {
                 waiting.land(FlightResult::Failed(error.kind()));
                 let known = self.stale(StaleReason::Error);
-                return waiting.end(
-                    self.end(None, known.map_or(Err(error), |known| Ok(Fetched::Stale(known)))),
-                );
+                return waiting.end(self.end(
+                    None,
+                    known.map_or(Err(error), |known| Ok(Fetched::Stale(known, StaleReason::Error))),
+                ));
             }
         };
         let first_byte = Some(reply.first_byte);
@@ -134,7 +136,8 @@ impl Fetch {
             && let Some(known) = self.stale(StaleReason::Error)
         {
             waiting.land(FlightResult::Stored(Arc::clone(&known)));
-            return waiting.end(self.end(first_byte, Ok(Fetched::Stale(known))));
+            return waiting
+                .end(self.end(first_byte, Ok(Fetched::Stale(known, StaleReason::Error))));
         }
         if reply.status == StatusCode::NOT_MODIFIED
             && let Some(known) = self.known.take()
@@ -145,7 +148,8 @@ impl Fetch {
         }
         let storable = worth_storing::decide(&self.request, self.rules, (&reply, times));
         let storable = storable.and_then(|storable| {
-            let collector = self.cache.collect(reply.fields.length).ok_or(Unstorable::TooLong)?;
+            let collector =
+                self.cache.collect(reply.fields.length).ok_or(NotStoredLabel::TooLong)?;
             Ok((storable, collector))
         });
         let (storable, collector) = match storable {
@@ -193,7 +197,7 @@ impl Fetch {
             };
             let Some(known) = self.stale(why) else { return reply.await };
             waiting.land(FlightResult::Stored(Arc::clone(&known)));
-            waiting.end(self.end(None, Ok(Fetched::Stale(known))));
+            waiting.end(self.end(None, Ok(Fetched::Stale(known, why))));
             return reply.await;
         }
     }
@@ -224,9 +228,9 @@ impl Fetch {
             reply.body = Body::from(bytes);
             return Fetched::Stored(stored, Box::new(reply));
         }
-        self.pass(Unstorable::TooLong, reply.status, waiting);
+        self.pass(NotStoredLabel::TooLong, reply.status, waiting);
         reply.body = Body::from(bytes);
-        Fetched::Response(Box::new(reply), Err(Unstorable::TooLong))
+        Fetched::Response(Box::new(reply), Err(NotStoredLabel::TooLong))
     }
 
     /// Stores a response while its client gets it. It is read to its end also if the client leaves.
@@ -318,8 +322,9 @@ impl Fetch {
     }
 
     /// Lets all others go, and remembers that there is nothing to wait for.
-    fn pass(&self, why: Unstorable, status: StatusCode, waiting: &mut Waiting) {
-        if why.is_lasting(status) {
+    fn pass(&self, why: NotStoredLabel, status: StatusCode, waiting: &mut Waiting) {
+        self.local.metrics.cache_not_stored(why).add(1);
+        if worth_storing::is_lasting(why, status) {
             self.cache.mark_pass(&self.pass_key);
         }
         waiting.land(FlightResult::Unshared);

@@ -7,6 +7,7 @@ use super::{fetch_request::FetchRequest, vary};
 use crate::{
     cache::Variant,
     rfc::caching::{ExchangeTimes, NotStorable, RequestTraits, ResponsePolicy},
+    telemetry::NotStoredLabel,
     upstream::UpstreamResponse,
 };
 
@@ -25,37 +26,21 @@ pub(super) struct StoringRules {
     pub(super) default_lifetime: Option<u64>,
 }
 
-/// Why a response is not stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unstorable {
-    /// By the rules for shared caches.
-    Rule(NotStorable),
-    /// It varies by something that is not compared: a cookie that may be a session, or a field that Sideman makes.
-    Varies,
-    /// It is a page under the name of a file: `/account/x.css`. Deceived into thinking that it is public, a cache would
-    /// keep the page of whoever was lured there.
-    Disguised,
-    /// It streams, has trailers, is a tunnel or a file that the application names, or a page of Sideman replaces it.
-    Special,
-    /// It is longer than the cache stores.
-    TooLong,
-}
-
 /// Decides about a response by its head.
 pub(super) fn decide(
     request: &FetchRequest,
     rules: StoringRules,
     (reply, times): (&UpstreamResponse, ExchangeTimes),
-) -> Result<Storable, Unstorable> {
+) -> Result<Storable, NotStoredLabel> {
     let policy = ResponsePolicy::of(reply.status, &reply.fields, times);
     let policy = match rules.default_lifetime {
         Some(seconds) => policy.with_default_lifetime(seconds),
         None => policy,
     };
-    policy.storable(rules.traits).map_err(Unstorable::Rule)?;
+    policy.storable(rules.traits).map_err(NotStoredLabel::Rule)?;
     // It blames a request that has more in it than the key, and would reach everyone.
     if reply.status == StatusCode::BAD_REQUEST {
-        return Err(Unstorable::Rule(NotStorable::Status));
+        return Err(NotStoredLabel::Rule(NotStorable::Status));
     }
     let is_special = reply.is_prompt
         || reply.upgraded.is_some()
@@ -63,14 +48,14 @@ pub(super) fn decide(
         || request.policies.intercepts(reply.status)
         || reply.fields.iter().any(|(name, _)| is_instruction(name));
     if is_special {
-        return Err(Unstorable::Special);
+        return Err(NotStoredLabel::Special);
     }
     let is_page =
         reply.fields.iter().any(|(name, value)| name == b"content-type" && is_html(value));
     if is_page && reply.status == StatusCode::OK && is_named_like_file(request.target()) {
-        return Err(Unstorable::Disguised);
+        return Err(NotStoredLabel::Disguised);
     }
-    let variant = vary::of_fetched(request, policy.vary()).ok_or(Unstorable::Varies)?;
+    let variant = vary::of_fetched(request, policy.vary()).ok_or(NotStoredLabel::Varies)?;
     Ok(Storable { policy, variant })
 }
 
@@ -99,27 +84,12 @@ fn is_named_like_file(target: &str) -> bool {
     EXTENSIONS.iter().any(|one| extension.eq_ignore_ascii_case(one))
 }
 
-// === impl Unstorable ===
-
-impl Unstorable {
-    /// Whether the next response is likely to be the same, so that requests need not wait for one another. An error may be
-    /// due to this one request.
-    pub(super) fn is_lasting(self, status: StatusCode) -> bool {
-        let is_usual =
-            status.is_success() || status.is_redirection() || status == StatusCode::NOT_FOUND;
-        is_usual && self != Self::Rule(NotStorable::RequestNoStore)
-    }
-
-    /// Returns the word for it in `Cache-Status` and metrics.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Rule(rule) => rule.name(),
-            Self::Varies => "vary",
-            Self::Disguised => "disguised",
-            Self::Special => "special",
-            Self::TooLong => "too-long",
-        }
-    }
+/// Whether the next response is likely not to be stored either, so that requests need not wait for one another. An error
+/// may be due to this one request.
+pub(super) fn is_lasting(why: NotStoredLabel, status: StatusCode) -> bool {
+    let is_usual =
+        status.is_success() || status.is_redirection() || status == StatusCode::NOT_FOUND;
+    is_usual && why != NotStoredLabel::Rule(NotStorable::RequestNoStore)
 }
 
 #[cfg(test)]

@@ -1,0 +1,367 @@
+//! One request on its way through the cache: a look into it, a stored response, or a fetch.
+
+use std::{rc::Rc, sync::Arc};
+
+use http::Method;
+use tokio::sync::oneshot;
+
+use super::{
+    decide::{self, Use, UseFacts},
+    fetch::{Fetch, FetchEnd, Fetched},
+    fetch_request::FetchRequest,
+    request::{BypassReason, CacheableRequest},
+    respond, status, vary,
+    worth_storing::StoringRules,
+};
+use crate::{
+    cache::{
+        Cache, FlightKey, FlightLeader, FlightResult, Found, Joined, PurgeState, StoredResponse,
+    },
+    error::{Error, FailureKind},
+    pipeline::{
+        forward, proxy, replacements::Replacements, request_context::RequestContext,
+        response::Response,
+    },
+    rfc::{
+        caching::{
+            CacheOutcome, CacheStatus, ForwardReason, Freshness, NotStorable, StaleReason,
+            VaryNames,
+        },
+        request_parts::FieldName,
+    },
+    telemetry::NotStoredLabel,
+    upstream::UpstreamResponse,
+};
+
+/// One request on its way through the cache.
+pub(super) struct Exchange<'a> {
+    pub(super) cache: &'a Arc<Cache>,
+    pub(super) request: &'a CacheableRequest,
+    pub(super) route: Option<usize>,
+}
+
+/// The next step.
+pub(super) enum Step {
+    Respond(Box<Response>),
+    /// The request goes to the application as it is.
+    Pass(CacheOutcome, CacheStatus),
+    /// Look again.
+    Again,
+}
+
+// === impl Step ===
+
+impl Step {
+    fn respond(response: Response) -> Self {
+        Self::Respond(Box::new(response))
+    }
+}
+
+// === impl Exchange ===
+
+impl Exchange<'_> {
+    /// Looks into the cache, and fetches what is missing. `may_wait` allows to wait for others who fetch the same.
+    pub(super) async fn step(
+        &self,
+        context: &mut RequestContext,
+        may_wait: bool,
+    ) -> Result<Step, Error> {
+        let (stored, names) = match self.find(context) {
+            Found::Stored(stored, purged) => {
+                let names = stored.policy.vary().clone();
+                (Some((stored, purged)), Some(names))
+            }
+            Found::Pass if respond::is_conditional(&context.parts.headers) => {
+                return Ok(Step::Pass(CacheOutcome::Pass, status::passed()));
+            }
+            Found::Pass => return self.fetch_alone(context).await,
+            Found::Miss { vary } => (None, vary),
+        };
+        let now = status::now();
+        if let Some((stored, _)) = &stored
+            && stored.policy.storable(self.request.traits) == Err(NotStorable::Authorization)
+        {
+            // What visitors without credentials get may not be what this one would.
+            return Ok(Step::Pass(
+                CacheOutcome::Bypass,
+                status::bypassed(BypassReason::Authorization),
+            ));
+        }
+        if let Some((stored, purged)) = &stored {
+            let response = match self.decide(context, stored, (*purged, now)) {
+                Use::Fresh => Some(self.respond(context, stored, (CacheOutcome::Hit, now))),
+                Use::Stale(why) => Some(self.respond_stale(context, stored, (why, now))),
+                Use::StaleAndRefresh => {
+                    self.refresh(context, stored);
+                    let why = StaleReason::Revalidating;
+                    Some(self.respond_stale(context, stored, (why, now)))
+                }
+                Use::Validate => None,
+            };
+            if let Some(response) = response {
+                return response.map(Step::respond);
+            }
+        }
+        if self.request.directives.only_if_cached {
+            return Err(Error::new(FailureKind::NotCached));
+        }
+        let stored = stored.map(|(stored, _)| stored);
+        let forwarded = match (&stored, &names) {
+            (Some(_), _) => ForwardReason::Stale,
+            (None, Some(names)) if !names.is_empty() => ForwardReason::VaryMiss,
+            (None, _) => ForwardReason::UriMiss,
+        };
+        let status = status::forwarded(forwarded);
+        // Others would not get what such a request brings.
+        let is_partial = context.parts.method == Method::HEAD
+            || context.parts.headers.contains(FieldName::Range);
+        if is_partial && stored.is_none() {
+            return Ok(Step::Pass(CacheOutcome::Miss, status));
+        }
+        // A response that each request must have confirmed is nothing to wait for.
+        let is_shareable = stored.as_ref().is_none_or(|stored| stored.policy.lifetime() > 0);
+        let leader = if may_wait && is_shareable {
+            match self.join(context, names.as_ref()) {
+                Joined::Leader(leader) => Some(leader),
+                Joined::Follower(follower) => {
+                    let result = follower.end().await;
+                    return self.follow(context, result, stored.as_ref());
+                }
+            }
+        } else {
+            None
+        };
+        // Someone may have stored it between the look into the cache and now.
+        if leader.is_some()
+            && let Found::Stored(found, _) = self.find(context)
+            && stored.as_ref().is_none_or(|stored| !Arc::ptr_eq(stored, &found))
+        {
+            return Ok(Step::Again);
+        }
+        let outcome = if stored.is_some() { CacheOutcome::Expired } else { CacheOutcome::Miss };
+        self.fetch(context, (stored, leader), (outcome, status)).await.map(Step::respond)
+    }
+
+    /// Fetches the response for this client alone. It is stored if it can be, though those before could not.
+    async fn fetch_alone(&self, context: &mut RequestContext) -> Result<Step, Error> {
+        if context.parts.method == Method::HEAD {
+            return Ok(Step::Pass(CacheOutcome::Pass, status::passed()));
+        }
+        let outcome = (CacheOutcome::Pass, status::passed());
+        self.fetch(context, (None, None), outcome).await.map(Step::respond)
+    }
+
+    fn find(&self, context: &RequestContext) -> Found {
+        let request = self.request;
+        let found = self
+            .cache
+            .find(&request.key, |variant, names| vary::selects(context, request, (variant, names)));
+        match (&found, &request.pass_key) {
+            (Found::Miss { .. }, Some(key))
+                if matches!(self.cache.find(key, |_, _| false), Found::Pass) =>
+            {
+                Found::Pass
+            }
+            _ => found,
+        }
+    }
+
+    fn decide(
+        &self,
+        context: &RequestContext,
+        stored: &StoredResponse,
+        (purged, now): (PurgeState, u64),
+    ) -> Use {
+        let settings = &context.local.app.plan.cache;
+        let facts = UseFacts {
+            now,
+            stale: settings.stale.as_secs(),
+            refreshing: self.request.default_lifetime.unwrap_or(0),
+            directives: settings.client_refresh.then_some(self.request.directives),
+        };
+        decide::decide(&stored.policy, purged, facts, || {
+            context.local.application(self.route).trouble()
+        })
+    }
+
+    /// Replaces a stale response in the background, unless someone does already.
+    fn refresh(&self, context: &RequestContext, stored: &Arc<StoredResponse>) {
+        if let Joined::Leader(leader) = self.join(context, Some(stored.policy.vary())) {
+            drop(self.begin(context, Some(Arc::clone(stored)), Some(leader)));
+        }
+    }
+
+    /// Joins the requests for the same response. Those of visitors whose cookies may be sessions are apart: their
+    /// responses may be for them alone.
+    fn join(&self, context: &RequestContext, names: Option<&VaryNames>) -> Joined {
+        let key = self.request.pass_key();
+        let variant = names.and_then(|names| vary::of_request(context, self.request, names));
+        let mut bytes = key.as_bytes().to_vec();
+        if let Some(variant) = &variant {
+            bytes.push(0);
+            bytes.extend_from_slice(variant.as_bytes());
+        }
+        self.cache.join(FlightKey { hash: key.hash(), bytes: &bytes })
+    }
+
+    /// Uses what another request has brought.
+    fn follow(
+        &self,
+        context: &mut RequestContext,
+        result: FlightResult,
+        known: Option<&Arc<StoredResponse>>,
+    ) -> Result<Step, Error> {
+        let now = status::now();
+        match result {
+            FlightResult::Stored(stored) => {
+                let names = stored.policy.vary();
+                if !vary::selects(context, self.request, (&stored.variant, names)) {
+                    return Ok(Step::Again);
+                }
+                match stored.policy.freshness(now) {
+                    Freshness::Fresh { .. } => {
+                        self.respond(context, &stored, (CacheOutcome::Collapsed, now))
+                    }
+                    Freshness::Stale { .. } => {
+                        self.respond_stale(context, &stored, (StaleReason::Error, now))
+                    }
+                }
+                .map(Step::respond)
+            }
+            FlightResult::Unshared => Ok(Step::Pass(CacheOutcome::Pass, status::passed())),
+            FlightResult::Failed(kind) => match known {
+                Some(known) if self.may_replace_error(context, known, now) => {
+                    let why = StaleReason::Error;
+                    self.respond_stale(context, known, (why, now)).map(Step::respond)
+                }
+                _ => Err(Error::new(kind)),
+            },
+            FlightResult::Pending | FlightResult::Abandoned => Ok(Step::Again),
+        }
+    }
+
+    fn may_replace_error(
+        &self,
+        context: &RequestContext,
+        known: &StoredResponse,
+        now: u64,
+    ) -> bool {
+        let limit = context.local.app.plan.cache.stale.as_secs();
+        known.policy.allows_stale(StaleReason::Error, now, limit)
+    }
+
+    /// Fetches the response for this client, and for those who wait for it.
+    async fn fetch(
+        &self,
+        context: &mut RequestContext,
+        (stored, leader): (Option<Arc<StoredResponse>>, Option<FlightLeader>),
+        (outcome, status): (CacheOutcome, CacheStatus),
+    ) -> Result<Response, Error> {
+        let end = self.begin(context, stored, leader).await;
+        let Ok(FetchEnd { queued, server, first_byte, result }) = end else {
+            return Err(Error::new(FailureKind::UpstreamClosed));
+        };
+        context.queued.set(queued);
+        context.server.replace(server);
+        context.first_byte = first_byte;
+        let now = status::now();
+        match result? {
+            Fetched::Stored(stored, reply) => {
+                context.cache = Some(outcome);
+                let ttl = status::ttl(&stored, now);
+                let status = CacheStatus { is_stored: true, ttl, ..status };
+                if respond::is_conditional(&context.parts.headers) {
+                    return respond::respond(context, self.cache, &stored, (status, now));
+                }
+                self.relay(context, *reply, status).await
+            }
+            Fetched::Confirmed(stored) => {
+                context.cache = Some(CacheOutcome::Revalidated);
+                let ttl = status::ttl(&stored, now);
+                let status =
+                    CacheStatus { forward_status: Some(304), is_stored: true, ttl, ..status };
+                respond::respond(context, self.cache, &stored, (status, now))
+            }
+            Fetched::Stale(stored, why) => self.respond_stale(context, &stored, (why, now)),
+            Fetched::Response(reply, stored) => {
+                context.cache = Some(outcome);
+                let detail = stored.err().map(NotStoredLabel::name).or(status.detail);
+                let status = CacheStatus { is_stored: stored.is_ok(), detail, ..status };
+                self.relay(context, *reply, status).await
+            }
+        }
+    }
+
+    /// Sends what the application has sent.
+    async fn relay(
+        &self,
+        context: &mut RequestContext,
+        reply: UpstreamResponse,
+        status: CacheStatus,
+    ) -> Result<Response, Error> {
+        let local = Rc::clone(&context.local);
+        let mut response = proxy::respond(&local, context, reply).await?;
+        status::add(&mut response, status);
+        Ok(response)
+    }
+
+    /// Begins a fetch. The client's own request is not sent.
+    fn begin(
+        &self,
+        context: &RequestContext,
+        known: Option<Arc<StoredResponse>>,
+        leader: Option<FlightLeader>,
+    ) -> oneshot::Receiver<FetchEnd> {
+        let local = &context.local;
+        let server = local.server_name(self.route);
+        let replacements = Replacements::of(context, server);
+        let mut buffers = forward::HeaderBuffers::default();
+        let client = context.client_text();
+        let head = forward::head(context, &client, (server, &replacements), &mut buffers);
+        let mut request = FetchRequest::of(context, self.request, (self.route, &head));
+        if let Some(known) = &known {
+            request.validate(&known.policy);
+        }
+        let fetch = Fetch {
+            local: Rc::clone(local),
+            cache: Arc::clone(self.cache),
+            request,
+            key: self.request.key.clone(),
+            pass_key: self.request.pass_key().clone(),
+            rules: StoringRules {
+                traits: self.request.traits,
+                default_lifetime: self.request.default_lifetime,
+            },
+            known,
+            leader,
+        };
+        fetch.begin()
+    }
+
+    /// Responds with a stale response.
+    fn respond_stale(
+        &self,
+        context: &mut RequestContext,
+        stored: &Arc<StoredResponse>,
+        (why, now): (StaleReason, u64),
+    ) -> Result<Response, Error> {
+        context.local.metrics.cache_stale(why).add(1);
+        self.respond(context, stored, (CacheOutcome::Stale, now))
+    }
+
+    /// Responds with a stored response.
+    fn respond(
+        &self,
+        context: &mut RequestContext,
+        stored: &Arc<StoredResponse>,
+        (outcome, now): (CacheOutcome, u64),
+    ) -> Result<Response, Error> {
+        context.cache = Some(outcome);
+        let status = CacheStatus {
+            ttl: status::ttl(stored, now),
+            is_collapsed: outcome == CacheOutcome::Collapsed,
+            ..CacheStatus::default()
+        };
+        respond::respond(context, self.cache, stored, (status, now))
+    }
+}
