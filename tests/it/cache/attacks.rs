@@ -207,6 +207,8 @@ fn errors_that_a_field_provoked_are_not_served_to_others() {
     let large = format!("X-Large: {}\r\n", "x".repeat(5000));
     assert_eq!(client.ask("GET", "/", &large).status, 400);
     assert_eq!(client.get("/").status, 200);
+    // The page is stored as if nothing had happened.
+    assert!(is_hit(&client.get("/")));
     assert_eq!(client.ask("GET", "/meta", "X-Meta: \u{fc}\r\n").status, 400);
     assert_eq!(client.get("/meta").status, 200);
     // One that Sideman itself refuses is no response of the application at all.

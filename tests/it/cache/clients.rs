@@ -185,3 +185,17 @@ fn requests_that_are_not_cached_keep_their_parameters() {
     client.post("/form?utm_source=a", "", b"");
     assert_eq!(site.last().target(), "/form?utm_source=a");
 }
+
+#[test]
+fn an_unstorable_page_is_remembered_as_such() {
+    let site = Site::start();
+    let sideman = site.sideman();
+    let mut client = sideman.connect();
+    let private = "Cache-Control: private, max-age=600";
+    let first = fetch_with(&mut client, "/", private, "");
+    assert!(!is_hit(&first));
+    let second = fetch_with(&mut client, "/", private, "");
+    assert_eq!(site.count(), 2);
+    assert!(!is_hit(&second));
+    sideman.log_line("a request that passes", |line| line["cache"] == "pass");
+}

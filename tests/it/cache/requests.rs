@@ -113,6 +113,39 @@ fn only_if_cached_never_reaches_the_application() {
 }
 
 #[test]
+fn hits_misses_and_bypasses_are_logged() {
+    let site = Site::start();
+    let sideman = site.sideman();
+    let mut client = sideman.connect();
+    fetch(&mut client, "/page", FRESH);
+    fetch(&mut client, "/page?again", FRESH);
+    fetch(&mut client, "/page?again", FRESH);
+    client.post("/post", "", b"");
+    fetch_with(&mut client, "/login", FRESH, "Cookie: sessionid=a\r\n");
+    assert_eq!(sideman.log_of("/page")["cache"], "miss");
+    let of = |path: &str, word: &str| {
+        sideman.log_line(word, |line| line["path"] == path && line["cache"] == word)
+    };
+    of("/page", "hit");
+    of("/login", "bypass");
+    assert_eq!(sideman.log_of("/post")["path"], "/post");
+}
+
+/// The hit ratio of the dashboard is made of these.
+#[test]
+fn responses_are_counted_by_how_the_cache_took_part() {
+    let site = Site::start();
+    let sideman = site.sideman();
+    let mut client = sideman.connect();
+    for _ in 0..3 {
+        fetch(&mut client, "/", FRESH);
+    }
+    let metric = "sideman_cache_responses_total";
+    sideman.until_metric(metric, &[("cache", "hit")], 2.0);
+    sideman.until_metric(metric, &[("cache", "miss")], 1.0);
+}
+
+#[test]
 fn http2_and_http1_share_responses() {
     let site = Site::start();
     let sideman = site.sideman();

@@ -64,6 +64,22 @@ fn pages_for_users_of_an_auth_server_are_not_shared() {
     }
 }
 
+/// A single sign-on proxy in front names the user.
+#[test]
+fn pages_for_users_whom_a_proxy_names_are_not_shared() {
+    let site = showing("remote-user");
+    let sideman = site
+        .settings()
+        .set("server.trusted_proxies", "127.0.0.0/8")
+        .set("server.trusted_headers", "Remote-User")
+        .start();
+    let mut client = sideman.connect();
+    for user in ["ada", "eve", "ada"] {
+        let page = client.ask("GET", "/", &format!("Remote-User: {user}\r\n"));
+        assert_eq!((page.status, page.text().as_str()), (200, user), "{}", cache_status(&page));
+    }
+}
+
 #[test]
 fn hits_count_for_the_rate_limit() {
     let site = Site::start();

@@ -1,7 +1,7 @@
 //! Stale responses: while one request revalidates, while the application fails, is unavailable or busy
 //! (RFC 5861; RFC 9111, 4.2.4).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Site, cache_status, is_hit, response, until};
 use crate::support::{Gate, Response, Settings, Sideman, eventually, repeat_for};
@@ -147,6 +147,26 @@ fn pages_stay_while_the_application_is_unavailable() {
         // What is not stored fails as ever.
         assert!(sideman.get("/other").status >= 502);
     }
+}
+
+/// A request that is to revalidate when the application becomes unavailable, and all who wait for it, get the page.
+#[test]
+fn nobody_waits_for_an_unavailable_application_while_there_is_a_stale_page() {
+    let site = Site::answering(move |request, _| {
+        response(request, "200 OK", &["Cache-Control: max-age=1", "Connection: close"], "first")
+    });
+    let sideman = site.settings().set("upstream.wait", "10s").start();
+    assert_eq!(sideman.get("/").text(), "first");
+    drop(site);
+    let mut longest = Duration::ZERO;
+    let ask = || {
+        let begin = Instant::now();
+        let page = sideman.get("/");
+        longest = longest.max(begin.elapsed());
+        page
+    };
+    until("a stale page", ask, |page| cache_status(page).contains("ttl=-"));
+    assert!(longest < Duration::from_secs(5), "{longest:?}");
 }
 
 #[test]
