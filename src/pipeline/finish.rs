@@ -16,8 +16,8 @@ use crate::{
     body::{Body, FileStream, SealedPart},
     error::{Error, FailureKind},
     plan::{RouteLog, TlsVersion},
-    rfc::{caching::CacheOutcome, request_parts::FieldName},
-    telemetry::{MethodLabel, RouteLabel, access_log::AccessLogLine},
+    rfc::request_parts::FieldName,
+    telemetry::{CacheOutcome, MethodLabel, RouteLabel, access_log::AccessLogLine},
     upstream::ServedBy,
 };
 

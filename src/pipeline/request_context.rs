@@ -25,12 +25,11 @@ use crate::{
     error::FailureKind,
     plan::LogField,
     rfc::{
-        caching::CacheOutcome,
         forwarded,
         request_parts::{FieldName, RequestParts},
         trace,
     },
-    telemetry::RouteLabel,
+    telemetry::{CacheOutcome, RouteLabel},
     upstream::{ServedBy, UpgradedStream},
 };
 

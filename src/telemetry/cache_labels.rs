@@ -1,26 +1,48 @@
-//! The values of labels about the cache. Outcomes of requests have the words of [`CacheOutcome`](crate::rfc::caching).
+//! The values of labels about the cache.
 
-use crate::rfc::caching::{NotStorable, StaleReason};
+/// How a request was answered while the cache is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheOutcome {
+    /// From the cache, fresh.
+    Hit,
+    /// From the cache although it was stale.
+    Stale,
+    /// From the cache after the application had confirmed it.
+    Revalidated,
+    /// By the application: nothing suitable was stored.
+    Miss,
+    /// By the application, in place of a stored response that was stale.
+    Expired,
+    /// By the application: the request was not for the cache.
+    Bypass,
+    /// By the application: its last response to such a request could not be stored.
+    Pass,
+    /// With the response that another request had fetched.
+    Collapsed,
+}
 
-/// Why stale responses are used.
-pub(super) const STALE_REASONS: [StaleReason; 4] =
-    [StaleReason::Revalidating, StaleReason::Error, StaleReason::Unavailable, StaleReason::Busy];
-
-/// Returns the label's value for a reason.
-pub(super) fn stale_name(reason: StaleReason) -> &'static str {
-    match reason {
-        StaleReason::Revalidating => "revalidating",
-        StaleReason::Error => "error",
-        StaleReason::Unavailable => "unavailable",
-        StaleReason::Busy => "busy",
-    }
+/// Why a stale response was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaleLabel {
+    Revalidating,
+    Error,
+    Unavailable,
+    Busy,
 }
 
 /// Why a response was not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotStoredLabel {
-    /// By the rules for shared caches.
-    Rule(NotStorable),
+    NoStore,
+    Private,
+    SetCookie,
+    Authorization,
+    /// It varies by everything, or by too much.
+    Vary,
+    NoLifetime,
+    Status,
+    Partial,
+    RequestNoStore,
     /// It varies by what is not compared: a cookie that may be a session, or a field that Sideman makes.
     Varies,
     /// It is a page under the name of a file.
@@ -42,33 +64,82 @@ pub enum PurgeLabel {
     All,
 }
 
-// === impl NotStoredLabel ===
+// === impl CacheOutcome ===
 
-impl NotStoredLabel {
-    const OTHERS: [Self; 4] = [Self::Varies, Self::Disguised, Self::Special, Self::TooLong];
-    pub(super) const COUNT: usize = NotStorable::ALL.len() + Self::OTHERS.len();
+impl CacheOutcome {
+    pub const ALL: [Self; 8] = [
+        Self::Hit,
+        Self::Stale,
+        Self::Revalidated,
+        Self::Miss,
+        Self::Expired,
+        Self::Bypass,
+        Self::Pass,
+        Self::Collapsed,
+    ];
 
-    /// Iterates over all reasons.
-    pub(super) fn all() -> impl Iterator<Item = Self> {
-        NotStorable::ALL.into_iter().map(Self::Rule).chain(Self::OTHERS)
-    }
-
-    /// Returns its position among all reasons.
-    pub(super) fn index(self) -> usize {
-        let rules = NotStorable::ALL.len();
+    /// The label's value, and the word in the log.
+    pub fn name(self) -> &'static str {
         match self {
-            Self::Rule(rule) => rule as usize,
-            Self::Varies => rules,
-            Self::Disguised => rules + 1,
-            Self::Special => rules + 2,
-            Self::TooLong => rules + 3,
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Revalidated => "revalidated",
+            Self::Miss => "miss",
+            Self::Expired => "expired",
+            Self::Bypass => "bypass",
+            Self::Pass => "pass",
+            Self::Collapsed => "collapsed",
         }
     }
+}
+
+// === impl StaleLabel ===
+
+impl StaleLabel {
+    pub const ALL: [Self; 4] = [Self::Revalidating, Self::Error, Self::Unavailable, Self::Busy];
 
     /// The label's value.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Rule(rule) => rule.name(),
+            Self::Revalidating => "revalidating",
+            Self::Error => "error",
+            Self::Unavailable => "unavailable",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+// === impl NotStoredLabel ===
+
+impl NotStoredLabel {
+    pub const ALL: [Self; 13] = [
+        Self::NoStore,
+        Self::Private,
+        Self::SetCookie,
+        Self::Authorization,
+        Self::Vary,
+        Self::NoLifetime,
+        Self::Status,
+        Self::Partial,
+        Self::RequestNoStore,
+        Self::Varies,
+        Self::Disguised,
+        Self::Special,
+        Self::TooLong,
+    ];
+
+    /// The label's value, and the `detail` of `Cache-Status`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoStore => "no-store",
+            Self::Private => "private",
+            Self::SetCookie => "set-cookie",
+            Self::Authorization => "authorization",
+            Self::Vary => "vary",
+            Self::NoLifetime => "no-lifetime",
+            Self::Status => "status",
+            Self::Partial => "partial",
+            Self::RequestNoStore => "request-no-store",
             Self::Varies => "varies",
             Self::Disguised => "disguised",
             Self::Special => "special",
@@ -99,11 +170,14 @@ mod tests {
 
     #[test]
     fn reasons_are_counted_in_their_order() {
-        let indices: Vec<_> = NotStoredLabel::all().map(NotStoredLabel::index).collect();
-        assert_eq!(indices, (0..NotStoredLabel::COUNT).collect::<Vec<_>>());
-        let rules = NotStorable::ALL.map(|rule| rule as usize);
-        assert_eq!(rules.to_vec(), (0..rules.len()).collect::<Vec<_>>());
-        let stale = STALE_REASONS.map(|reason| reason as usize);
-        assert_eq!(stale, [0, 1, 2, 3]);
+        for (at, reason) in NotStoredLabel::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, at);
+        }
+        for (at, reason) in StaleLabel::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, at);
+        }
+        for (at, outcome) in CacheOutcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome as usize, at);
+        }
     }
 }

@@ -17,7 +17,7 @@ use prometheus_client::{
 };
 
 use super::{
-    cache_labels::{NotStoredLabel, PurgeLabel, STALE_REASONS, stale_name},
+    cache_labels::{CacheOutcome, NotStoredLabel, PurgeLabel, StaleLabel},
     compression_labels::{CodingLabel, CompressionSkip},
     counter::Counter,
     families::{self, counters, describe, gauge, gauges, histogram, single},
@@ -30,7 +30,7 @@ use super::{
     metrics::{Metrics, ProcessMetrics, ServerCounts, StoreCounts, WorkerMetrics},
     names::{self, MetricName},
 };
-use crate::{error::FailureKind, rfc::caching::CacheOutcome};
+use crate::error::FailureKind;
 
 /// The media type of [`render`]'s text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -251,14 +251,13 @@ impl Scrape {
             (outcome.name(), self.metrics.sum(|shard| shard.cache_responses(outcome)))
         });
         counters(e, names::CACHE_RESPONSES, "cache", &responses)?;
-        let stale = STALE_REASONS.map(|reason| {
-            (stale_name(reason), self.metrics.sum(|shard| shard.cache_stale(reason)))
-        });
+        let stale = StaleLabel::ALL
+            .map(|reason| (reason.name(), self.metrics.sum(|shard| shard.cache_stale(reason))));
         counters(e, names::CACHE_STALE, "reason", &stale)?;
-        let not_stored = NotStoredLabel::all().map(|reason| {
+        let not_stored = NotStoredLabel::ALL.map(|reason| {
             (reason.name(), self.metrics.sum(|shard| shard.cache_not_stored(reason)))
         });
-        counters(e, names::CACHE_NOT_STORED, "reason", &not_stored.collect::<Vec<_>>())?;
+        counters(e, names::CACHE_NOT_STORED, "reason", &not_stored)?;
         let cache = &self.metrics.process().cache;
         gauge(e, names::CACHE_BYTES, cache.memory.load(Ordering::Relaxed))?;
         gauge(e, names::CACHE_DISK_BYTES, cache.disk.load(Ordering::Relaxed))?;

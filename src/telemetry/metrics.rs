@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     cache_counts::CacheCounts,
-    cache_labels::{NotStoredLabel, STALE_REASONS},
+    cache_labels::{CacheOutcome, NotStoredLabel, StaleLabel},
     compression_labels::{CodingLabel, CompressionSkip},
     counter::Counter,
     health_labels::{EjectionCause, ReadinessResult},
@@ -21,11 +21,7 @@ use super::{
     limits::{LimitGauges, LimitSourceGauge},
     usage,
 };
-use crate::{
-    error::FailureKind,
-    rfc::caching::{CacheOutcome, StaleReason},
-    sync::AtomicU64 as SharedBytes,
-};
+use crate::{error::FailureKind, sync::AtomicU64 as SharedBytes};
 
 const KINDS: usize = FailureKind::ALL.len();
 const ROUTES: usize = RouteLabel::ALL.len();
@@ -38,7 +34,7 @@ const EJECTION_CAUSES: usize = EjectionCause::ALL.len();
 const READINESS_RESULTS: usize = ReadinessResult::ALL.len();
 const CODINGS: usize = CodingLabel::ALL.len();
 const CACHE_OUTCOMES: usize = CacheOutcome::ALL.len();
-const STALE: usize = STALE_REASONS.len();
+const STALE: usize = StaleLabel::ALL.len();
 const COMPRESSION_SKIPS: usize = CompressionSkip::ALL.len();
 
 /// All values of the process.
@@ -95,7 +91,7 @@ pub struct WorkerMetrics {
     pub compression_read: Counter,
     pub compression_written: Counter,
     cache_responses: [Counter; CACHE_OUTCOMES],
-    cache_not_stored: [Counter; NotStoredLabel::COUNT],
+    cache_not_stored: [Counter; NotStoredLabel::ALL.len()],
     cache_stale: [Counter; STALE],
     pub tunnels: Counter,
     pub tunnels_opened: Counter,
@@ -389,12 +385,12 @@ impl WorkerMetrics {
 
     /// Returns the counter of responses that were not stored for this reason.
     pub fn cache_not_stored(&self, reason: NotStoredLabel) -> &Counter {
-        #[expect(clippy::indexing_slicing, reason = "the index is that of one of all reasons")]
-        &self.cache_not_stored[reason.index()]
+        #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
+        &self.cache_not_stored[reason as usize]
     }
 
     /// Returns the counter of stale responses that were used for this reason.
-    pub fn cache_stale(&self, reason: StaleReason) -> &Counter {
+    pub fn cache_stale(&self, reason: StaleLabel) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.cache_stale[reason as usize]
     }

@@ -33,7 +33,7 @@ pub mod usage;
 
 pub use self::{
     cache_counts::CacheCounts,
-    cache_labels::{NotStoredLabel, PurgeLabel},
+    cache_labels::{CacheOutcome, NotStoredLabel, PurgeLabel, StaleLabel},
     compression_labels::{CodingLabel, CompressionSkip},
     health_labels::{EjectionCause, ReadinessResult},
     labels::{

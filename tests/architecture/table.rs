@@ -19,10 +19,10 @@ pub(crate) const TABLE: &[Module] = &[
     Module { name: "compression", may_import: &[] },
     // What fuzz targets make of their bytes: for those that stand beside private parsers too.
     Module { name: "fuzz_input", may_import: &[] },
-    // Layer 1. The phase is a value that telemetry shows, as settings and outcomes of the cache are.
+    // Layer 1. The phase is a value that telemetry shows, as settings are.
     Module { name: "plan", may_import: &["rfc"] },
     Module { name: "body", may_import: &["error", "sync"] },
-    Module { name: "telemetry", may_import: &["error", "phase", "rfc", "sync", "plan"] },
+    Module { name: "telemetry", may_import: &["error", "phase", "sync", "plan"] },
     // Layer 2: never each other.
     Module { name: "files", may_import: FOR_PARTS },
     Module { name: "cache", may_import: FOR_PARTS },

@@ -23,13 +23,10 @@ use crate::{
         response::Response,
     },
     rfc::{
-        caching::{
-            CacheOutcome, CacheStatus, ForwardReason, Freshness, NotStorable, StaleReason,
-            VaryNames,
-        },
+        caching::{CacheStatus, ForwardReason, Freshness, NotStorable, StaleReason, VaryNames},
         request_parts::FieldName,
     },
-    telemetry::NotStoredLabel,
+    telemetry::{CacheOutcome, NotStoredLabel},
     upstream::UpstreamResponse,
 };
 
@@ -345,7 +342,7 @@ impl Exchange<'_> {
         stored: &Arc<StoredResponse>,
         (why, now): (StaleReason, u64),
     ) -> Result<Response, Error> {
-        context.local.metrics.cache_stale(why).add(1);
+        context.local.metrics.cache_stale(status::stale_label(why)).add(1);
         self.respond(context, stored, (CacheOutcome::Stale, now))
     }
 

@@ -37,8 +37,8 @@ use crate::{
     cache::Cache,
     error::Error,
     plan::RouteCache,
-    rfc::caching::{CacheOutcome, CacheStatus, ForwardReason},
-    telemetry::RouteLabel,
+    rfc::caching::{CacheStatus, ForwardReason},
+    telemetry::{CacheOutcome, RouteLabel},
 };
 
 /// How often a request waits for others before it goes to the application by itself.

@@ -9,9 +9,10 @@ use crate::{
     cache::StoredResponse,
     pipeline::response::Response,
     rfc::{
-        caching::{CacheStatus, ForwardReason},
+        caching::{CacheStatus, ForwardReason, NotStorable, StaleReason},
         date,
     },
+    telemetry::{NotStoredLabel, StaleLabel},
 };
 
 /// The status of a request that goes to the application for this reason.
@@ -47,6 +48,31 @@ pub(super) fn add(response: &mut Response, status: CacheStatus) {
         }
     } else {
         head.lines = head.lines.with_member(b"cache-status", &member);
+    }
+}
+
+/// Returns the label for a rule by which a response is not stored.
+pub(super) fn label(rule: NotStorable) -> NotStoredLabel {
+    match rule {
+        NotStorable::NoStore => NotStoredLabel::NoStore,
+        NotStorable::Private => NotStoredLabel::Private,
+        NotStorable::SetCookie => NotStoredLabel::SetCookie,
+        NotStorable::Authorization => NotStoredLabel::Authorization,
+        NotStorable::VaryAny => NotStoredLabel::Vary,
+        NotStorable::NoLifetime => NotStoredLabel::NoLifetime,
+        NotStorable::Status => NotStoredLabel::Status,
+        NotStorable::Partial => NotStoredLabel::Partial,
+        NotStorable::RequestNoStore => NotStoredLabel::RequestNoStore,
+    }
+}
+
+/// Returns the label for the use of a stale response.
+pub(super) fn stale_label(why: StaleReason) -> StaleLabel {
+    match why {
+        StaleReason::Revalidating => StaleLabel::Revalidating,
+        StaleReason::Error => StaleLabel::Error,
+        StaleReason::Unavailable => StaleLabel::Unavailable,
+        StaleReason::Busy => StaleLabel::Busy,
     }
 }
 

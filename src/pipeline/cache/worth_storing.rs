@@ -3,10 +3,10 @@
 
 use http::StatusCode;
 
-use super::{fetch_request::FetchRequest, vary};
+use super::{fetch_request::FetchRequest, status, vary};
 use crate::{
     cache::Variant,
-    rfc::caching::{ExchangeTimes, NotStorable, RequestTraits, ResponsePolicy},
+    rfc::caching::{ExchangeTimes, RequestTraits, ResponsePolicy},
     telemetry::NotStoredLabel,
     upstream::UpstreamResponse,
 };
@@ -37,10 +37,10 @@ pub(super) fn decide(
         Some(seconds) => policy.with_default_lifetime(seconds),
         None => policy,
     };
-    policy.storable(rules.traits).map_err(NotStoredLabel::Rule)?;
+    policy.storable(rules.traits).map_err(status::label)?;
     // It blames a request that has more in it than the key, and would reach everyone.
     if reply.status == StatusCode::BAD_REQUEST {
-        return Err(NotStoredLabel::Rule(NotStorable::Status));
+        return Err(NotStoredLabel::Status);
     }
     let is_special = reply.is_prompt
         || reply.upgraded.is_some()
@@ -89,7 +89,7 @@ fn is_named_like_file(target: &str) -> bool {
 pub(super) fn is_lasting(why: NotStoredLabel, status: StatusCode) -> bool {
     let is_usual =
         status.is_success() || status.is_redirection() || status == StatusCode::NOT_FOUND;
-    is_usual && why != NotStoredLabel::Rule(NotStorable::RequestNoStore)
+    is_usual && why != NotStoredLabel::RequestNoStore
 }
 
 #[cfg(test)]

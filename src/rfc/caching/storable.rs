@@ -39,38 +39,6 @@ pub enum NotStorable {
     RequestNoStore,
 }
 
-// === impl NotStorable ===
-
-impl NotStorable {
-    /// All reasons, for metrics.
-    pub const ALL: [Self; 9] = [
-        Self::NoStore,
-        Self::Private,
-        Self::SetCookie,
-        Self::Authorization,
-        Self::VaryAny,
-        Self::NoLifetime,
-        Self::Status,
-        Self::Partial,
-        Self::RequestNoStore,
-    ];
-
-    /// Returns the word for log, metrics and the `detail` of `Cache-Status`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NoStore => "no-store",
-            Self::Private => "private",
-            Self::SetCookie => "set-cookie",
-            Self::Authorization => "authorization",
-            Self::VaryAny => "vary",
-            Self::NoLifetime => "no-lifetime",
-            Self::Status => "status",
-            Self::Partial => "partial",
-            Self::RequestNoStore => "request-no-store",
-        }
-    }
-}
-
 // === impl ResponsePolicy ===
 
 impl ResponsePolicy {
@@ -209,12 +177,5 @@ mod tests {
         let understand = &["cache-control: max-age=60, must-understand"];
         assert_eq!(storable(404, understand, PLAIN), Ok(()));
         assert_eq!(storable(599, understand, PLAIN), Err(NotStorable::Status));
-    }
-
-    #[test]
-    fn names_are_unique() {
-        let names: std::collections::HashSet<_> =
-            NotStorable::ALL.iter().map(|why| why.name()).collect();
-        assert_eq!(names.len(), NotStorable::ALL.len());
     }
 }
