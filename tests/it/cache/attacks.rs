@@ -57,7 +57,8 @@ fn forwarding_fields_of_a_client_do_not_reach_the_application() {
         "X_Forwarded_Host: evil.test",
     ] {
         let page = attacked(&format!("{line}\r\n"));
-        let clean = !page.contains("evil") && !page.contains("6.6.6.6") && !page.contains("666");
+        // The page has a request id, with any digits.
+        let clean = ["evil", "6.6.6.6", ": 666"].iter().all(|word| !page.contains(word));
         // A field that Sideman does not know is forwarded: then its page is not shared.
         assert!(clean || page.starts_with("2 "), "{line}: {page}");
     }
@@ -246,7 +247,7 @@ fn unkeyed_port_cannot_poison() {
     let mut client = sideman.connect();
     client.send(get_of("example.test:1337")).response();
     let page = client.get("/page").text();
-    assert!(!page.contains("1337"), "{page}");
+    assert!(!page.contains(":1337"), "{page}");
 }
 
 /// Names are equal in any case; what the first client wrote is in the page of the others otherwise.
