@@ -15,6 +15,7 @@ mod deadline;
 mod discard;
 mod disk_body;
 mod file;
+mod memfd;
 mod page_cache;
 mod rate;
 mod relay;
@@ -36,9 +37,10 @@ pub use self::{
     discard::discard,
     disk_body::{DiskBodies, DiskBody, DiskBodyWriter},
     file::{AllowedChanges, CachedPart, FilePiece, FileStream},
+    memfd::seal,
     relay::Pressure,
     request::RequestBody,
-    sealed::SealedPart,
+    sealed::{SealedPart, is_sendable},
     slow_client::SlowClientLimits,
     spill::SpillLocation,
     version::{FileIdentity, FileVersion},

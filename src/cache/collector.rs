@@ -3,10 +3,15 @@
 use std::{mem, sync::Arc};
 
 use bytes::Bytes;
+use tokio::task::spawn_blocking;
 
-use super::{entries::Entries, memory::BodyReservation, stored::StoredBody};
+use super::{
+    entries::Entries,
+    memory::{self, BodyReservation},
+    stored::StoredBody,
+};
 use crate::{
-    body::{DiskBodies, DiskBodyWriter},
+    body::{Budget, DiskBodies, DiskBodyWriter, SealedPart, is_sendable},
     error::FailureKind,
     telemetry::LogThrottle,
 };
@@ -26,6 +31,7 @@ pub struct BodyCollector {
 pub(super) struct BodyStorage {
     pub(super) entries: Arc<Entries>,
     pub(super) disk: DiskBodies,
+    pub(super) descriptors: Budget,
     pub(super) limits: BodyLimits,
     pub(super) failures: LogThrottle,
 }
@@ -39,6 +45,10 @@ pub(super) struct BodyLimits {
 
 /// The memory of a body whose length is not known.
 const FIRST_BUFFER: u64 = 8 * 1024;
+/// Copying this takes less than reading it from the application did. Whoever has the whole body can find it stored.
+const MAX_SEALED_INLINE: u64 = 1024 * 1024;
+/// The memory of a sealed body is a number of pages.
+const PAGE: u64 = 4096;
 /// Bytes that are written to a file at a time.
 const FILE_BUFFER: u64 = 256 * 1024;
 
@@ -103,7 +113,10 @@ impl BodyCollector {
             return file.finish().ok().map(|file| StoredBody::File(Arc::new(file)));
         }
         let bytes = Bytes::from(self.bytes.into_boxed_slice());
-        self.held.hold(bytes).map(StoredBody::Memory)
+        match self.storage.sealed(&bytes).await {
+            Some(sealed) => Some(StoredBody::Sealed(sealed)),
+            None => self.held.hold(bytes).map(StoredBody::Memory),
+        }
     }
 
     /// Makes the buffer large enough. Doubles it, so that pieces are copied a few times at most.
@@ -152,6 +165,25 @@ impl BodyCollector {
 // === impl BodyStorage ===
 
 impl BodyStorage {
+    /// Copies a body into memory that the kernel can send, if that is worth it. `None` also without memory, descriptors
+    /// or memfd: the body costs more to send then.
+    async fn sealed(&self, bytes: &Bytes) -> Option<SealedPart> {
+        let length = bytes.len() as u64;
+        let (mut held, mut descriptor) = (self.entries.nothing(), self.descriptors.nothing());
+        let is_possible = is_sendable(length)
+            && descriptor.grow(1)
+            && self.entries.make_room(&mut held, length.next_multiple_of(PAGE));
+        if !is_possible {
+            return None;
+        }
+        if length <= MAX_SEALED_INLINE {
+            return memory::hold_sealed(bytes, held, descriptor).ok();
+        }
+        let bytes = bytes.clone();
+        let sealed = spawn_blocking(move || memory::hold_sealed(&bytes, held, descriptor));
+        sealed.await.ok()?.ok()
+    }
+
     /// Reports the failure of a disk. A full budget is no failure.
     fn failed(&self, error: &crate::error::Error) -> bool {
         if error.kind() != FailureKind::BuffersFull

@@ -255,7 +255,8 @@ impl Entries {
         drop((queue, removed));
     }
 
-    fn purged(&self, response: &StoredResponse) -> Purged {
+    /// Returns what purges have made of a response.
+    pub(super) fn purged(&self, response: &StoredResponse) -> Purged {
         self.generations.state(&response.tags, response.sent, &response.check)
     }
 

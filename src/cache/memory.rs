@@ -1,12 +1,12 @@
 //! The memory of the cache: one limit for everything that is stored or being read, until the last reader is done with
 //! it. A client that reads a body slowly keeps its memory, also after the response was evicted.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use bytes::Bytes;
 
 use super::entries::Entries;
-use crate::body::Reservation;
+use crate::body::{Reservation, SealedPart, seal};
 
 /// Memory for a body that is being read, returned when it is dropped.
 #[derive(Debug)]
@@ -15,10 +15,10 @@ pub struct BodyReservation {
     held: Reservation,
 }
 
-/// Bytes with their reservation.
+/// Bytes with their reservation, and that of a descriptor.
 struct ReservedBytes {
     bytes: Bytes,
-    _held: Reservation,
+    _held: (Reservation, Option<Reservation>),
 }
 
 // === impl BodyReservation ===
@@ -57,7 +57,18 @@ impl BodyReservation {
 
 /// Ties a reservation to bytes, until their last slice is dropped.
 pub(super) fn hold(bytes: Bytes, held: Reservation) -> Bytes {
-    Bytes::from_owner(ReservedBytes { bytes, _held: held })
+    Bytes::from_owner(ReservedBytes { bytes, _held: (held, None) })
+}
+
+/// Copies bytes into memory that the kernel can send, and ties both reservations to it. Takes the time of a copy.
+pub(super) fn hold_sealed(
+    bytes: &[u8],
+    held: Reservation,
+    descriptor: Reservation,
+) -> io::Result<SealedPart> {
+    let (bytes, file) = seal(bytes)?;
+    let bytes = ReservedBytes { bytes, _held: (held, Some(descriptor)) };
+    Ok(SealedPart { bytes: Bytes::from_owner(bytes), file, offset: 0 })
 }
 
 // === impl ReservedBytes ===

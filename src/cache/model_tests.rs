@@ -61,10 +61,7 @@ fn key(name: &str) -> CacheKey {
 
 fn body(found: &Found) -> Option<&[u8]> {
     match found {
-        Found::Stored(response, _) => match &response.body {
-            StoredBody::Memory(bytes) => Some(bytes),
-            StoredBody::File(_) => None,
-        },
+        Found::Stored(response, _) => response.body.bytes().map(|bytes| &bytes[..]),
         Found::Pass | Found::Miss { .. } => None,
     }
 }

@@ -5,21 +5,24 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Resource, getrlimit};
+
 use super::{
     collector::{BodyCollector, BodyLimits, BodyStorage},
     entries::{Entries, EntryLimits, Found},
     flight::{FlightKey, Flights, Joined},
     forms,
-    generations::Generation,
+    generations::{Generation, Purged},
     key::{CacheKey, KeyHasher},
     memory,
-    stored::{StoredBody, StoredResponse},
+    stored::StoredResponse,
     tags::{PurgeMode, PurgeTarget, TagHasher, TagSlots},
     variant::Variant,
 };
 use crate::{
     body::{Budget, DiskBodies, SpillLocation},
     compression::MadeCoding,
+    plan::FileSettings,
     rfc::caching::VaryNames,
     sync::Background,
     telemetry::{CacheCounts, LogThrottle},
@@ -48,7 +51,7 @@ pub struct CacheLimits {
     pub max_object: u64,
     /// The location of files.
     pub directory: SpillLocation,
-    /// The number of files.
+    /// The number of open files: of long bodies, and of those that the kernel sends from memory.
     pub descriptors: u64,
 }
 
@@ -63,10 +66,11 @@ impl Cache {
         let CacheLimits { memory, disk, max_file, max_object, directory, descriptors } = limits;
         let entries = Arc::new(Entries::new(EntryLimits::of(memory), Arc::clone(counts)));
         let disk = Budget::new(disk, Arc::clone(&counts.disk));
-        let descriptors = Budget::new(descriptors, Arc::clone(&counts.files));
+        let descriptors = Budget::new(possible_descriptors(descriptors), Arc::clone(&counts.files));
         let storage = BodyStorage {
             entries: Arc::clone(&entries),
-            disk: DiskBodies::new(directory, disk, descriptors),
+            disk: DiskBodies::new(directory, disk, descriptors.clone()),
+            descriptors,
             limits: BodyLimits { memory: max_object, file: max_file },
             failures: LogThrottle::new(),
         };
@@ -151,6 +155,11 @@ impl Cache {
         self.entries.purge(slots, mode)
     }
 
+    /// Whether a purge has reached a response, stored or not, since its request was sent.
+    pub fn is_purged(&self, response: &StoredResponse) -> bool {
+        self.entries.purged(response) != Purged::No
+    }
+
     /// Begins to collect a body that is to be stored; `length` is its length, if it is known. `None` if it is too long,
     /// or if there is no room.
     pub fn collect(&self, length: Option<u64>) -> Option<BodyCollector> {
@@ -160,7 +169,7 @@ impl Cache {
     /// Makes a compressed form of a stored body in the background, unless it was made or is being made. Nothing is made
     /// of short bodies, and of bodies in files.
     pub fn compress(&self, response: &Arc<StoredResponse>, coding: MadeCoding) {
-        let StoredBody::Memory(body) = &response.body else { return };
+        let Some(body) = response.body.bytes() else { return };
         if !response.forms.begin(coding, body.len()) {
             return;
         }
@@ -183,6 +192,12 @@ impl Cache {
     }
 }
 
+/// Lowers a number of descriptors to what the process may open for one store.
+fn possible_descriptors(wanted: u64) -> u64 {
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.map_or(wanted, |limit| FileSettings::most_descriptors(limit).min(wanted))
+}
+
 /// Compresses a body. What is not worth it, or has no room, is not tried again.
 fn make_form(
     entries: &Entries,
@@ -190,7 +205,7 @@ fn make_form(
     coding: MadeCoding,
     counts: &CacheCounts,
 ) {
-    let StoredBody::Memory(body) = &response.body else { return };
+    let Some(body) = response.body.bytes() else { return };
     let form = forms::compress(body, coding).ok().flatten().and_then(|packed| {
         let (mut held, length) = (entries.nothing(), packed.len() as u64);
         let has_room = entries.make_room(&mut held, length) && entries.enlarge(response, length);
@@ -218,7 +233,7 @@ mod tests {
 
     use crate::{
         body::FileStream,
-        cache::stored::StoredParts,
+        cache::stored::{StoredBody, StoredParts},
         rfc::{
             caching::{ExchangeTimes, ResponsePolicy},
             response_lines::ResponseLines,
@@ -313,13 +328,15 @@ mod tests {
             (read(&counts.memory), read(&counts.disk), read(&counts.files))
         };
         run(async {
-            for length in [0, 1, 99_999, 100_000] {
+            for length in [0, 1, 32_767, 32_768, 99_999, 100_000] {
                 let body = content(length);
                 for known in [None, Some(length as u64)] {
                     let stored = collected(&cache, known, &body, 7001).await.unwrap();
-                    let StoredBody::Memory(bytes) = &stored else { panic!("{length}") };
-                    assert!(*bytes == body);
-                    assert_eq!(used(), (length as u64, 0, 0), "{known:?}");
+                    let sealed = u64::from(length >= 32_768);
+                    assert_eq!(matches!(stored, StoredBody::Sealed(_)), sealed == 1, "{length}");
+                    assert!(*stored.bytes().unwrap() == body);
+                    let memory = (length as u64).next_multiple_of(1 + 4095 * sealed);
+                    assert_eq!(used(), (memory, 0, sealed), "{known:?}");
                     drop(stored);
                     assert_eq!(used(), (0, 0, 0));
                 }
@@ -343,6 +360,47 @@ mod tests {
                     assert_eq!(used(), (0, 0, 0));
                 }
             }
+        });
+    }
+
+    #[test]
+    fn parts_of_a_body_end_where_it_ends() {
+        let scratch = Scratch::new("parts");
+        let (cache, counts) = scratch.cache();
+        run(async {
+            for length in [20_000_u64, 80_000, 200_000] {
+                let content = content(length as usize);
+                let stored = collected(&cache, None, &content, 7001).await.unwrap();
+                for (range, expected) in [
+                    (0..u64::MAX, 0..length),
+                    (1..40_000, 1..length.min(40_000)),
+                    (100..101, 100..101),
+                    (length..u64::MAX, length..length),
+                    (u64::MAX..u64::MAX, length..length),
+                ] {
+                    let mut body = stored.part(range).unwrap();
+                    let mut all = Vec::new();
+                    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+                        all.extend_from_slice(&frame.unwrap().into_data().unwrap());
+                    }
+                    assert!(all == content[expected.start as usize..expected.end as usize]);
+                }
+            }
+        });
+        assert_eq!(counts.memory.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn without_descriptors_bodies_stay_in_plain_memory() {
+        let scratch = Scratch::new("descriptors");
+        let (cache, _) = scratch.cache();
+        run(async {
+            let mut all = Vec::new();
+            for _ in 0..5 {
+                all.push(collected(&cache, None, &content(50_000), 9000).await.unwrap());
+            }
+            let sealed = all.iter().filter(|one| matches!(one, StoredBody::Sealed(_)));
+            assert_eq!(sealed.count(), 3);
         });
     }
 
@@ -386,6 +444,21 @@ mod tests {
             assert!(collected(&cache, None, &content(100_000), 64_000).await.is_some());
         });
         assert_eq!(counts.memory.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn purged_response_is_known_as_such_though_it_was_not_kept() {
+        let scratch = Scratch::new("purged");
+        let (cache, counts) = scratch.cache();
+        for (mode, kept) in [(PurgeMode::Hard, 0), (PurgeMode::Soft, 1)] {
+            let response = stored(&cache, StoredBody::Memory(Bytes::new()));
+            cache.purge([PurgeTarget::Url(b"a", b"/")], mode);
+            let response = cache.insert(cache.key(&b"a"[..]), response);
+            assert!(cache.is_purged(&response));
+            assert_eq!(counts.entries.load(Ordering::Relaxed), kept);
+            let next = stored(&cache, StoredBody::Memory(Bytes::new()));
+            assert!(!cache.is_purged(&next));
+        }
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! A stored response: what a client gets, and what decides whether it may.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    ops::Range,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -16,8 +19,9 @@ use super::{
     variant::Variant,
 };
 use crate::{
-    body::{DiskBody, Reservation},
+    body::{Body, DiskBody, Reservation, SealedPart, is_sendable},
     compression::MadeCoding,
+    error::Error,
     rfc::{caching::ResponsePolicy, response_lines::ResponseLines},
 };
 
@@ -61,6 +65,8 @@ pub struct StoredParts {
 #[derive(Clone, Debug)]
 pub enum StoredBody {
     Memory(Bytes),
+    /// In memory that the kernel can send without a copy.
+    Sealed(SealedPart),
     File(Arc<DiskBody>),
 }
 
@@ -146,6 +152,7 @@ impl StoredBody {
     pub fn len(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
+            Self::Sealed(whole) => whole.bytes.len() as u64,
             Self::File(file) => file.len(),
         }
     }
@@ -155,10 +162,33 @@ impl StoredBody {
         self.len() == 0
     }
 
-    fn memory(&self) -> u64 {
+    /// Returns a part of it, to be sent; what is beyond the end is left out.
+    pub fn part(&self, range: Range<u64>) -> Result<Body, Error> {
+        let part = match self {
+            Self::File(file) => return Ok(Body::File(file.stream(range)?)),
+            Self::Sealed(whole) => whole.slice(&range),
+            Self::Memory(bytes) => {
+                let length = bytes.len();
+                let end = usize::try_from(range.end).map_or(length, |end| end.min(length));
+                let start = usize::try_from(range.start).map_or(end, |start| start.min(end));
+                return Ok(Body::from(bytes.slice(start..end)));
+            }
+        };
+        // A short part is cheaper to copy.
+        let is_sendable = is_sendable(part.bytes.len() as u64);
+        Ok(if is_sendable { Body::Sealed(part) } else { Body::from(part.bytes) })
+    }
+
+    /// Returns the bytes, if they are in memory.
+    pub(super) fn bytes(&self) -> Option<&Bytes> {
         match self {
-            Self::Memory(bytes) => bytes.len() as u64,
-            Self::File(_) => 0,
+            Self::Memory(bytes) => Some(bytes),
+            Self::Sealed(whole) => Some(&whole.bytes),
+            Self::File(_) => None,
         }
+    }
+
+    fn memory(&self) -> u64 {
+        self.bytes().map_or(0, |bytes| bytes.len() as u64)
     }
 }

@@ -18,14 +18,14 @@ use super::{
     entry::{EntryValidators, FileContent, FileEntry, FileKey, Representation, Stamp, Stamps},
     hashes::{ContentHash, Hashes, MAX_HASHED_INLINE},
     headers::FileHeaders,
-    kind, memfd,
+    kind,
     notices::FileNotices,
     open::{LookupEffort, OpenDirectory, Opened},
     tag,
     tree::{self, PrefixTree},
 };
 use crate::{
-    body::FileVersion,
+    body::{FileVersion, is_sendable, seal},
     plan::{FileSettings, Symlinks},
     rfc::{date, encoding::Coding},
     telemetry::StoreCounts,
@@ -42,10 +42,6 @@ const MIN_KEPT_FILES: u64 = 8;
 
 /// How long until a file is checked again that was not kept because responses hold too much, in milliseconds.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
-
-/// From this size on, it costs half as much to let the kernel send pages as to copy them. Below it, the second system
-/// call costs more than the copy (measured on loopback).
-const MIN_SENDFILE: u64 = 32 * 1024;
 
 /// The codings of precompressed files that are looked for.
 pub(super) const PRECOMPRESSED_CODINGS: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
@@ -436,17 +432,12 @@ fn is_stale(precompressed_file: (i64, i64), (seconds, nanos): (i64, i64)) -> boo
     precompressed_file < min
 }
 
-/// Whether the kernel sends `length` bytes more cheaply.
-pub fn is_sendable(length: u64) -> bool {
-    length >= MIN_SENDFILE
-}
-
 /// Puts contents in memory, in a form that the kernel can send if that is worthwhile.
 pub(super) fn hold(bytes: Bytes, held: &ContentBudget) -> FileContent {
     if !is_sendable(bytes.len() as u64) {
         return FileContent::Memory(bytes, None);
     }
-    match memfd::seal(&bytes) {
+    match seal(&bytes) {
         Ok((bytes, file)) => {
             let room = held.take(bytes.len() as u64);
             FileContent::Memory(room.hold(bytes), Some(file))

@@ -12,7 +12,6 @@ mod kind;
 mod load;
 mod manifest;
 mod media_type;
-mod memfd;
 mod negative_cache;
 mod notices;
 mod open;
@@ -28,7 +27,7 @@ pub use self::{
     entry::{FileContent, FileEntry, Representation, SelectedRepresentation},
     headers::media_policy,
     kind::{is_hashed, unhashed},
-    load::{LoadResult, is_sendable},
+    load::LoadResult,
     manifest::{Manifest, ManifestError},
     store::FileStore,
     verify::{NameSample, VerifyReport, VerifySample, verify},

@@ -12,6 +12,7 @@ use super::{
     headers::FileHeaders,
     load, tag,
 };
+use crate::body::is_sendable;
 
 /// Whether an entry can be optimised.
 pub(super) fn is_wanted(entry: &FileEntry, compresses: bool) -> bool {
@@ -57,7 +58,7 @@ pub(super) fn optimise(
 
 /// Whether the kernel could send the contents if they were sealed.
 fn needs_seal(representation: &Representation) -> bool {
-    matches!(&representation.content, FileContent::Memory(bytes, None) if load::is_sendable(bytes.len() as u64))
+    matches!(&representation.content, FileContent::Memory(bytes, None) if is_sendable(bytes.len() as u64))
 }
 
 /// Returns a text in memory without any precompressed file.

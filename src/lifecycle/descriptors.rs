@@ -58,8 +58,9 @@ fn divide_limit(
 ) -> DescriptorDivision {
     let listeners = plan.server.listen.len() + usize::from(plan.tls.is_some());
     let process = PROCESS_FILES + WORKER_FILES * number(workers) + number(listeners);
-    // For both stores.
-    let files = 2 * FileSettings::most_descriptors(limit);
+    // For both stores of files, and the cache.
+    let stores = 2 + u64::from(plan.cache.is_on());
+    let files = stores * FileSettings::most_descriptors(limit);
     let rest = limit.saturating_sub(process + files);
     // Each client may need a connection to the application. Event streams and WebSockets need one too, and are not
     // counted as requests in flight.
@@ -219,8 +220,10 @@ mod tests {
             limit in prop_oneof![0_u64..2000, any::<u64>()],
             in_flight in prop_oneof![1_usize..2000, any::<usize>().prop_map(|max| max.max(1))],
             workers in 1_usize..64,
+            has_cache in any::<bool>(),
         ) {
             let mut plan = plan(None, in_flight);
+            plan.cache.memory = u64::from(has_cache);
             let division = divide_limit(&mut plan, limit, workers, MAX_CONNECTIONS);
             prop_assert!(division.connections >= 1 && division.in_flight >= 2);
             prop_assert!(division.in_flight <= division.wanted);

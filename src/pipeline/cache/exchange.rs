@@ -212,7 +212,9 @@ impl Exchange<'_> {
         match result {
             FlightResult::Stored(stored) => {
                 let names = stored.policy.vary();
-                if !vary::selects(context, self.request, (&stored.variant, names)) {
+                let is_selected = vary::selects(context, self.request, (&stored.variant, names));
+                // A purge may have come after the request that has brought it, and before this one.
+                if !is_selected || self.cache.is_purged(&stored) {
                     return Ok(Step::Again);
                 }
                 match stored.policy.freshness(now) {

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use crate::{
     body::Body,
-    cache::{Cache, StoredBody, StoredResponse},
+    cache::{Cache, StoredResponse},
     error::Error,
     pipeline::{
         compress::{self, Compression},
@@ -130,7 +130,7 @@ fn whole(
     let mut lines = stored.fields.clone();
     let compression = Compression::of(local, context, stored.status, &lines);
     compression.change_lines(&mut lines);
-    let body = if is_get { body(stored, 0..stored.body.len())? } else { Body::Empty };
+    let body = if is_get { stored.body.part(0..stored.body.len())? } else { Body::Empty };
     let mut response = Response::new(stored.status, Body::Empty);
     response.head.reason = stored.reason.clone();
     if compression.keeps_lines() && context.takes_response_lines() {
@@ -170,7 +170,7 @@ fn part(
         headers.insert(header::CONTENT_RANGE, text);
     }
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
-    let mut response = Response::new(StatusCode::PARTIAL_CONTENT, body(stored, range)?);
+    let mut response = Response::new(StatusCode::PARTIAL_CONTENT, stored.body.part(range)?);
     response.head.headers = headers;
     add_status(&mut response.head.headers, stored, (status, now));
     Ok(response)
@@ -194,17 +194,6 @@ fn without_content(
     }
     add_status(headers, stored, (status, now));
     response
-}
-
-fn body(stored: &StoredResponse, range: Range<u64>) -> Result<Body, Error> {
-    Ok(match &stored.body {
-        StoredBody::Memory(bytes) => {
-            let start = usize::try_from(range.start).unwrap_or(usize::MAX).min(bytes.len());
-            let end = usize::try_from(range.end).unwrap_or(usize::MAX).clamp(start, bytes.len());
-            Body::from(bytes.slice(start..end))
-        }
-        StoredBody::File(file) => Body::File(file.stream(range)?),
-    })
 }
 
 /// Whether a field describes the content that a 304 does not have.

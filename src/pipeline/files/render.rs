@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::select::FileStatus;
 use crate::{
-    body::{AllowedChanges, Body, FileStream, SealedPart},
-    files::{self, FileContent, Representation},
+    body::{AllowedChanges, Body, FileStream, SealedPart, is_sendable},
+    files::{FileContent, Representation},
     pipeline::response::Response,
     rfc::{multipart, range::content_range},
 };
@@ -99,7 +99,7 @@ fn single(representation: &Representation, range: Range<u64>, rate: Option<u64>)
     if let FileContent::Memory(bytes, Some(file)) = &representation.content
         && rate.is_none()
         // A short part is cheaper to copy.
-        && files::is_sendable(range.end - range.start)
+        && is_sendable(range.end - range.start)
     {
         let bytes = slice(bytes, &range);
         return Body::Sealed(SealedPart { bytes, file: Arc::clone(file), offset: range.start });

@@ -19,9 +19,9 @@ struct MemfdMapping {
 }
 
 /// Copies contents that are not empty into a sealed memfd, and returns them as memory and as a file.
-pub(super) fn seal(contents: &[u8]) -> io::Result<(Bytes, Arc<File>)> {
+pub fn seal(contents: &[u8]) -> io::Result<(Bytes, Arc<File>)> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let mut file = File::from(memfd_create("sideman-file", flags)?);
+    let mut file = File::from(memfd_create("sideman-body", flags)?);
     file.write_all(contents)?;
     // From here on, no process can write, truncate or grow the file, or remove the seals: neither this one nor one that
     // opens /proc/PID/fd.
