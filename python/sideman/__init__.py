@@ -2,3 +2,7 @@
 
 Add "sideman" to INSTALLED_APPS. The program `sideman` comes with this package.
 """
+
+from .caching import PurgeError, purge
+
+__all__ = ["PurgeError", "purge"]

@@ -1,8 +1,7 @@
 """The variables of Sideman that follow from the project's settings. What the user has set wins."""
 
-import tomllib
-
 from . import files
+from .sources import is_set
 
 
 class Unrepresentable(Exception):
@@ -37,26 +36,6 @@ def _names_a_host(environ):
     """Whether Sideman knows a host for which Django answers its health checks."""
     keys = [("health", "application_host"), ("server", "canonical_host"), ("server", "allowed_hosts")]
     return any(is_set(environ, *key) for key in keys)
-
-
-def is_set(environ, section, key, short=None):
-    """Whether the user has set a key, by one of its variables or in the file that SIDEMAN_CONFIG names."""
-    names = [f"SIDEMAN_{section}__{key}".upper(), short]
-    if any(name and (name in environ or f"{name}_FILE" in environ) for name in names):
-        return True
-    return key in _section(environ.get("SIDEMAN_CONFIG"), section)
-
-
-def _section(path, name):
-    if not path:
-        return {}
-    try:
-        with open(path, "rb") as file:
-            section = tomllib.load(file).get(name, {})
-    except (OSError, ValueError):
-        # Sideman reports what is wrong with the file.
-        return {}
-    return section if isinstance(section, dict) else {}
 
 
 def _list(setting, roots):

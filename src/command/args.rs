@@ -52,6 +52,9 @@ pub enum Command {
     /// Check whether the running process is healthy: exit status 0 or 1
     #[command(after_help = HEALTHCHECK_HELP)]
     Healthcheck(HealthcheckArgs),
+    /// Purge stored responses from the cache of the running process
+    #[command(after_help = PURGE_HELP)]
+    Purge(PurgeArgs),
     /// Run a demonstration with a small built-in application
     Demo(DemoArgs),
     /// Print the settings file for an nginx configuration
@@ -102,6 +105,29 @@ pub struct HealthcheckArgs {
     pub url: Option<String>,
     /// How long the whole check may take
     #[arg(long, value_name = "TIME", default_value = "3s")]
+    pub timeout: String,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+}
+
+/// The arguments of `purge`.
+#[derive(Args, Clone, Debug)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
+pub struct PurgeArgs {
+    /// URL of a page of the site; with /* at the end, of all pages below
+    #[arg(group = "what")]
+    pub urls: Vec<String>,
+    /// Purge the responses with this tag (Surrogate-Key, xkey, Cache-Tag, Cache-Groups); may be repeated
+    #[arg(long, value_name = "TAG", group = "what")]
+    pub tag: Vec<String>,
+    /// Purge everything
+    #[arg(long, group = "what", conflicts_with_all = ["urls", "tag"])]
+    pub all: bool,
+    /// Make the responses stale instead of removing them
+    #[arg(long)]
+    pub soft: bool,
+    /// How long each request may take
+    #[arg(long, value_name = "TIME", default_value = "10s")]
     pub timeout: String,
     #[command(flatten)]
     pub settings: SettingsArgs,
@@ -181,6 +207,16 @@ it here too, or set SIDEMAN_LISTEN for both.
 Examples:
   HEALTHCHECK CMD [\"/sideman\", \"healthcheck\"]
   sideman healthcheck http://127.0.0.1:8080/readyz";
+
+const PURGE_HELP: &str = "\
+Asks the running process at admin.listen, and prints how many stored responses it purged. Each
+process has a cache of its own: run it beside each of them. Exit status: 0, or 1 if it failed.
+
+Examples:
+  sideman purge https://example.org/blog/
+  sideman purge 'https://example.org/blog/*' --soft
+  sideman purge --tag product-17 --tag category-3
+  sideman purge --all";
 
 const IMPORT_NGINX_HELP: &str = "\
 Prints the settings, each with the line that it comes from. Comments at the end list what was not

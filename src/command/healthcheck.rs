@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     args::HealthcheckArgs,
-    http_get::{self, CheckPeer},
+    http_request::{self, CheckPeer},
     own_port::use_own_port,
 };
 
@@ -91,8 +91,8 @@ struct HealthFault {
 impl HealthRequest {
     /// Sends the request, and checks the response.
     fn send(&self, timeout: Duration) -> Result<(), HealthFault> {
-        http_get::get(&self.peer, self.preface, &self.path, timeout).map_err(|fault| {
-            let is_unreachable = fault.starts_with(http_get::CANNOT_CONNECT);
+        http_request::get(&self.peer, self.preface, &self.path, timeout).map_err(|fault| {
+            let is_unreachable = fault.starts_with(http_request::CANNOT_CONNECT);
             // One line, whatever the response contains.
             let fault: String =
                 fault.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

@@ -7,9 +7,10 @@ mod check_request;
 mod demo;
 mod exec;
 mod healthcheck;
-mod http_get;
+mod http_request;
 mod import_nginx;
 mod own_port;
+mod purge;
 mod run;
 mod version;
 
@@ -33,6 +34,9 @@ pub fn call(cli: &Cli, environment: &Environment) -> ExitCode {
         }
         Command::Healthcheck(args) => {
             healthcheck::healthcheck(args, environment, &mut io::stderr())
+        }
+        Command::Purge(args) => {
+            purge::purge(args, environment, &mut io::stdout(), &mut io::stderr())
         }
         Command::ImportNginx(args) => {
             import_nginx::import_nginx(args, environment, &mut io::stdout(), &mut io::stderr())

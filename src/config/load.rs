@@ -1,6 +1,9 @@
 //! Reads all sources of settings, checks them and makes the plan. All problems are reported together.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use crate::plan::{ListenAddress, Plan};
 
@@ -66,24 +69,37 @@ pub fn check_text(text: &str) -> Result<(), Problems> {
 /// Reads only the settings that a health check needs. It runs in the container of `run` but without its flags, so other
 /// settings may be missing or invalid.
 pub fn health_target(flags: &Flags, environment: &Environment) -> Result<HealthTarget, Problems> {
-    const NEEDED: [&str; 3] = ["server.listen", "server.proxy_protocol", "health.path"];
-    let (sources, problems) = gather(flags, environment);
-    let needed = |problem: &Problem| match problem.key() {
-        Some(key) => NEEDED.contains(&key),
-        None => true,
-    };
-    let problems = problems.into_iter().filter(needed).collect();
-    let result = read(&sources, problems, |key| NEEDED.contains(&key.name));
-    if !result.problems.is_empty() {
-        return Err(Problems::new(result.problems));
-    }
-    let plan = result.draft.plan;
+    let needed = &["server.listen", "server.proxy_protocol", "health.path"];
+    let plan = only(needed, flags, environment)?;
     let server = plan.server;
     let is_proxied = |listen: &ListenAddress| server.proxy_protocol.contains(listen);
     let plain = server.listen.iter().find(|listen| !is_proxied(listen));
     let listen = plain.or(server.listen.first()).cloned();
     let has_proxy_header = listen.as_ref().is_some_and(is_proxied);
     Ok(HealthTarget { listen, has_proxy_header, path: plan.health.path })
+}
+
+/// Reads only the address of the admin listener, for commands that ask the running process. `None` if it is off.
+pub fn admin_address(
+    flags: &Flags,
+    environment: &Environment,
+) -> Result<Option<SocketAddr>, Problems> {
+    Ok(only(&["admin.listen"], flags, environment)?.admin.listen)
+}
+
+/// Reads only these settings into a plan.
+fn only(needed: &[&str], flags: &Flags, environment: &Environment) -> Result<Plan, Problems> {
+    let (sources, problems) = gather(flags, environment);
+    let is_needed = |problem: &Problem| match problem.key() {
+        Some(key) => needed.contains(&key),
+        None => true,
+    };
+    let problems = problems.into_iter().filter(is_needed).collect();
+    let result = read(&sources, problems, |key| needed.contains(&key.name));
+    match result.problems {
+        problems if problems.is_empty() => Ok(result.draft.plan),
+        problems => Err(Problems::new(problems)),
+    }
 }
 
 /// Merges the sources: defaults, file, environment, flags.

@@ -60,7 +60,7 @@ pub use self::{
     environment::{Environment, environment},
     htpasswd::read_user_files,
     keys::{FlagSpec, KEYS, ROUTE_KEYS, ROUTE_SECTION, SECTIONS, SettingId, SettingKey},
-    load::{Flags, HealthTarget, LoadedSettings, check_text, health_target, load},
+    load::{Flags, HealthTarget, LoadedSettings, admin_address, check_text, health_target, load},
     problem::{Problem, Problems},
     read::Setting,
     secret::{masked, masked_url},

@@ -45,8 +45,8 @@ const FILES_CACHE: &str =
 const HASHES: &str = "tables grow by themselves";
 const STATUS: &str = "/metrics has more than this: admin.listen";
 
-const NO_CACHE: &str =
-    "responses of the application are not cached yet: use Django's cache framework, or a CDN";
+const NO_CACHE: &str = "responses are stored once you set cache.memory, such as to 64MiB, if their Cache-Control allows it; for others set \
+     cache of the route, such as to anonymous 5s";
 const COMPRESSED: &str = "files and responses of the application are compressed without it: static.compress, \
                           compression.responses";
 const NO_REWRITE_OF_BODIES: &str = "bodies are never changed: do it in the application";

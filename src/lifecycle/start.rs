@@ -141,7 +141,9 @@ pub fn start(
     let workers = Workers::start(&app, log.as_ref(), &watched)?;
     let (reload_sender, requests) = mpsc::channel(MAX_PENDING_RELOADS);
     if let Some(listener) = admin_listener {
-        AdminListener::new(Arc::clone(&app.metrics), watched, reload_sender).start(listener)?;
+        let purger = Arc::clone(app.purger());
+        AdminListener::new(Arc::clone(&app.metrics), watched, reload_sender, purger)
+            .start(listener)?;
     }
 
     let process = Arc::clone(app.metrics.process());

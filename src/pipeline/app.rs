@@ -9,6 +9,7 @@ use super::{
     loops::LoopToken,
     pages::StatusPages,
     passwords::PasswordChecker,
+    purge_request::{CacheInUse, CachePurger},
     routes::RouteTable,
     store_kind::StoreKind,
     upstream_handle::{self, UpstreamHandle},
@@ -54,6 +55,8 @@ pub struct App {
     pub(super) buffers: BodyBuffers,
     /// The stored responses of the application, if the cache is on.
     pub(super) cache: Option<Arc<Cache>>,
+    /// Purges the cache of the app in use. It does not change on reload.
+    purger: Arc<CachePurger>,
     /// Checks the passwords of users. It does not change on reload.
     pub(super) passwords: Arc<PasswordChecker>,
     /// The budget for request heads that are longer than usual.
@@ -98,6 +101,7 @@ impl App {
             media,
             buffers: buffers(&plan.buffers, &process.buffers),
             cache: cache(&plan, &process.cache),
+            purger: Arc::default(),
             heads: Budget::new(plan.memory.heads, Arc::clone(&process.buffers.heads)),
             metrics,
             pages,
@@ -169,6 +173,7 @@ impl App {
             media,
             buffers,
             cache,
+            purger: Arc::clone(&self.purger),
             heads: Budget::new(plan.memory.heads, Arc::clone(&process.buffers.heads)),
             metrics: Arc::clone(&self.metrics),
             pages: self.pages.next(&plan),
@@ -184,6 +189,9 @@ impl App {
     /// Starts the work beside the requests, unless `before`, the app that this one replaces, has started it. Reads
     /// files.
     pub fn begin(&self, before: Option<&Self>) {
+        if before.is_none() {
+            self.purger.set(self.cache_in_use());
+        }
         if before.is_none_or(|before| !Arc::ptr_eq(&before.files, &self.files)) {
             self.files.begin();
         }
@@ -212,6 +220,7 @@ impl App {
 
     /// Releases what only requests in flight still use, once `next` has replaced this app.
     pub fn retire(&self, next: &Self) {
+        self.purger.set(next.cache_in_use());
         for (old, new) in [(&self.files, &next.files), (&self.media, &next.media)] {
             if !Arc::ptr_eq(old, new) {
                 old.retire();
@@ -236,6 +245,16 @@ impl App {
         }
         let room = room.get_or_insert_with(|| self.heads.nothing());
         room.grow((bytes as u64).saturating_sub(room.amount()))
+    }
+
+    /// Returns the cache, if it is on, for purges.
+    pub(super) fn cache_in_use(&self) -> Option<CacheInUse> {
+        self.cache.as_ref().map(|cache| CacheInUse::new(cache, &self.plan.cache))
+    }
+
+    /// Returns what purges the cache of the app in use, also after reloads.
+    pub fn purger(&self) -> &Arc<CachePurger> {
+        &self.purger
     }
 
     /// Returns the application for requests that get no other one from a route.

@@ -5,7 +5,7 @@
 //!    [`own_paths`] has those of [`health`] checks and files.
 //! 3. [`guard`], [`hosts`], [`loops`] and [`access`] refuse requests that must not go further; [`redirect`] redirects
 //!    to https. [`rate_limit`] counts a request with the [`rate_limiter`] of its route. [`auth`] lets clients
-//!    authenticate, with [`passwords`].
+//!    authenticate, with [`passwords`]. [`purge`] purges the cache for clients that may do so.
 //! 4. An action responds: [`files`] finds the file and selects the part of it to send, [`own_response`] is a redirect,
 //!    a fixed text or none. Or the [`cache`] has the application's response, or [`proxy`] sends it the request:
 //!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
@@ -51,6 +51,8 @@ mod own_response;
 mod pages;
 mod passwords;
 mod proxy;
+mod purge;
+mod purge_request;
 mod rate_limit;
 mod rate_limiter;
 mod redirect;
@@ -74,6 +76,7 @@ pub use self::{
     finish::TrackedResponse,
     health::application_accepts,
     interim_responses::{InterimResponses, MAX_QUEUED_BYTES as INTERIM_LIMIT},
+    purge_request::{CONTENT_TYPE as PURGED_TYPE, CachePurger, METHOD as PURGE, PurgeRequest},
     request::{ClientRequest, RequestRefusal},
     response::{Response, ResponseHead},
     routes::matching_routes,
@@ -158,6 +161,9 @@ async fn respond(
     hosts::check(context)?;
     local.app.loop_token.check(&context.parts.headers)?;
     access::check(context)?;
+    if let Some(response) = purge::respond(context) {
+        return Ok(response);
+    }
     if let Some(response) = redirect::to_https(context)? {
         return Ok(response);
     }

@@ -345,8 +345,12 @@ impl Scrape {
         ];
         counters(e, names::RELOADS, "result", &counts)?;
         let admin = &self.metrics.process().admin;
-        let refused =
-            [("slow", &admin.slow), ("crowded", &admin.crowded), ("reload", &admin.reload)];
+        let refused = [
+            ("slow", &admin.slow),
+            ("crowded", &admin.crowded),
+            ("reload", &admin.reload),
+            ("purge", &admin.purge),
+        ];
         let refused = refused.map(|(cause, count)| (cause, ProcessMetrics::read(count)));
         counters(e, names::ADMIN_REFUSED, "cause", &refused)?;
         for (name, number) in

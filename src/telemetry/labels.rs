@@ -133,6 +133,7 @@ pub const LABELS: &[Label] = &[
             "slow",
             "crowded",
             "reload",
+            "purge",
             "network",
             "missing",
             "malformed",

@@ -163,6 +163,8 @@ pub struct AdminCounts {
     pub crowded: AtomicU64,
     /// Requests for a reload without the protection against forged requests of browsers.
     pub reload: AtomicU64,
+    /// Purges of all sites that a page of another site may have made a browser send.
+    pub purge: AtomicU64,
 }
 
 /// Results of reloads.

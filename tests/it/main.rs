@@ -37,6 +37,7 @@ mod misbehaving;
 mod pages;
 mod proxy;
 mod proxy_protocol;
+mod purge;
 mod readiness;
 mod reload;
 mod request_ids;

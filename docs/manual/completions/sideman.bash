@@ -34,6 +34,9 @@ _sideman() {
             sideman,import-nginx)
                 cmd="sideman__subcmd__import__subcmd__nginx"
                 ;;
+            sideman,purge)
+                cmd="sideman__subcmd__purge"
+                ;;
             sideman,run)
                 cmd="sideman__subcmd__run"
                 ;;
@@ -55,6 +58,9 @@ _sideman() {
             sideman__subcmd__help,import-nginx)
                 cmd="sideman__subcmd__help__subcmd__import__subcmd__nginx"
                 ;;
+            sideman__subcmd__help,purge)
+                cmd="sideman__subcmd__help__subcmd__purge"
+                ;;
             sideman__subcmd__help,run)
                 cmd="sideman__subcmd__help__subcmd__run"
                 ;;
@@ -65,7 +71,7 @@ _sideman() {
 
     case "${cmd}" in
         sideman)
-            opts="-V -v -h --version --verbose --help run exec check healthcheck demo import-nginx help"
+            opts="-V -v -h --version --verbose --help run exec check healthcheck purge demo import-nginx help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -267,7 +273,7 @@ _sideman() {
             return 0
             ;;
         sideman__subcmd__help)
-            opts="run exec check healthcheck demo import-nginx help"
+            opts="run exec check healthcheck purge demo import-nginx help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -364,6 +370,20 @@ _sideman() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sideman__subcmd__help__subcmd__purge)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sideman__subcmd__help__subcmd__run)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -385,6 +405,64 @@ _sideman() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sideman__subcmd__purge)
+            opts="-h --tag --all --soft --timeout --config --listen --upstream --max-in-flight --static --media --accel --admin --workers --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --tag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upstream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-in-flight)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --static)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --accel)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --admin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

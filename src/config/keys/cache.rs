@@ -56,8 +56,8 @@ pub(super) const CACHE: &[SettingKey] = &[
         kind: &SingleValue(TimeFormat(Duration::ZERO, LONGEST_STALE), |to, time| {
             to.plan.cache.stale = time;
         }),
-        doc: "How long a response may be used after it has become stale: while a new one is fetched, and while the \
-              application fails, is unavailable or busy. Responses with stale-while-revalidate or stale-if-error say \
+        doc: "How long a response may be used after it has become stale while the application fails, is unavailable or \
+              busy, and after a soft purge. Responses with stale-while-revalidate or stale-if-error say \
               it themselves, and those with must-revalidate, proxy-revalidate, s-maxage or no-cache are never used \
               stale.",
         ..SettingKey::BLANK

@@ -17,7 +17,7 @@ mod fetched_body;
 mod invalidate;
 mod key;
 mod language;
-mod query;
+pub(super) mod query;
 mod request;
 mod respond;
 mod status;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::plan::NamePatterns;
 
 /// Returns path and query without the ignored parameters.
-pub(super) fn without<'a>(target: &'a str, ignored: &NamePatterns) -> Cow<'a, str> {
+pub(in crate::pipeline) fn without<'a>(target: &'a str, ignored: &NamePatterns) -> Cow<'a, str> {
     let Some((path, query)) = target.split_once('?') else { return Cow::Borrowed(target) };
     let is_ignored = |pair: &str| {
         let name = pair.split_once('=').map_or(pair, |(name, _)| name);

@@ -1,9 +1,9 @@
-//! The admin listener: metrics and reload requests. It has its own thread and runtime, so it answers while the workers
+//! The admin listener: metrics, reload requests and purges. It has its own thread and runtime, so it answers while the workers
 //! are busy. Nothing here is on the request path. Each connection carries one request within a fixed time. One client
 //! can use only a part of the connections (`clients`), so it cannot block the others.
 
 mod clients;
-mod reload_guard;
+mod forgery_guard;
 
 use std::{
     convert::Infallible,
@@ -14,7 +14,9 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, uri::PathAndQuery,
+};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
@@ -29,6 +31,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use self::clients::AdminClients;
 use crate::{
     phase::Phase,
+    pipeline::{CachePurger, PURGE, PURGED_TYPE, PurgeRequest},
     plan::ClientNetwork,
     telemetry::{LogThrottle, Metrics, exposition, plain},
 };
@@ -63,18 +66,20 @@ pub struct AdminListener {
     metrics: Arc<Metrics>,
     phase: watch::Receiver<Phase>,
     reloads: mpsc::Sender<ReloadRequest>,
+    purger: Arc<CachePurger>,
 }
 
 // === impl AdminListener ===
 
 impl AdminListener {
-    /// Shows these metrics in this phase; reload requests are sent to `reloads`.
+    /// Shows these metrics in this phase; reload requests are sent to `reloads`, purges to `purger`.
     pub fn new(
         metrics: Arc<Metrics>,
         phase: watch::Receiver<Phase>,
         reloads: mpsc::Sender<ReloadRequest>,
+        purger: Arc<CachePurger>,
     ) -> Self {
-        Self { metrics, phase, reloads }
+        Self { metrics, phase, reloads, purger }
     }
 
     /// Serves on its own thread until the process ends. It keeps running after the client listeners have closed.
@@ -137,6 +142,9 @@ impl AdminListener {
                 false => not_allowed("POST"),
             };
         }
+        if method.as_str() == PURGE {
+            return self.purge(request);
+        }
         if *method != Method::GET && *method != Method::HEAD {
             return not_allowed("GET, HEAD");
         }
@@ -145,7 +153,7 @@ impl AdminListener {
             "/" => text(
                 StatusCode::OK,
                 "Sideman. The metrics are at /metrics; POST /-/reload with the header Sideman-Reload reloads \
-                 the settings.\n",
+                 the settings; PURGE purges the cache.\n",
             ),
             _ => text(StatusCode::NOT_FOUND, "not found; the metrics are at /metrics\n"),
         }
@@ -167,9 +175,32 @@ impl AdminListener {
         response
     }
 
+    /// Purges the cache, and responds with the number of responses.
+    fn purge(&self, request: &Request<Incoming>) -> Response<String> {
+        let fields = request.headers();
+        let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+        let named = fields.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+        let purge = match PurgeRequest::read(host_of(request), target, named) {
+            Ok(purge) => purge,
+            Err(fault) => return text(StatusCode::BAD_REQUEST, format!("{fault}\n")),
+        };
+        // A page whose name was made to point here can purge the pages of that name only, and there are none.
+        if purge.is_of_all_sites()
+            && let Some(refusal) = forgery_guard::of_host(fields)
+        {
+            self.metrics.process().admin.purge.fetch_add(1, Ordering::Relaxed);
+            return text(StatusCode::FORBIDDEN, refusal);
+        }
+        let mut response =
+            text(StatusCode::OK, self.purger.run(&purge, &self.metrics.process().cache));
+        let media_type = HeaderValue::from_static(PURGED_TYPE);
+        response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+        response
+    }
+
     /// Requests a reload and waits for the reply. The reload continues if the client disconnects.
     async fn reload(&self, fields: &HeaderMap) -> Response<String> {
-        if let Some(refusal) = reload_guard::refusal(fields) {
+        if let Some(refusal) = forgery_guard::of_reload(fields) {
             self.metrics.process().admin.reload.fetch_add(1, Ordering::Relaxed);
             if let Some(missed) = THROTTLE.should_log() {
                 let reason = refusal.trim_end();
@@ -200,6 +231,12 @@ impl AdminListener {
             ),
         }
     }
+}
+
+/// Returns the host of a request. That of the target wins (RFC 9112, 3.2.2).
+fn host_of(request: &Request<Incoming>) -> Option<&[u8]> {
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    authority.or_else(|| request.headers().get(header::HOST).map(HeaderValue::as_bytes))
 }
 
 /// Whether the client accepts OpenMetrics. Prometheus names it first in `Accept`; other clients and people get the

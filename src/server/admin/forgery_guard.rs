@@ -1,4 +1,4 @@
-//! Decides which requests may start a reload: only those that a web page cannot make a browser send. A page of another
+//! Decides which requests may start a reload or purge all sites: only those that a web page cannot make a browser send. A page of another
 //! site must ask before it can send the header (CORS). A name that its owner points to this machine after the page was
 //! loaded (DNS rebinding) is not a name of this machine.
 
@@ -12,7 +12,7 @@ use crate::rfc::host;
 const HEADER: &str = "sideman-reload";
 
 /// Returns why a reload request is refused, as text for people.
-pub(super) fn refusal(fields: &HeaderMap) -> Option<String> {
+pub(super) fn of_reload(fields: &HeaderMap) -> Option<String> {
     if !fields.contains_key(HEADER) {
         return Some(
             "the header Sideman-Reload is missing: \
@@ -20,6 +20,11 @@ pub(super) fn refusal(fields: &HeaderMap) -> Option<String> {
                 .to_owned(),
         );
     }
+    of_host(fields)
+}
+
+/// Returns why a request is refused whose method a page of another site cannot send.
+pub(super) fn of_host(fields: &HeaderMap) -> Option<String> {
     let mut hosts = fields.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return Some("there must be one Host header\n".to_owned());
@@ -89,7 +94,7 @@ mod tests {
             for (name, value) in list {
                 fields.append(*name, http::HeaderValue::from_static(value));
             }
-            refusal(&fields).is_none()
+            of_reload(&fields).is_none()
         };
         assert!(fields(&[("sideman-reload", "1"), ("host", "127.0.0.1")]));
         assert!(!fields(&[("host", "127.0.0.1")]));

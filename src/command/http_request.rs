@@ -1,4 +1,4 @@
-//! Sends one GET request with a deadline for all steps: resolving the name, connecting, and every read.
+//! Sends one request with a deadline for all steps: resolving the name, connecting, and every read.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -44,6 +44,12 @@ impl CheckDeadline {
     }
 }
 
+/// The result of a request: the bytes of the response as far as it was read, and the error that ended it.
+struct Exchange {
+    response: Vec<u8>,
+    read: io::Result<()>,
+}
+
 /// Requests a path. Returns an error message unless a 2xx response arrives within the time. `preface` is sent before
 /// the request.
 pub(super) fn get(
@@ -52,23 +58,16 @@ pub(super) fn get(
     path: &str,
     time: Duration,
 ) -> Result<(), String> {
-    let deadline = CheckDeadline(Instant::now() + time);
-    let (mut stream, authority) = match peer {
-        CheckPeer::Host(authority) => (connect(authority, deadline)?, authority.as_str()),
-        CheckPeer::Unix(path) => {
-            let stream = UnixStream::connect(path);
-            let stream = stream.map_err(|error| format!("{CANNOT_CONNECT}: {error}"))?;
-            (stream.into(), "localhost")
-        }
+    let authority = match peer {
+        CheckPeer::Host(authority) => authority.as_str(),
+        CheckPeer::Unix(_) => "localhost",
     };
     // HTTP/1.0 avoids a chunked response.
     let request = format!(
         "{preface}GET {path} HTTP/1.0\r\nHost: {authority}\r\nUser-Agent: sideman-healthcheck\r\n\
          Connection: close\r\n\r\n"
     );
-    let mut response = Vec::new();
-    let read = send(&mut stream, request.as_bytes(), deadline)
-        .and_then(|()| receive(&mut stream, &mut response, deadline));
+    let Exchange { response, read } = exchange(peer, &request, time, is_good)?;
     match (status(&response), read) {
         (Some(200..=299), _) => Ok(()),
         (Some(status), _) => Err(format!("the response was {status}{}", reason(&response))),
@@ -78,6 +77,45 @@ pub(super) fn get(
         }
         (None, Ok(())) => Err("the response was not HTTP".into()),
     }
+}
+
+/// Sends a request as text, and returns the body of the response if its status is 200.
+pub(super) fn send(peer: &CheckPeer, request: &str, time: Duration) -> Result<String, String> {
+    let Exchange { response, read } = exchange(peer, request, time, |_| false)?;
+    let text = String::from_utf8_lossy(&response);
+    match (status(&response), read) {
+        (Some(200), Ok(())) => {
+            Ok(text.split_once("\r\n\r\n").map_or_else(String::new, |(_, body)| body.to_owned()))
+        }
+        (_, Err(error)) => Err(describe(&error)),
+        (Some(status), Ok(())) => Err(format!("the response was {status}{}", reason(&response))),
+        (None, Ok(())) => Err("the response was not HTTP".into()),
+    }
+}
+
+/// Sends a request and reads until `is_enough`, or to the end.
+fn exchange(
+    peer: &CheckPeer,
+    request: &str,
+    time: Duration,
+    is_enough: fn(&[u8]) -> bool,
+) -> Result<Exchange, String> {
+    let deadline = CheckDeadline(Instant::now() + time);
+    let mut stream = match peer {
+        CheckPeer::Host(authority) => connect(authority, deadline)?,
+        CheckPeer::Unix(path) => {
+            let stream = UnixStream::connect(path);
+            stream.map_err(|error| format!("{CANNOT_CONNECT}: {error}"))?.into()
+        }
+    };
+    let mut response = Vec::new();
+    let read = write(&mut stream, request.as_bytes(), deadline)
+        .and_then(|()| receive(&mut stream, &mut response, deadline, is_enough));
+    Ok(Exchange { response, read })
+}
+
+fn is_good(response: &[u8]) -> bool {
+    matches!(status(response), Some(200..=299))
 }
 
 fn connect(authority: &str, deadline: CheckDeadline) -> Result<Socket, String> {
@@ -111,15 +149,20 @@ fn resolve(authority: &str, deadline: CheckDeadline) -> Result<Vec<SocketAddr>, 
     }
 }
 
-fn send(stream: &mut Socket, request: &[u8], deadline: CheckDeadline) -> io::Result<()> {
+fn write(stream: &mut Socket, request: &[u8], deadline: CheckDeadline) -> io::Result<()> {
     stream.set_write_timeout(Some(deadline.left()?))?;
     stream.write_all(request)
 }
 
-/// Reads until the result is certain: a good status, the end of the stream, or enough of a bad response.
-fn receive(stream: &mut Socket, response: &mut Vec<u8>, deadline: CheckDeadline) -> io::Result<()> {
+/// Reads until the result is certain: enough, the end of the stream, or the most that is read.
+fn receive(
+    stream: &mut Socket,
+    response: &mut Vec<u8>,
+    deadline: CheckDeadline,
+    is_enough: fn(&[u8]) -> bool,
+) -> io::Result<()> {
     let mut buffer = [0; 2048];
-    while response.len() < MAX_RESPONSE && !matches!(status(response), Some(200..=299)) {
+    while response.len() < MAX_RESPONSE && !is_enough(response) {
         stream.set_read_timeout(Some(deadline.left()?))?;
         match stream.read(&mut buffer) {
             Ok(0) => break,
