@@ -300,6 +300,7 @@ impl Fetch {
             Some(seconds) => policy.with_default_lifetime(seconds),
             None => policy,
         };
+        let fields = caching::stored_fields(&fields, &policy);
         let fields = with_length_and_date(&fields, known.body.len());
         let parts = StoredParts {
             status: known.status,

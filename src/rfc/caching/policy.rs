@@ -93,8 +93,19 @@ impl ResponsePolicy {
     }
 
     /// Returns the policy after a 304, for the fields that [`updated`](super::updated) returned.
+    ///
+    /// A 304 may forbid what the stored response allowed, or vary by other fields than those that the stored variant
+    /// was selected by. Each use must then be validated.
     #[must_use]
     pub fn revalidated(&self, updated: &ResponseLines, times: ExchangeTimes) -> Self {
+        let mut policy = self.with_updated(updated, times);
+        if policy.vary != self.vary {
+            policy.vary = VaryNames::any();
+        }
+        policy
+    }
+
+    fn with_updated(&self, updated: &ResponseLines, times: ExchangeTimes) -> Self {
         let Some(hidden) = &self.hidden else { return Self::of(self.status, updated, times) };
         let mut all =
             ResponseLinesBuilder::with_capacity(updated.as_bytes().len() + hidden.as_bytes().len());
@@ -131,7 +142,7 @@ impl ResponsePolicy {
 
     pub fn freshness(&self, now: u64) -> Freshness {
         let (age, lifetime) = (self.age(now), self.lifetime());
-        if lifetime > age && self.directives.no_cache != Restriction::All {
+        if lifetime > age && !self.demands_validation() {
             Freshness::Fresh { left: lifetime - age }
         } else {
             Freshness::Stale { since: age.saturating_sub(lifetime) }
@@ -139,24 +150,25 @@ impl ResponsePolicy {
     }
 
     /// Whether a stale response may be used for this reason. `limit` is the longest staleness in seconds for responses
-    /// that name none themselves.
+    /// that name none themselves and were fresh on arrival.
     ///
     /// Never after `no-cache`, `must-revalidate`, `proxy-revalidate` or `s-maxage` (RFC 9111, 4.2.4). A response that
     /// allows `stale-while-revalidate` allows the same while an error lasts.
     pub fn allows_stale(&self, why: StaleReason, now: u64, limit: u64) -> bool {
-        if self.directives.forbids_stale() {
+        if self.forbids_stale() {
             return false;
         }
         let Freshness::Stale { since } = self.freshness(now) else { return true };
+        // An application that sends what is stale already, as with `max-age=0`, does not mean it to be used.
+        let limit = (self.lifetime() > self.initial_age).then_some(limit);
         let revalidating = self.directives.stale_while_revalidate;
         let window = match why {
-            StaleReason::Revalidating => revalidating.unwrap_or(limit),
+            StaleReason::Revalidating => revalidating.or(limit),
             StaleReason::Error | StaleReason::Unavailable | StaleReason::Busy => {
-                let error = self.directives.stale_if_error.unwrap_or(limit);
-                error.max(revalidating.unwrap_or(0))
+                self.directives.stale_if_error.or(limit).max(revalidating)
             }
         };
-        since < window
+        window.is_some_and(|window| since < window)
     }
 
     /// Whether a request accepts this response without revalidation (RFC 9111, 5.2.1).
@@ -169,7 +181,7 @@ impl ResponsePolicy {
             Freshness::Stale { since } => {
                 let accepted =
                     request.max_stale.is_some_and(|limit| limit.is_none_or(|limit| since <= limit));
-                accepted && request.min_fresh.is_none() && !self.directives.forbids_stale()
+                accepted && request.min_fresh.is_none() && !self.forbids_stale()
             }
         }
     }
@@ -189,6 +201,20 @@ impl ResponsePolicy {
         (self.etag.as_deref(), self.last_modified.as_deref())
     }
 
+    /// Whether no use is allowed without asking the application, fresh or not. All but `no-cache` is never stored, and
+    /// comes by a 304 only.
+    fn demands_validation(&self) -> bool {
+        let directives = &self.directives;
+        directives.no_cache == Restriction::All
+            || directives.private == Restriction::All
+            || (directives.no_store && !directives.must_understand)
+            || self.vary.is_any()
+    }
+
+    fn forbids_stale(&self) -> bool {
+        self.demands_validation() || self.directives.forbids_stale()
+    }
+
     pub(super) fn has_validator(&self) -> bool {
         self.etag.is_some() || self.last_modified.is_some()
     }
@@ -197,7 +223,7 @@ impl ResponsePolicy {
     pub(super) fn is_ever_usable(&self) -> bool {
         let is_usable_stale =
             self.directives.stale_while_revalidate.max(self.directives.stale_if_error) > Some(0)
-                && !self.directives.forbids_stale();
+                && !self.forbids_stale();
         matches!(self.freshness(self.received), Freshness::Fresh { .. }) || is_usable_stale
     }
 }
@@ -410,6 +436,19 @@ mod tests {
             let at = |since| policy.allows_stale(why, NOW + 60 + since, limit);
             assert!((0..allowed).all(at) && !at(allowed), "{field} {why:?}");
         }
+        for fields in [
+            &["cache-control: max-age=0"][..],
+            &["cache-control: max-age=60", "age: 60"],
+            &["expires: Sun, 06 Nov 1994 07:49:37 GMT", DATE],
+            &["etag: \"a\""],
+        ] {
+            for why in [Revalidating, Error, Unavailable, Busy] {
+                assert!(!policy(fields).allows_stale(why, NOW, u64::MAX), "{fields:?} {why:?}");
+            }
+        }
+        let said = policy(&["cache-control: max-age=0, stale-while-revalidate=5"]);
+        assert!(said.allows_stale(Revalidating, NOW + 4, 0), "it says so itself");
+        assert!(!said.allows_stale(Revalidating, NOW + 5, u64::MAX));
         for field in ["must-revalidate", "proxy-revalidate", "s-maxage=60", "no-cache"] {
             let field = format!(
                 "cache-control: {field}, max-age=60, stale-if-error=99, stale-while-revalidate=99"
@@ -508,6 +547,28 @@ mod tests {
             // And once more.
             let updated = super::super::updated(&stored_fields(&updated, &second), &by_304);
             assert_eq!(second.revalidated(&updated, later).lifetime(), expected);
+        }
+    }
+
+    #[test]
+    fn a_304_can_forbid_what_the_stored_response_allowed() {
+        use super::super::updated;
+        let stored = lines(&["cache-control: max-age=60", "vary: accept"]);
+        let policy = ResponsePolicy::of(StatusCode::OK, &stored, TIMES);
+        for (by_304, expected) in [
+            ("cache-control: max-age=60", true),
+            ("vary: Accept", true),
+            ("cache-control: max-age=60, private", false),
+            ("cache-control: max-age=60, no-store", false),
+            ("cache-control: max-age=60, no-cache", false),
+            ("vary: *", false),
+            ("vary: cookie", false),
+            ("vary:", false),
+        ] {
+            let policy = policy.revalidated(&updated(&stored, &lines(&[by_304])), TIMES);
+            let is_fresh = matches!(policy.freshness(NOW), Fresh { .. });
+            let is_stale_usable = policy.allows_stale(StaleReason::Error, NOW + 60, 99);
+            assert_eq!((is_fresh, is_stale_usable), (expected, expected), "{by_304}");
         }
     }
 

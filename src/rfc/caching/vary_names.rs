@@ -46,7 +46,7 @@ impl VaryNames {
         Self { names: names.into(), is_any: false }
     }
 
-    fn any() -> Self {
+    pub(super) fn any() -> Self {
         Self { is_any: true, ..Self::default() }
     }
 
