@@ -110,6 +110,12 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 // === impl FlightLeader ===
 
 impl FlightLeader {
+    /// Whether anyone waits.
+    pub fn has_followers(&self) -> bool {
+        // The map has a receiver of its own.
+        self.result.receiver_count() > 1
+    }
+
     /// Ends the flight. Whoever comes later looks into the cache, so a response must be stored before.
     pub fn land(self, result: FlightResult) {
         self.result.send_replace(result);
@@ -170,7 +176,9 @@ mod tests {
         let flights = Arc::<Flights>::default();
         let leader = lead(&flights, b"a");
         let other = lead(&flights, b"b");
+        assert!(!leader.has_followers());
         let followers: Vec<_> = (0..5).map(|_| follow(&flights, b"a").end()).collect();
+        assert!(leader.has_followers());
         leader.land(FlightResult::Failed(FailureKind::QueueTimeout));
         for follower in followers {
             assert!(matches!(follower.await, FlightResult::Failed(FailureKind::QueueTimeout)));

@@ -3,7 +3,6 @@
 use std::{rc::Rc, sync::Arc};
 
 use http::Method;
-use tokio::sync::oneshot;
 
 use super::{
     decide::{self, Use, UseFacts},
@@ -184,7 +183,7 @@ impl Exchange<'_> {
     /// Replaces a stale response in the background, unless someone does already.
     fn refresh(&self, context: &RequestContext, stored: &Arc<StoredResponse>) {
         if let Joined::Leader(leader) = self.join(context, Some(stored.policy.vary())) {
-            drop(self.begin(context, Some(Arc::clone(stored)), Some(leader)));
+            self.fetch_for(context, Some(Arc::clone(stored)), Some(leader)).begin_in_background();
         }
     }
 
@@ -256,7 +255,9 @@ impl Exchange<'_> {
         (stored, leader): (Option<Arc<StoredResponse>>, Option<FlightLeader>),
         (outcome, status): (CacheOutcome, CacheStatus),
     ) -> Result<Response, Error> {
-        let end = self.begin(context, stored, leader).await;
+        let mut fetch = self.fetch_for(context, stored, leader);
+        fetch.interim = context.interim.clone();
+        let end = fetch.begin().await;
         let Ok(FetchEnd { queued, server, first_byte, result }) = end else {
             return Err(Error::new(FailureKind::UpstreamClosed));
         };
@@ -304,13 +305,13 @@ impl Exchange<'_> {
         Ok(response)
     }
 
-    /// Begins a fetch. The client's own request is not sent.
-    fn begin(
+    /// Makes the fetch that takes the place of a client's request.
+    fn fetch_for(
         &self,
         context: &RequestContext,
         known: Option<Arc<StoredResponse>>,
         leader: Option<FlightLeader>,
-    ) -> oneshot::Receiver<FetchEnd> {
+    ) -> Fetch {
         let local = &context.local;
         let server = local.server_name(self.route);
         let replacements = Replacements::of(context, server);
@@ -321,7 +322,7 @@ impl Exchange<'_> {
         if let Some(known) = &known {
             request.validate(&known.policy);
         }
-        let fetch = Fetch {
+        Fetch {
             local: Rc::clone(local),
             cache: Arc::clone(self.cache),
             request,
@@ -333,8 +334,8 @@ impl Exchange<'_> {
             },
             known,
             leader,
-        };
-        fetch.begin()
+            interim: None,
+        }
     }
 
     /// Responds with a stale response.

@@ -2,7 +2,7 @@
 //! it. Whatever cannot be stored is handed to the client at once.
 
 use std::{
-    future::poll_fn,
+    future::{pending, poll_fn},
     pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
@@ -15,7 +15,7 @@ use http_body::{Body as _, Frame};
 use tokio::{
     sync::{mpsc, oneshot},
     task::spawn_local,
-    time::timeout,
+    time::sleep,
 };
 
 use super::{
@@ -29,8 +29,8 @@ use crate::{
         BodyCollector, Cache, CacheKey, FlightLeader, FlightResult, Generation, StoredBody,
         StoredParts, StoredResponse,
     },
-    error::Error,
-    pipeline::worker_state::WorkerState,
+    error::{Error, FailureKind},
+    pipeline::{interim_responses::InterimResponses, worker_state::WorkerState},
     rfc::{
         caching::{self, ExchangeTimes, StaleReason},
         date,
@@ -55,6 +55,8 @@ pub(super) struct Fetch {
     pub(super) known: Option<Arc<StoredResponse>>,
     /// Those who wait for the response.
     pub(super) leader: Option<FlightLeader>,
+    /// The queue for interim responses to the client.
+    pub(super) interim: Option<Rc<InterimResponses>>,
 }
 
 /// What the client of the fetch gets to know.
@@ -106,15 +108,20 @@ const PIECES_AHEAD: usize = 16;
 // === impl Fetch ===
 
 impl Fetch {
-    /// Sends the request. The receiver may be dropped.
+    /// Sends the request for a client, which may drop the receiver.
     pub(super) fn begin(self) -> oneshot::Receiver<FetchEnd> {
         let (sender, receiver) = oneshot::channel();
-        drop(spawn_local(self.run(sender)));
+        drop(spawn_local(self.run(Some(sender))));
         receiver
     }
 
-    async fn run(mut self, client: oneshot::Sender<FetchEnd>) {
-        let mut waiting = Waiting { client: Some(client), leader: self.leader.take() };
+    /// Sends the request for those who come later.
+    pub(super) fn begin_in_background(self) {
+        drop(spawn_local(self.run(None)));
+    }
+
+    async fn run(mut self, client: Option<oneshot::Sender<FetchEnd>>) {
+        let mut waiting = Waiting { client, leader: self.leader.take() };
         // A purge that comes later than this purges the response too.
         let generation = self.cache.generation();
         let sent = now();
@@ -122,6 +129,8 @@ impl Fetch {
         let times = ExchangeTimes { sent, received: now() };
         let reply = match result {
             Ok(reply) => reply,
+            // Someone who came in this moment leads.
+            Err(error) if error.kind() == FailureKind::ClientDisconnected => return,
             Err(error) => {
                 waiting.land(FlightResult::Failed(error.kind()));
                 let known = self.stale(StaleReason::Error);
@@ -175,20 +184,29 @@ impl Fetch {
         }
     }
 
-    /// Sends the request and waits for the head of its response. If the application is unavailable or busy meanwhile,
-    /// whoever waits gets the stale response, where that is allowed.
+    /// Sends the request and waits for the head of its response. If the client disconnects, and nobody else waits, the
+    /// request ends as it would without the cache. If the application is unavailable or busy meanwhile, whoever waits gets
+    /// the stale response, where that is allowed.
     async fn send(&self, waiting: &mut Waiting) -> Result<UpstreamResponse, Error> {
         let head = self.request.head();
         let upstream = self.local.application(self.request.route);
         let body = RequestBody::empty();
-        let mut reply =
-            pin!(upstream.send(&head, RequestFraming::None, body, self.request.notes()));
-        if self.stale(StaleReason::Unavailable).is_none() {
-            return reply.await;
-        }
+        let on_interim = |status: StatusCode, fields: &ResponseLines| {
+            if let Some(interim) = &self.interim {
+                interim.push(status, fields);
+            }
+        };
+        let notes = self.request.notes(&on_interim);
+        let mut reply = pin!(upstream.send(&head, RequestFraming::None, body, notes));
+        let may_be_stale = self.stale(StaleReason::Unavailable).is_some();
         loop {
-            if let Ok(reply) = timeout(PATIENCE, &mut reply).await {
-                return reply;
+            tokio::select! {
+                biased;
+                reply = &mut reply => return reply,
+                () = waiting.nobody_waits() => {
+                    return Err(Error::new(FailureKind::ClientDisconnected));
+                }
+                () = sleep(PATIENCE), if may_be_stale => {}
             }
             let why = match upstream.trouble() {
                 None => continue,
@@ -335,6 +353,19 @@ impl Fetch {
 // === impl Waiting ===
 
 impl Waiting {
+    /// Returns once the client has disconnected, unless others wait too. A fetch in the background has no client.
+    async fn nobody_waits(&mut self) {
+        if let Some(client) = &mut self.client {
+            client.closed().await;
+            let has_others = |leader: &FlightLeader| leader.has_followers();
+            if !self.leader.as_ref().is_some_and(has_others) {
+                return;
+            }
+            self.client = None;
+        }
+        pending().await
+    }
+
     /// Gives the client what it waits for, unless it has disconnected or got something already.
     fn end(&mut self, end: FetchEnd) {
         if let Some(client) = self.client.take() {

@@ -24,7 +24,7 @@ use crate::{
         caching::ResponsePolicy,
         request_parts::{FieldName, Headers},
     },
-    upstream::{RequestOrigin, SendNotes, ServedBy, UpstreamRequestHead},
+    upstream::{OnInterim, RequestOrigin, SendNotes, ServedBy, UpstreamRequestHead},
 };
 
 /// A request without a body, in its own memory.
@@ -149,14 +149,14 @@ impl FetchRequest {
         self.head().fields.into_iter().collect()
     }
 
-    pub(super) fn notes(&self) -> SendNotes<'_> {
+    /// `on_interim` receives interim responses, for the client that has asked first.
+    pub(super) fn notes<'a>(&'a self, on_interim: OnInterim<'a>) -> SendNotes<'a> {
         SendNotes {
             client: self.client,
             waited: &self.queued,
             server: self.wants_server.then_some(&self.server),
             timeouts: self.policies.timeouts,
-            // Interim responses are for one client alone.
-            interim: None,
+            interim: Some(on_interim),
         }
     }
 

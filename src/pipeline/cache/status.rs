@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 
 use super::request::BypassReason;
 use crate::{
@@ -40,8 +40,12 @@ pub(super) fn ttl(stored: &StoredResponse, now: u64) -> Option<i64> {
 
 /// Adds `Cache-Status` to a response of the application.
 pub(super) fn add(response: &mut Response, status: CacheStatus) {
-    let member = status.member();
     let head = &mut response.head;
+    // A tunnel has no response that could be stored.
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return;
+    }
+    let member = status.member();
     if head.lines.as_bytes().is_empty() {
         if let Ok(member) = HeaderValue::from_bytes(&member) {
             head.headers.append("cache-status", member);

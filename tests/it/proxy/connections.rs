@@ -144,14 +144,19 @@ fn pipelined_requests_before_half_close_are_answered() {
 
 #[test]
 fn abandoned_request_is_cancelled() {
-    let (asked, gone) = (Gate::new(), Gate::new());
-    let origin = Origin::script([expect("GET / "), open(&asked), until_closed(), open(&gone)]);
-    let sideman = Settings::before(&origin.url()).set("upstream.abort", "true").start();
-    let mut client = sideman.connect();
-    client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
-    asked.pass();
-    client.reset_connection();
-    gone.pass();
+    for cache in ["off", "16MiB"] {
+        let (asked, gone) = (Gate::new(), Gate::new());
+        let origin = Origin::script([expect("GET / "), open(&asked), until_closed(), open(&gone)]);
+        let sideman = Settings::before(&origin.url())
+            .set("upstream.abort", "true")
+            .set("cache.memory", cache)
+            .start();
+        let mut client = sideman.connect();
+        client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
+        asked.pass();
+        client.reset_connection();
+        gone.pass();
+    }
 }
 
 #[test]

@@ -12,35 +12,37 @@ const OK: &str = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5
 
 #[test]
 fn early_hints_are_sent_at_once() {
-    let seen = Gate::new();
-    let origin = Origin::script([
-        expect("GET /first "),
-        send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"),
-        send(HINTS),
-        wait(&seen),
-        send(HINTS.replace("a.css", "b.css")),
-        send(OK),
-        expect("GET /next "),
-        send(format!("{HINTS}{OK}")),
-    ]);
-    let sideman = Settings::before(&origin.url()).start();
-    let mut client = sideman.connect();
-    client.send("GET /first HTTP/1.1\r\nHost: example.test\r\n\r\n");
-    // Not `100 Continue`, which is about the upstream connection.
-    assert_eq!(client.until("\r\n\r\n"), "HTTP/1.1 102 Processing\r\n\r\n");
-    assert_eq!(client.until("\r\n\r\n"), PASSED);
-    seen.open();
-    assert_eq!(client.until("\r\n\r\n"), PASSED.replace("a.css", "b.css"));
-    let response = client.response();
-    assert_eq!(
-        (response.status, response.interim.len(), response.text().as_str()),
-        (200, 0, "hello")
-    );
-    // The next response on the same connection is whole, and sent at once.
-    let response = client.get("/next");
-    assert_eq!((response.interim, response.body), (vec![103], b"hello".to_vec()));
-    let line = sideman.log_of("/first");
-    assert_eq!((&line["status"], &line["bytes"]), (&200.into(), &5.into()));
+    for cache in ["off", "16MiB"] {
+        let seen = Gate::new();
+        let origin = Origin::script([
+            expect("GET /first "),
+            send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"),
+            send(HINTS),
+            wait(&seen),
+            send(HINTS.replace("a.css", "b.css")),
+            send(OK),
+            expect("GET /next "),
+            send(format!("{HINTS}{OK}")),
+        ]);
+        let sideman = Settings::before(&origin.url()).set("cache.memory", cache).start();
+        let mut client = sideman.connect();
+        client.send("GET /first HTTP/1.1\r\nHost: example.test\r\n\r\n");
+        // Not `100 Continue`, which is about the upstream connection.
+        assert_eq!(client.until("\r\n\r\n"), "HTTP/1.1 102 Processing\r\n\r\n");
+        assert_eq!(client.until("\r\n\r\n"), PASSED);
+        seen.open();
+        assert_eq!(client.until("\r\n\r\n"), PASSED.replace("a.css", "b.css"));
+        let response = client.response();
+        assert_eq!(
+            (response.status, response.interim.len(), response.text().as_str()),
+            (200, 0, "hello")
+        );
+        // The next response on the same connection is whole, and sent at once.
+        let response = client.get("/next");
+        assert_eq!((response.interim, response.body), (vec![103], b"hello".to_vec()));
+        let line = sideman.log_of("/first");
+        assert_eq!((&line["status"], &line["bytes"]), (&200.into(), &5.into()));
+    }
 }
 
 #[test]
