@@ -214,7 +214,7 @@ mod tests {
         reads(&OF_ROUTE, "5s", "no: write anonymous 5s");
         reads(&OF_ROUTE, "true", "no: write on");
         reads(&OF_ROUTE, "none", "no: write off");
-        reads(&OF_ROUTE, "anonymou", "no: did you mean anonymous?");
+        reads(&OF_ROUTE, "anonymouz", "no: did you mean anonymous?");
         reads(&OF_ROUTE, "", "no: this is not one of the choices");
     }
 
