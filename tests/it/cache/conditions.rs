@@ -145,6 +145,30 @@ fn stale_responses_are_revalidated_and_updated() {
 }
 
 #[test]
+fn fields_of_a_304_that_are_never_stored_reach_nobody() {
+    let site = Site::answering(|request, number| {
+        let known = request.head.get("if-none-match") == Some("\"a\"");
+        let lifetime =
+            if number == 1 { "Cache-Control: max-age=1" } else { "Cache-Control: max-age=600" };
+        let status = if known { "304 Not Modified" } else { "200 OK" };
+        let inner = ["Surrogate-Key: secret", "Sideman-Cache-Control: max-age=500", "Age: 7"];
+        let all = [&[lifetime, "ETag: \"a\""][..], if known { &inner } else { &[] }].concat();
+        super::response(request, status, &all, "page")
+    });
+    let sideman = site.sideman();
+    let mut client = sideman.connect();
+    client.get("/");
+    until("a revalidation", || client.get("/"), |_| site.count() == 2);
+    let again = client.get("/");
+    assert!(is_hit(&again), "{}", cache_status(&again));
+    assert_eq!(
+        (again.header("surrogate-key"), again.header("sideman-cache-control")),
+        (None, None)
+    );
+    assert_eq!(again.head.all("age").len(), 1);
+}
+
+#[test]
 fn a_client_that_has_the_current_version_gets_304_after_revalidation() {
     let site = revalidating();
     let sideman = site.sideman();
