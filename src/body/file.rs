@@ -10,6 +10,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Weak},
     task::{Context, Poll, ready},
+    thread,
 };
 
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -81,6 +82,9 @@ pub enum AllowedChanges {
     /// unchanged when they are read again.
     Any,
 }
+
+/// How often the length of a file is looked at again whose time has changed.
+const LOOKS: u32 = 8;
 
 /// The state for a file that may change.
 struct ChangeDetection {
@@ -329,7 +333,7 @@ impl FileStream {
         let is_all = self.range == (0..self.version.size);
         let is_allowed = self.changing.as_ref().is_some_and(|changing| match changing.allowed {
             AllowedChanges::None => false,
-            AllowedChanges::Growth => current.size > self.version.size && !is_first(changing),
+            AllowedChanges::Growth => !is_first(changing) && self.has_grown(current),
             // If the length changed before the first read, the response head may belong to another version. A part of
             // the new version would look complete.
             AllowedChanges::Any if is_first(changing) && is_all => {
@@ -344,6 +348,17 @@ impl FileStream {
             }
             _ => Err(self.version.changed_to(current)),
         }
+    }
+
+    /// Whether the file is longer than it was. A write that is under way has changed the time already, and changes the
+    /// length in a moment.
+    fn has_grown(&self, current: FileVersion) -> bool {
+        let is_longer = |version: FileVersion| version.size > self.version.size;
+        let again = |_| {
+            thread::yield_now();
+            FileVersion::now(&self.file).is_ok_and(is_longer)
+        };
+        is_longer(current) || (current.size == self.version.size && (0..LOOKS).any(again))
     }
 
     /// Reads the next bytes and checks the file afterwards.
@@ -628,6 +643,23 @@ mod tests {
             let mut stream = scratch.stream(0..SIZE);
             let mut received = next(&mut stream).await.unwrap().unwrap().to_vec();
             fs::rename(&other.0, &scratch.0).unwrap();
+            received.extend(rest(&mut stream).await.unwrap());
+            assert!(received == content);
+        });
+    }
+
+    #[test]
+    fn a_write_that_is_under_way_is_growth() {
+        let (scratch, content) = (Scratch::new("under-way", &content()), content());
+        run(async {
+            let mut stream = scratch.stream(0..SIZE).allowing(AllowedChanges::Growth);
+            let mut received = next(&mut stream).await.unwrap().unwrap().to_vec();
+            // The time of a write comes first, its length later.
+            scratch.set_modified(Duration::from_secs(1_000_001));
+            let between = FileVersion::now(&stream.file).unwrap();
+            assert!(stream.check(between).is_err());
+            File::options().append(true).open(&scratch.0).unwrap().write_all(b"more").unwrap();
+            stream.check(between).unwrap();
             received.extend(rest(&mut stream).await.unwrap());
             assert!(received == content);
         });
