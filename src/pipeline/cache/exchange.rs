@@ -13,6 +13,7 @@ use super::{
     worth_storing::StoringRules,
 };
 use crate::{
+    body::Body,
     cache::{
         Cache, FlightKey, FlightLeader, FlightResult, Found, Joined, PurgeState, StoredResponse,
     },
@@ -75,9 +76,8 @@ impl Exchange<'_> {
         };
         let now = status::now();
         if let Some((stored, _)) = &stored
-            && stored.policy.storable(self.request.traits) == Err(NotStorable::Authorization)
+            && !self.is_for_credentials(stored)
         {
-            // What visitors without credentials get may not be what this one would.
             return Ok(Step::Pass(
                 CacheOutcome::Bypass,
                 status::bypassed(BypassReason::Authorization),
@@ -213,7 +213,8 @@ impl Exchange<'_> {
                 let names = stored.policy.vary();
                 let is_selected = vary::selects(context, self.request, (&stored.variant, names));
                 // A purge may have come after the request that has brought it, and before this one.
-                if !is_selected || self.cache.is_purged(&stored) {
+                let is_usable = is_selected && self.is_for_credentials(&stored);
+                if !is_usable || self.cache.is_purged(&stored) {
                     return Ok(Step::Again);
                 }
                 match stored.policy.freshness(now) {
@@ -236,6 +237,12 @@ impl Exchange<'_> {
             },
             FlightResult::Pending | FlightResult::Abandoned => Ok(Step::Again),
         }
+    }
+
+    /// Whether a stored response may be for a request with its credentials. What visitors without any get may not be what
+    /// this one would.
+    fn is_for_credentials(&self, stored: &StoredResponse) -> bool {
+        stored.policy.storable(self.request.traits) != Err(NotStorable::Authorization)
     }
 
     fn may_replace_error(
@@ -270,7 +277,8 @@ impl Exchange<'_> {
                 context.cache = Some(outcome);
                 let ttl = status::ttl(&stored, now);
                 let status = CacheStatus { is_stored: true, ttl, ..status };
-                if respond::is_conditional(&context.parts.headers) {
+                let is_head = context.parts.method == Method::HEAD;
+                if is_head || respond::is_conditional(&context.parts.headers) {
                     return respond::respond(context, self.cache, &stored, (status, now));
                 }
                 self.relay(context, *reply, status).await
@@ -292,13 +300,16 @@ impl Exchange<'_> {
         }
     }
 
-    /// Sends what the application has sent.
+    /// Sends what the application has sent, without the body that was fetched in place of a HEAD.
     async fn relay(
         &self,
         context: &mut RequestContext,
-        reply: UpstreamResponse,
+        mut reply: UpstreamResponse,
         status: CacheStatus,
     ) -> Result<Response, Error> {
+        if context.parts.method == Method::HEAD {
+            reply.body = Body::Empty;
+        }
         let local = Rc::clone(&context.local);
         let mut response = proxy::respond(&local, context, reply).await?;
         status::add(&mut response, status);

@@ -88,6 +88,25 @@ fn a_response_that_cannot_be_stored_lets_all_go() {
     assert_eq!(texts.len(), CLIENTS / 2);
 }
 
+/// RFC 9111, 3.5: the page does not say that it may be stored for requests with credentials.
+#[test]
+fn requests_with_credentials_get_no_page_of_a_visitor_without() {
+    let gate = Gate::new();
+    let site = held(FRESH, &gate);
+    let sideman = site.sideman();
+    // Visitors with a cookie that may be a session wait for each other, apart from those without.
+    let mut first = sideman.connect();
+    first.send("GET /page HTTP/1.1\r\nHost: example.test\r\nCookie: other=1\r\n\r\n");
+    eventually_is("requests at the application", &1, || site.count());
+    let mut ada = sideman.connect();
+    ada.send("GET /page HTTP/1.1\r\nHost: example.test\r\nAuthorization: Bearer ada\r\n\r\n");
+    until_in_flight(&sideman, 2);
+    gate.open();
+    assert_eq!(first.response().text(), "number 1");
+    let page = ada.response();
+    assert_eq!(page.text(), "number 2", "{}", cache_status(&page));
+}
+
 /// The page is remembered: the next burst does not wait for anybody.
 #[test]
 fn requests_for_an_unstorable_page_do_not_wait_for_each_other() {
