@@ -228,6 +228,10 @@ http {{
         location / {{
             {pass}
             {cache}
+        }}
+        location ~ ^/(stored/)?text/ {{
+            {pass}
+            {cache}
             gzip on;
             gzip_comp_level 4;
             gzip_min_length 1024;
