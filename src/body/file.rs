@@ -47,7 +47,7 @@ pub struct FileStream {
     cold_read: Option<ColdRead>,
     /// Whether the blocking pool has read the next bytes into the page cache.
     was_loaded: bool,
-    /// What the file belongs to; dropped after it.
+    /// The owner of the file, dropped after it.
     _keeper: Option<Arc<dyn Send + Sync>>,
 }
 

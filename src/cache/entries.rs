@@ -36,7 +36,7 @@ pub(super) struct Entries {
     counts: Arc<CacheCounts>,
 }
 
-/// What the cache has for a request.
+/// The result of a lookup.
 #[derive(Clone, Debug)]
 pub enum Found {
     Stored(Arc<StoredResponse>, PurgeState),
@@ -48,7 +48,7 @@ pub enum Found {
     },
 }
 
-/// What a purge has made of a response that may be used.
+/// Whether a usable response was purged softly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PurgeState {
     Valid,

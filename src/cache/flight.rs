@@ -23,14 +23,14 @@ pub(super) struct Flights {
 /// By the hash of a key, and its bytes.
 type Shard = HashMap<u64, Vec<(Box<[u8]>, watch::Receiver<FlightResult>)>, PassThrough>;
 
-/// What identifies a flight.
+/// The key of a flight.
 #[derive(Clone, Copy, Debug)]
 pub struct FlightKey<'a> {
     pub hash: u64,
     pub bytes: &'a [u8],
 }
 
-/// What a leading request has brought.
+/// The result of the leading request.
 #[derive(Clone, Debug, Default)]
 pub enum FlightResult {
     #[default]

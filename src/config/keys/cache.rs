@@ -116,8 +116,8 @@ pub(super) const CACHE: &[SettingKey] = &[
             to.plan.cache.languages = languages;
         }),
         doc: "The languages of the site, the preferred one first, as in Django's LANGUAGES. Pages with Vary: \
-              Accept-Language are then stored once for each language. none stores them for each value of the header, of \
-              which browsers send many.",
+              Accept-Language are then stored once for each language. none stores them once for each value of the \
+              header. Browsers send many different ones.",
         ..SettingKey::BLANK
     },
     SettingKey {

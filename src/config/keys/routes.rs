@@ -149,7 +149,7 @@ pub(super) const ROUTE: &[SettingKey] = &[
         kind: &SingleValue(cache_names::OF_ROUTE, |to, cache| {
             to.route.policies.cache = Some(cache);
         }),
-        doc: "What is stored in the cache (cache.memory). on stores responses whose Cache-Control or Expires allows it; \
+        doc: "Which responses the cache (cache.memory) stores. on stores responses whose Cache-Control or Expires allows it; \
               so does a request without a route. anonymous 5s also stores, for 5s, those that say nothing about \
               caching, for visitors without a session. off stores nothing.",
         ..SettingKey::BLANK

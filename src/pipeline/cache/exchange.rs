@@ -68,6 +68,9 @@ impl Exchange<'_> {
                 let names = stored.policy.vary().clone();
                 (Some((stored, purged)), Some(names))
             }
+            Found::Pass if self.request.directives.only_if_cached => {
+                return Err(Error::new(FailureKind::NotCached));
+            }
             Found::Pass if respond::is_conditional(&context.parts.headers) => {
                 return Ok(Step::Pass(CacheOutcome::Pass, status::passed()));
             }

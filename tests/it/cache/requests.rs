@@ -110,6 +110,10 @@ fn only_if_cached_never_reaches_the_application() {
     let first = fetch(&mut client, "/", FRESH);
     let second = fetch_with(&mut client, "/", FRESH, lines);
     assert_eq!((second.status, &second.body, site.count()), (200, &first.body, 1));
+    // Nor if it is known that the page is not stored.
+    fetch(&mut client, "/private", "Cache-Control: private");
+    assert_eq!(fetch_with(&mut client, "/private", "Cache-Control: private", lines).status, 504);
+    assert_eq!(site.count(), 2);
 }
 
 #[test]
