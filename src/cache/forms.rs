@@ -10,12 +10,17 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::compression::{After, Effort, Encoder, MadeCoding};
+use crate::{
+    compression::{After, Effort, Encoder, MadeCoding},
+    rfc::response_lines::ResponseLines,
+};
 
-/// The forms of one body. Each is made once, or found to be not worth it.
+/// The forms of one response. Each is made once, or found to be not worth it.
 #[derive(Debug, Default)]
 pub(super) struct Forms {
     made: [OnceLock<Option<Bytes>>; CODINGS],
+    /// The fields that are sent with each, from its first use on.
+    fields: [OnceLock<ResponseLines>; CODINGS],
     /// A bit for each form that is queued, or was made.
     begun: AtomicU8,
 }
@@ -27,9 +32,21 @@ const MIN_LENGTH: usize = 1024;
 // === impl Forms ===
 
 impl Forms {
-    /// Returns the body in a coding, if it was made and is worth it.
-    pub(super) fn get(&self, coding: MadeCoding) -> Option<&Bytes> {
-        self.made.get(index(coding))?.get()?.as_ref()
+    /// Returns the body in a coding: `None` if it was not made, `Some(None)` if it is not worth it.
+    pub(super) fn get(&self, coding: MadeCoding) -> Option<Option<&Bytes>> {
+        self.made.get(index(coding))?.get().map(Option::as_ref)
+    }
+
+    /// Returns the fields to send with a form.
+    pub(super) fn fields(
+        &self,
+        coding: MadeCoding,
+        make: impl FnOnce() -> ResponseLines,
+    ) -> ResponseLines {
+        match self.fields.get(index(coding)) {
+            Some(fields) => fields.get_or_init(make).clone(),
+            None => make(),
+        }
     }
 
     /// Whether the caller is the first to want this form of a body of `length` bytes, and must make it.
@@ -52,7 +69,7 @@ impl Forms {
         }
     }
 
-    /// Takes over the forms of the same body.
+    /// Takes over the forms of the same body. Their fields may be others.
     pub(super) fn continue_from(&self, other: &Self) {
         for coding in [MadeCoding::Gzip, MadeCoding::Brotli, MadeCoding::Zstd] {
             if let Some(form) = other.made.get(index(coding)).and_then(OnceLock::get)
@@ -63,11 +80,17 @@ impl Forms {
         }
     }
 
-    /// Returns the bytes of memory that they take.
-    pub(super) fn memory(&self) -> u64 {
+    /// Returns the bytes of memory that they take, of a response with so many bytes of fields.
+    pub(super) fn memory(&self, fields: usize) -> u64 {
         let forms = self.made.iter().filter_map(|form| form.get()?.as_ref());
-        forms.map(|form| form.len() as u64).sum()
+        forms.map(|form| memory(form.len(), fields)).sum()
     }
+}
+
+/// Returns the bytes of memory of one form: of its body, and of its fields, whose bytes are those of the response and a
+/// few more.
+pub(super) fn memory(form: usize, fields: usize) -> u64 {
+    (form + fields + 64) as u64
 }
 
 fn index(coding: MadeCoding) -> usize {

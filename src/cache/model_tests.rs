@@ -47,7 +47,8 @@ fn response(vary: &str, value: &str, body: StoredBody) -> StoredParts {
     let policy = ResponsePolicy::of(StatusCode::OK, &fields, times);
     let variant = Variant::of((!vary.is_empty()).then_some(Some(value)));
     let (tags, sent) = (TagSlots::default(), Generation::default());
-    StoredParts { status: StatusCode::OK, reason: None, fields, policy, variant, body, tags, sent }
+    let (status, reason, varying) = (StatusCode::OK, None, None);
+    StoredParts { status, reason, fields, varying, policy, variant, body, tags, sent }
 }
 
 fn text(text: impl Into<Bytes>) -> StoredBody {

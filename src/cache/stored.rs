@@ -31,6 +31,8 @@ pub struct StoredResponse {
     pub status: StatusCode,
     pub reason: Option<Bytes>,
     pub fields: ResponseLines,
+    /// See [`StoredParts::varying`].
+    pub varying: Option<ResponseLines>,
     pub policy: ResponsePolicy,
     pub variant: Variant,
     pub body: StoredBody,
@@ -52,6 +54,8 @@ pub struct StoredParts {
     pub reason: Option<Bytes>,
     /// The fields to send, with the length of the body.
     pub fields: ResponseLines,
+    /// The same with `Vary: Accept-Encoding`, for a response that some clients get compressed.
+    pub varying: Option<ResponseLines>,
     pub policy: ResponsePolicy,
     pub variant: Variant,
     pub body: StoredBody,
@@ -78,12 +82,14 @@ const OVERHEAD: usize = 512;
 impl StoredResponse {
     /// Makes a response of its parts.
     pub fn new(parts: StoredParts) -> Self {
-        let StoredParts { status, reason, fields, policy, variant, body, tags, sent } = parts;
+        let StoredParts { status, reason, fields, varying, policy, variant, body, tags, sent } =
+            parts;
         Self {
             status,
             // It may be a part of a much larger buffer.
             reason: reason.map(|reason| Bytes::copy_from_slice(&reason)),
             fields,
+            varying,
             policy,
             variant,
             body,
@@ -97,9 +103,18 @@ impl StoredResponse {
         }
     }
 
-    /// Returns the body in a coding, if it was made.
-    pub fn form(&self, coding: MadeCoding) -> Option<&Bytes> {
+    /// Returns the body in a coding: `None` if it was not made yet, `Some(None)` if the coding does not make it shorter.
+    pub fn form(&self, coding: MadeCoding) -> Option<Option<&Bytes>> {
         self.forms.get(coding)
+    }
+
+    /// Returns the fields for the body in a coding. `make` makes them once.
+    pub fn form_fields(
+        &self,
+        coding: MadeCoding,
+        make: impl FnOnce(&ResponseLines) -> ResponseLines,
+    ) -> ResponseLines {
+        self.forms.fields(coding, || make(&self.fields))
     }
 
     /// Returns the tags, for a response that replaces this one.
@@ -109,14 +124,16 @@ impl StoredResponse {
 
     /// Returns the bytes of memory for everything but the body, under a key of this length.
     pub(super) fn head_memory(&self, key: usize) -> u64 {
-        let head = self.fields.as_bytes().len() + self.reason.as_ref().map_or(0, Bytes::len);
+        let varying = self.varying.as_ref().map_or(0, |lines| lines.as_bytes().len());
+        let fields = self.fields.as_bytes().len() + varying;
+        let head = fields + self.reason.as_ref().map_or(0, Bytes::len);
         let rest = key + self.variant.as_bytes().len() + self.tags.memory();
         (size_of::<Self>() + OVERHEAD + head + rest) as u64
     }
 
     /// Returns the bytes of memory of the body and its forms.
     pub(super) fn body_memory(&self) -> u64 {
-        self.body.memory() + self.forms.memory()
+        self.body.memory() + self.forms.memory(self.fields.as_bytes().len())
     }
 
     /// Keeps the reservation of the head until the response is dropped.

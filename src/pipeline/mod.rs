@@ -214,8 +214,12 @@ async fn respond(
                     return Ok(response);
                 }
                 local.app.pages.check_maintenance()?;
+                let pending = match cache::look_up(context, *index) {
+                    cache::Lookup::Fresh(response) => return response,
+                    cache::Lookup::Other(pending) => pending,
+                };
                 // Boxed because it is three times as large as all others together, and is moved before it runs.
-                return Box::pin(cache::serve(context, *index, body)).await;
+                return Box::pin(cache::serve(pending, context, *index, body)).await;
             }
         }
     }

@@ -57,18 +57,14 @@ impl ResponseLines {
         kept.build()
     }
 
-    /// Returns the fields with more of them behind. None of those may be one that `length` and the flags are about.
+    /// Returns the fields with more lines behind them, which `write` appends, each with its CRLF: about `room` bytes. None
+    /// may be a field that `length` and the flags are about.
     #[must_use]
-    pub fn with_lines(&self, more: &[(&[u8], &[u8])]) -> Self {
-        let added: usize = more.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-        let mut text = Vec::with_capacity(self.text.len() + added);
+    pub fn with_lines(&self, room: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut text = Vec::with_capacity(self.text.len() + room);
         text.extend_from_slice(&self.text);
-        for (name, value) in more {
-            for part in [name, &b": "[..], value, b"\r\n"] {
-                text.extend_from_slice(part);
-            }
-        }
-        Self { text: text.into(), ..self.clone() }
+        write(&mut text);
+        Self { text: text.into(), ..*self }
     }
 
     /// Returns the fields with one more member in a list: at the end of its first line, or in a line of its own.
@@ -208,7 +204,7 @@ mod tests {
     #[test]
     fn lines_are_added_behind_the_others() {
         let before = lines(&[("date", "x"), ("a", "b")]);
-        let after = before.with_lines(&[(b"age", b"5"), (b"c", b"")]);
+        let after = before.with_lines(8, |text| text.extend_from_slice(b"age: 5\r\nc: \r\n"));
         assert_eq!(after.as_bytes(), b"date: x\r\na: b\r\nage: 5\r\nc: \r\n");
         assert!(after.has_date && !after.has_request_id && after.length.is_none());
     }

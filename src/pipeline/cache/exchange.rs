@@ -57,13 +57,31 @@ impl Step {
 // === impl Exchange ===
 
 impl Exchange<'_> {
-    /// Looks into the cache, and fetches what is missing. `may_wait` allows to wait for others who fetch the same.
+    /// Responds with a fresh response, if one was found.
+    pub(super) fn fresh(
+        &self,
+        context: &mut RequestContext,
+        found: &Found,
+    ) -> Option<Result<Response, Error>> {
+        let Found::Stored(stored, purged) = found else { return None };
+        let now = status::now();
+        let is_fresh = self.is_for_credentials(stored)
+            && self.decide(context, stored, (*purged, now)) == Use::Fresh;
+        is_fresh.then(|| self.respond(context, stored, (CacheOutcome::Hit, now)))
+    }
+
+    /// Does what follows from a look into the cache, and fetches what is missing. `may_wait` allows to wait for others
+    /// who fetch the same.
     pub(super) async fn step(
         &self,
         context: &mut RequestContext,
+        found: Found,
         may_wait: bool,
     ) -> Result<Step, Error> {
-        let (stored, names) = match self.find(context) {
+        if let Some(response) = self.fresh(context, &found) {
+            return response.map(Step::respond);
+        }
+        let (stored, names) = match found {
             Found::Stored(stored, purged) => {
                 let names = stored.policy.vary().clone();
                 (Some((stored, purged)), Some(names))
@@ -88,14 +106,13 @@ impl Exchange<'_> {
         }
         if let Some((stored, purged)) = &stored {
             let response = match self.decide(context, stored, (*purged, now)) {
-                Use::Fresh => Some(self.respond(context, stored, (CacheOutcome::Hit, now))),
                 Use::Stale(why) => Some(self.respond_stale(context, stored, (why, now))),
                 Use::StaleAndRefresh => {
                     self.refresh(context, stored);
                     let why = StaleReason::Revalidating;
                     Some(self.respond_stale(context, stored, (why, now)))
                 }
-                Use::Validate => None,
+                Use::Fresh | Use::Validate => None,
             };
             if let Some(response) = response {
                 return response.map(Step::respond);
@@ -150,7 +167,8 @@ impl Exchange<'_> {
         self.fetch(context, (None, None), outcome).await.map(Step::respond)
     }
 
-    fn find(&self, context: &RequestContext) -> Found {
+    /// Looks into the cache.
+    pub(super) fn find(&self, context: &RequestContext) -> Found {
         let request = self.request;
         let found = self
             .cache

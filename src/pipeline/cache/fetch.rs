@@ -30,7 +30,7 @@ use crate::{
         StoredParts, StoredResponse,
     },
     error::{Error, FailureKind},
-    pipeline::{interim_responses::InterimResponses, worker_state::WorkerState},
+    pipeline::{compress, interim_responses::InterimResponses, worker_state::WorkerState},
     rfc::{
         caching::{self, ExchangeTimes, StaleReason},
         date,
@@ -300,8 +300,17 @@ impl Fetch {
         let (host, target) = (self.request.host(), self.request.target());
         let tags = self.cache.tags(host, target.as_bytes(), caching::response_tags(&fields));
         let fields = with_length_and_date(&caching::stored_fields(&fields, &policy), body.len());
-        let parts =
-            StoredParts { status, reason, fields, policy, variant, body, tags, sent: generation };
+        let parts = StoredParts {
+            status,
+            reason,
+            varying: compress::varying(status, &fields),
+            fields,
+            policy,
+            variant,
+            body,
+            tags,
+            sent: generation,
+        };
         self.cache.insert(self.key.clone(), StoredResponse::new(parts))
     }
 
@@ -323,6 +332,7 @@ impl Fetch {
         let parts = StoredParts {
             status: known.status,
             reason: known.reason.clone(),
+            varying: compress::varying(known.status, &fields),
             fields,
             policy,
             variant: known.variant.clone(),

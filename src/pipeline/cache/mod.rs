@@ -1,5 +1,5 @@
 //! Responds with stored responses of the application where that is possible, and stores others (RFC 9111). It stands in
-//! front of [`proxy`]. Read [`serve`] first.
+//! front of [`proxy`]. Read [`look_up`] and [`serve`] first.
 //!
 //! - [`request`] says which requests see the cache, with the help of [`cookies`], [`query`] and [`language`]. It makes
 //!   the [`key`]; [`vary`] compares the other fields.
@@ -31,10 +31,12 @@ use self::{
     exchange::{Exchange, Step},
     request::{BypassReason, CacheableRequest},
 };
-use super::{proxy, request_context::RequestContext, response::Response};
+use super::{
+    proxy, request_context::RequestContext, response::Response, worker_state::WorkerState,
+};
 use crate::{
     body::RequestBody,
-    cache::Cache,
+    cache::{Cache, Found},
     error::Error,
     plan::RouteCache,
     rfc::caching::{CacheStatus, ForwardReason},
@@ -44,27 +46,67 @@ use crate::{
 /// How often a request waits for others before it goes to the application by itself.
 const MAX_WAITS: u32 = 3;
 
+/// What a look into the cache has given.
+#[expect(clippy::large_enum_variant, reason = "a hit is the usual case, and costs no allocation")]
+pub(super) enum Lookup {
+    /// A fresh response was stored.
+    Fresh(Result<Response, Error>),
+    /// [`serve`] does the rest.
+    Other(Pending),
+}
+
+/// A request that has no response yet.
+pub(super) struct Pending(Next);
+
+/// What is done with it.
+enum Next {
+    /// It goes to the application, and the response is not stored.
+    Forward,
+    Bypass(BypassReason),
+    /// A response is fetched, or one that is not fresh is used.
+    Exchange(Box<(CacheableRequest, Found)>),
+}
+
+/// Looks into the cache. Nothing is waited for.
+pub(super) fn look_up(context: &mut RequestContext, route: Option<usize>) -> Lookup {
+    let local = Rc::clone(&context.local);
+    let Some(cache) = cache_of(&local, context) else {
+        return Lookup::Other(Pending(Next::Forward));
+    };
+    let request = match CacheableRequest::of((&local, cache), context, route) {
+        Ok(request) => request,
+        Err(reason) => return Lookup::Other(Pending(Next::Bypass(reason))),
+    };
+    context.route = RouteLabel::Proxy;
+    let exchange = Exchange { cache, request: &request, route };
+    let found = exchange.find(context);
+    match exchange.fresh(context, &found) {
+        Some(response) => Lookup::Fresh(response),
+        None => Lookup::Other(Pending(Next::Exchange(Box::new((request, found))))),
+    }
+}
+
 /// Responds with a stored response or with the application's.
 pub(super) async fn serve(
+    Pending(next): Pending,
     context: &mut RequestContext,
     route: Option<usize>,
     body: &mut RequestBody,
 ) -> Result<Response, Error> {
     let local = Rc::clone(&context.local);
-    let cache = local.app.cache.as_ref().filter(|_| context.policies.cache != RouteCache::Off);
-    let Some(cache) = cache else {
+    let Some(cache) = cache_of(&local, context) else {
         return proxy::serve(&local, context, route, body).await;
     };
-    let request = match CacheableRequest::of((&local, cache), context, route) {
-        Ok(request) => request,
-        Err(reason) => return bypass((cache, reason), context, route, body).await,
+    let (request, mut found) = match next {
+        Next::Forward => return proxy::serve(&local, context, route, body).await,
+        Next::Bypass(reason) => return bypass((cache, reason), context, route, body).await,
+        Next::Exchange(exchange) => *exchange,
     };
-    context.route = RouteLabel::Proxy;
     let exchange = Exchange { cache, request: &request, route };
     for waits in 0..=MAX_WAITS {
-        match exchange.step(context, waits < MAX_WAITS).await? {
+        match exchange.step(context, found, waits < MAX_WAITS).await? {
             Step::Respond(response) => return Ok(*response),
-            Step::Again => {}
+            Step::Again => found = exchange.find(context),
             Step::Pass(outcome, status) => {
                 return pass((outcome, status), context, route, body).await;
             }
@@ -72,6 +114,10 @@ pub(super) async fn serve(
     }
     let status = status::forwarded(ForwardReason::Miss);
     pass((CacheOutcome::Miss, status), context, route, body).await
+}
+
+fn cache_of<'a>(local: &'a WorkerState, context: &RequestContext) -> Option<&'a Arc<Cache>> {
+    local.app.cache.as_ref().filter(|_| context.policies.cache != RouteCache::Off)
 }
 
 /// Sends a request to the application that does not see the cache.

@@ -1,7 +1,7 @@
 //! Makes the response to a request from a stored one: conditions, ranges and HEAD (RFC 9111, 4.3.2; RFC 9110, 13 and 14),
 //! in a coding that the client accepts.
 
-use std::{ops::Range, sync::Arc};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
@@ -15,7 +15,7 @@ use crate::{
         response::Response,
     },
     rfc::{
-        caching::CacheStatus,
+        caching::{CacheStatus, MEMBER_LENGTH},
         conditional::{self, PreconditionResult, Validators},
         date,
         range::{self, RequestedRange, content_range},
@@ -40,8 +40,11 @@ pub(super) fn respond(
     stored: &Arc<StoredResponse>,
     (status, now): (CacheStatus, u64),
 ) -> Result<Response, Error> {
-    let method = &context.parts.method;
-    match select(method, &context.parts.headers, stored, now) {
+    let (method, headers) = (&context.parts.method, &context.parts.headers);
+    if !is_conditional(headers) {
+        return whole(context, cache, stored, (status, now));
+    }
+    match select(method, headers, stored, now) {
         Selected::Whole => whole(context, cache, stored, (status, now)),
         Selected::NotModified => Ok(not_modified(context, stored, (status, now))),
         Selected::Part(range) => part(stored, range, (status, now)),
@@ -109,37 +112,63 @@ fn whole(
     context: &RequestContext,
     cache: &Cache,
     stored: &Arc<StoredResponse>,
-    (status, now): (CacheStatus, u64),
+    at: (CacheStatus, u64),
+) -> Result<Response, Error> {
+    let varying = varying(context, stored);
+    let coding = varying.and_then(|_| compress::coding(&context.parts.headers));
+    let form = match coding {
+        None => None,
+        Some(coding) => match stored.form(coding) {
+            Some(form) => form.map(|form| (coding, form)),
+            None => {
+                cache.compress(stored, coding);
+                return encoded_now(context, stored, at);
+            }
+        },
+    };
+    let is_get = context.parts.method == Method::GET;
+    let (fields, body) = match form {
+        Some((coding, form)) => {
+            let make = |fields: &_| compress::encoded_fields(fields, (coding, form.len()));
+            (Cow::Owned(stored.form_fields(coding, make)), Body::from(form.clone()))
+        }
+        None => {
+            let body = if is_get { stored.body.part(0..stored.body.len())? } else { Body::Empty };
+            (Cow::Borrowed(varying.unwrap_or(&stored.fields)), body)
+        }
+    };
+    let mut response = Response::new(stored.status, if is_get { body } else { Body::Empty });
+    response.head.reason.clone_from(&stored.reason);
+    if context.takes_response_lines() {
+        response.head.lines = with_status(&fields, stored, at);
+    } else {
+        response.head.headers = fields.to_map();
+        add_status(&mut response.head.headers, stored, at);
+    }
+    Ok(response)
+}
+
+/// Returns the fields of a response that some clients get compressed.
+fn varying<'a>(context: &RequestContext, stored: &'a StoredResponse) -> Option<&'a ResponseLines> {
+    stored.varying.as_ref().filter(|_| compress::is_on(context))
+}
+
+/// Sends all of it, encoded for this client unless there is no time for that.
+fn encoded_now(
+    context: &RequestContext,
+    stored: &StoredResponse,
+    at: (CacheStatus, u64),
 ) -> Result<Response, Error> {
     let is_get = context.parts.method == Method::GET;
-    let local = &*context.local;
-    if let Some(coding) = compress::coding_of(local, context, (stored.status, &stored.fields)) {
-        if let Some(form) = stored.form(coding) {
-            let mut head = stored.fields.to_map();
-            compress::encode_head(&mut head, coding);
-            head.insert(header::CONTENT_LENGTH, HeaderValue::from(form.len()));
-            let body = if is_get { Body::from(form.clone()) } else { Body::Empty };
-            let mut response = Response::new(stored.status, body);
-            response.head.reason = stored.reason.clone();
-            response.head.headers = head;
-            add_status(&mut response.head.headers, stored, (status, now));
-            return Ok(response);
-        }
-        cache.compress(stored, coding);
-    }
-    let mut lines = stored.fields.clone();
-    let compression = Compression::of(local, context, stored.status, &lines);
-    compression.change_lines(&mut lines);
     let body = if is_get { stored.body.part(0..stored.body.len())? } else { Body::Empty };
+    let mut lines = stored.fields.clone();
+    let compression = Compression::of(&context.local, context, stored.status, &lines);
+    compression.change_lines(&mut lines);
     let mut response = Response::new(stored.status, Body::Empty);
-    response.head.reason = stored.reason.clone();
-    if compression.keeps_lines() && context.takes_response_lines() {
-        response.head.lines = with_status(&lines, stored, (status, now));
-    } else {
-        response.head.headers = lines.to_map();
-        compression.change_head(&mut response.head.headers);
-        add_status(&mut response.head.headers, stored, (status, now));
-    }
+    response.head.reason.clone_from(&stored.reason);
+    response.head.headers = lines.to_map();
+    compression.change_head(&mut response.head.headers);
+    add_status(&mut response.head.headers, stored, at);
     response.body = compression.body(context, body)?;
     Ok(response)
 }
@@ -150,7 +179,8 @@ fn not_modified(
     stored: &StoredResponse,
     (status, now): (CacheStatus, u64),
 ) -> Response {
-    let lines = stored.fields.filtered(|name| !describes_content(name));
+    let fields = varying(context, stored).unwrap_or(&stored.fields);
+    let lines = fields.filtered(|name| !describes_content(name));
     let code = StatusCode::NOT_MODIFIED;
     let compression = Compression::of(&context.local, context, code, &lines);
     let mut response = Response::new(code, Body::Empty);
@@ -207,14 +237,17 @@ fn with_status(
     stored: &StoredResponse,
     (status, now): (CacheStatus, u64),
 ) -> ResponseLines {
-    let (mut buffer, member) = (itoa::Buffer::new(), status.member());
-    match age(stored, (status, now)) {
-        None => fields.with_lines(&[(b"cache-status", &member)]),
-        Some(age) => {
-            let age = buffer.format(age).as_bytes();
-            fields.with_lines(&[(b"age", age), (b"cache-status", &member)])
+    const ROOM: usize = b"age: 4294967295\r\ncache-status: \r\n".len() + MEMBER_LENGTH;
+    fields.with_lines(ROOM, |text| {
+        if let Some(age) = age(stored, (status, now)) {
+            text.extend_from_slice(b"age: ");
+            text.extend_from_slice(itoa::Buffer::new().format(age).as_bytes());
+            text.extend_from_slice(b"\r\n");
         }
-    }
+        text.extend_from_slice(b"cache-status: ");
+        status.write_member(text);
+        text.extend_from_slice(b"\r\n");
+    })
 }
 
 /// Returns the age to send. `Age: 0` would say that the application has not been asked.

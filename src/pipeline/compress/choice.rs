@@ -34,7 +34,7 @@ pub(super) fn encoding(local: &WorkerState, context: &RequestContext) -> Option<
 }
 
 /// Returns the coding for a client, of a response that everyone may get.
-pub(super) fn coding(headers: &Headers) -> Option<MadeCoding> {
+pub(in crate::pipeline) fn coding(headers: &Headers) -> Option<MadeCoding> {
     preferred(AcceptedCodings::of(headers))
 }
 

@@ -16,7 +16,7 @@ const OF_IDENTITY: [HeaderName; 6] = [
 ];
 
 /// Changes the fields of a response whose body gets this coding.
-pub(in crate::pipeline) fn encode(headers: &mut HeaderMap, coding: MadeCoding) {
+pub(super) fn encode(headers: &mut HeaderMap, coding: MadeCoding) {
     for name in OF_IDENTITY {
         headers.remove(name);
     }

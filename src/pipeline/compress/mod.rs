@@ -12,26 +12,41 @@ mod head;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-pub(super) use self::head::encode as encode_head;
+pub(super) use self::choice::coding;
 use self::{candidate::Candidate, encoded_body::EncodedBody, encoding::Encoding};
 use super::{request_context::RequestContext, worker_state::WorkerState};
 use crate::{
     body::Body, compression::MadeCoding, error::Error, rfc::response_lines::ResponseLines,
 };
 
-/// Returns the coding that a stored response gets for a client.
-pub(super) fn coding_of(
-    local: &WorkerState,
-    context: &RequestContext,
-    (status, fields): (StatusCode, &ResponseLines),
-) -> Option<MadeCoding> {
-    let is_on = context.policies.compress.unwrap_or(local.app.plan.compression.responses);
-    if !is_on || Candidate::of(status, fields).is_none() {
-        return None;
-    }
-    choice::coding(&context.parts.headers)
+/// Whether responses to such requests may be compressed.
+pub(super) fn is_on(context: &RequestContext) -> bool {
+    let is_on = context.local.app.plan.compression.responses;
+    context.policies.compress.unwrap_or(is_on)
+}
+
+/// Returns the fields for clients that get a response without a coding, while others may get it with one; `None` for a
+/// response that has no other form.
+pub(super) fn varying(status: StatusCode, fields: &ResponseLines) -> Option<ResponseLines> {
+    let Candidate { varies } = Candidate::of(status, fields)?;
+    Some(if varies { fields.clone() } else { with_vary(fields) })
+}
+
+/// Returns the fields for a form in this coding, of so many bytes.
+pub(super) fn encoded_fields(
+    fields: &ResponseLines,
+    (coding, length): (MadeCoding, usize),
+) -> ResponseLines {
+    let mut map = fields.to_map();
+    head::encode(&mut map, coding);
+    map.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    ResponseLines::from(&map)
+}
+
+fn with_vary(fields: &ResponseLines) -> ResponseLines {
+    fields.with_member(b"vary", b"Accept-Encoding")
 }
 
 /// What is done to a response.
@@ -56,8 +71,7 @@ impl Compression {
         status: StatusCode,
         lines: &ResponseLines,
     ) -> Self {
-        let settings = &local.app.plan.compression;
-        if !context.policies.compress.unwrap_or(settings.responses) {
+        if !is_on(context) {
             return Self::None;
         }
         if status == StatusCode::NOT_MODIFIED {
@@ -74,7 +88,7 @@ impl Compression {
     /// Changes the header lines of a response that stays as it is.
     pub(super) fn change_lines(&self, lines: &mut ResponseLines) {
         if matches!(self, Self::Varies) {
-            *lines = lines.with_member(b"vary", b"Accept-Encoding");
+            *lines = with_vary(lines);
         }
     }
 

@@ -36,6 +36,9 @@ pub struct CacheStatus {
     pub detail: Option<&'static str>,
 }
 
+/// Room for most members.
+pub const MEMBER_LENGTH: usize = 64;
+
 // === impl ForwardReason ===
 
 impl ForwardReason {
@@ -57,35 +60,42 @@ impl ForwardReason {
 impl CacheStatus {
     /// Returns the member for the field `Cache-Status`.
     pub fn member(&self) -> Vec<u8> {
-        let mut text = b"sideman".to_vec();
-        let mut add = |parts: &[&str]| {
-            text.extend_from_slice(b"; ");
-            parts.iter().for_each(|part| text.extend_from_slice(part.as_bytes()));
-        };
+        let mut text = Vec::with_capacity(MEMBER_LENGTH);
+        self.write_member(&mut text);
+        text
+    }
+
+    /// Appends the member for the field `Cache-Status`.
+    pub fn write_member(&self, text: &mut Vec<u8>) {
         match self.forwarded {
-            None => add(&["hit"]),
-            Some(reason) => add(&["fwd=", reason.token()]),
+            None => text.extend_from_slice(b"sideman; hit"),
+            Some(reason) => {
+                text.extend_from_slice(b"sideman; fwd=");
+                text.extend_from_slice(reason.token().as_bytes());
+            }
         }
         if let Some(status) = self.forward_status {
-            add(&["fwd-status=", itoa::Buffer::new().format(status)]);
+            text.extend_from_slice(b"; fwd-status=");
+            text.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
         }
         if let Some(ttl) = self.ttl {
-            add(&["ttl=", itoa::Buffer::new().format(ttl)]);
+            text.extend_from_slice(b"; ttl=");
+            text.extend_from_slice(itoa::Buffer::new().format(ttl).as_bytes());
         }
         if self.is_stored {
-            add(&["stored"]);
+            text.extend_from_slice(b"; stored");
         }
         if self.is_collapsed {
-            add(&["collapsed"]);
+            text.extend_from_slice(b"; collapsed");
         }
         let is_token = |word: &&str| {
             word.starts_with(|first: char| first.is_ascii_alphabetic())
                 && token::is_token(word.as_bytes())
         };
         if let Some(detail) = self.detail.filter(is_token) {
-            add(&["detail=", detail]);
+            text.extend_from_slice(b"; detail=");
+            text.extend_from_slice(detail.as_bytes());
         }
-        text
     }
 }
 

@@ -23,7 +23,7 @@ mod test_lines;
 mod vary_names;
 
 pub use self::{
-    cache_status::{CacheStatus, ForwardReason},
+    cache_status::{CacheStatus, ForwardReason, MEMBER_LENGTH},
     directives::{MAX_SECONDS, RequestDirectives, ResponseDirectives, Restriction, delta_seconds},
     invalidation::{invalidated_targets, invalidates},
     no_vary_search::NoVarySearch,
