@@ -39,8 +39,13 @@ impl NamePattern {
     }
 
     /// Whether these bytes fit. Letters of another case do not.
+    #[inline]
     pub fn fits(&self, name: &[u8]) -> bool {
         let text = self.text().as_bytes();
+        // Most names are shorter than most patterns.
+        if name.len() < text.len() {
+            return false;
+        }
         match self {
             Self::Exact(_) => name == text,
             Self::Begin(_) => name.starts_with(text),

@@ -87,6 +87,7 @@ const TABLE: ([u8; SLOTS], u32) = table();
 
 impl FieldName {
     /// Looks up the name of a field in any case, which must be a token.
+    #[inline]
     pub fn of(text: &[u8]) -> Self {
         let number = TABLE.0.get(hash(text, TABLE.1)).copied().unwrap_or_default();
         let found = ALL.get(usize::from(number)).copied().unwrap_or(Self::Other);
