@@ -18,6 +18,7 @@ pub mod telemetry;
 
 pub mod cache;
 pub mod files;
+pub mod redis;
 pub mod upstream;
 
 pub mod pipeline;

@@ -121,6 +121,12 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
         let fault = "buffers.directory is memory: set a directory, or remove this";
         when(is_memory && draft.plan.cache.disk > 0, fault)
     }),
+    constraint(&["cache.redis_ca", "cache.redis"], |draft| {
+        let cache = &draft.plan.cache;
+        let is_tls = cache.redis.as_ref().is_some_and(|redis| redis.is_tls);
+        let fault = "cache.redis does not begin with rediss://: write it so, or remove this";
+        when(cache.redis_ca.is_some() && !is_tls, fault)
+    }),
     constraint(&["cache.memory", "memory.limit"], |draft| {
         let limit = draft.plan.memory.limit.unwrap_or(u64::MAX);
         let fault = "must be at most half of memory.limit: lower it, or raise memory.limit";

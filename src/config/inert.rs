@@ -130,6 +130,11 @@ const REQUIREMENTS: &[Requirement] = &[
         why: "cache.memory is off",
     },
     Requirement {
+        keys: &["cache.redis"],
+        acts: |plan| plan.cache.is_on(),
+        why: "cache.memory is off",
+    },
+    Requirement {
         keys: &[
             "static.memory",
             "static.entries",

@@ -12,6 +12,7 @@ mod constraints;
 mod draft;
 mod rate_limit;
 mod read;
+mod redis_url;
 
 mod environment;
 mod file;

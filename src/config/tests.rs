@@ -152,7 +152,8 @@ fn every_key_is_read_and_refuses_garbage() {
             variables.push(UPSTREAM);
         }
         let found = problems(&Flags::default(), &variables);
-        let place = format!("  1. {} = \"\\u{{1}}\" ({name})\n", key.name);
+        let shown = if key.kind.properties().is_secret { "(not shown)" } else { "\"\\u{1}\"" };
+        let place = format!("  1. {} = {shown} ({name})\n", key.name);
         assert!(found.contains(&place), "{found}");
         assert!(found.contains(&format!("expected: {}", key.kind.expected())), "{found}");
         assert!(!found.contains("  2. "), "{found}");
@@ -185,6 +186,7 @@ fn every_setting_has_its_own_field_in_the_plan() {
         ("SIDEMAN_TLS__LISTEN", "8443"),
         ("SIDEMAN_TLS__SELF_SIGNED", "true"),
         ("SIDEMAN_SERVER__PROXY_PROTOCOL_FROM", "127.0.0.1"),
+        ("SIDEMAN_CACHE__REDIS", "rediss://cache"),
     ];
     // Each of these two is only valid with the other; the cases of tests/golden/plan have both.
     let keys =

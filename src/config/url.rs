@@ -132,8 +132,16 @@ fn tcp(scheme: &str, rest: &str) -> Result<UpstreamTarget, String> {
     Ok(UpstreamTarget::Tcp { host, port })
 }
 
-/// Reads the host, without its brackets, and the port.
+/// Reads the host, without its brackets, and the port of a URL with http.
 fn host_and_port(authority: &str) -> Result<(String, u16), String> {
+    host_and_port_or(authority, DEFAULT_PORT)
+}
+
+/// Reads the host, without its brackets, and the port, or this one if there is none.
+pub(super) fn host_and_port_or(
+    authority: &str,
+    default_port: u16,
+) -> Result<(String, u16), String> {
     if authority.contains('@') {
         return Err(NO_USER.into());
     }
@@ -152,10 +160,11 @@ fn host_and_port(authority: &str) -> Result<(String, u16), String> {
             (host, port)
         }
     };
-    Ok((host.to_ascii_lowercase(), port_of(port)?))
+    let port = if port.is_empty() { default_port } else { port_of(port)? };
+    Ok((host.to_ascii_lowercase(), port))
 }
 
-fn unix(scheme: &str, rest: &str) -> Result<UpstreamTarget, String> {
+pub(super) fn unix(scheme: &str, rest: &str) -> Result<UpstreamTarget, String> {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     if !path.starts_with('/') {
         return Err(format!(
@@ -191,11 +200,8 @@ fn name(host: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads the text after the host: nothing, or a colon and the port.
+/// Reads the text after the host: a colon and the port.
 fn port_of(text: &str) -> Result<u16, String> {
-    if text.is_empty() {
-        return Ok(DEFAULT_PORT);
-    }
     let digits = text.strip_prefix(':').ok_or("between ] and the port a : is missing")?;
     let number = match digits.bytes().all(|byte| byte.is_ascii_digit()) {
         true => digits.parse().ok(),

@@ -35,6 +35,7 @@ pub use crate::{
     config::fuzzing::{htpasswd, settings_environment, settings_file},
     import_nginx::fuzzing::nginx_config,
     pipeline::fuzzing::accel,
+    redis::fuzzing::{redis_purge, redis_reply},
     server::fuzzing::connection,
     upstream::fuzzing::{reply_http1, reply_uwsgi},
 };

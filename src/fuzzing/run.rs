@@ -65,6 +65,8 @@ targets!(
     path,
     proxy_protocol,
     range,
+    redis_purge,
+    redis_reply,
     reply_http1,
     reply_uwsgi,
     request_head,

@@ -1,13 +1,14 @@
 //! The part of a reload that can fail and may block: it reads settings and certificates, and binds new sockets. It
 //! reports all problems together, and then changes nothing of the running process.
 
-use std::sync::Arc;
+use std::{fs, sync::Arc};
 
 use super::{cgroup::MemoryGroup, descriptors, memory, source::ReadSettings};
 use crate::{
     config::{self, LoadedSettings, Setting},
     pipeline::App,
     plan::{ListenAddress, Plan},
+    redis::RedisTls,
     server::{
         BindError, ListenSocket, Listener, ListenerMode, ListenerShared, LoadedTls, ProxyProtocol,
         TlsContext,
@@ -132,10 +133,12 @@ pub(super) fn announce_listener(address: &ListenAddress, mode: ListenerMode) {
     }
 }
 
-/// Returns the problems of existing certificates and of users' files, which would prevent a start.
+/// Returns the problems of existing certificates, of users' files, and of the authorities for Redis, which would prevent a start.
 pub fn file_faults(plan: &Plan) -> Vec<String> {
     let certificates = plan.tls.iter().flat_map(TlsContext::faults).map(|fault| fault.to_string());
-    certificates.chain(config::read_user_files(&mut plan.clone())).collect()
+    let is_there = plan.cache.redis_ca.as_ref().is_none_or(|path| fs::metadata(path).is_ok());
+    let redis = RedisTls::load(&plan.cache).err().filter(|_| is_there);
+    certificates.chain(config::read_user_files(&mut plan.clone())).chain(redis).collect()
 }
 
 /// Logs the warnings of `check` that were not logged before.
@@ -158,6 +161,8 @@ fn keep_fixed(plan: &mut Plan, old: &Plan) -> Vec<&'static str> {
     let kept = [
         ("server.workers", keep(&mut plan.server.workers, &old.server.workers)),
         ("admin.listen", keep(&mut plan.admin, &old.admin)),
+        ("cache.redis", keep(&mut plan.cache.redis, &old.cache.redis)),
+        ("cache.redis_ca", keep(&mut plan.cache.redis_ca, &old.cache.redis_ca)),
         // A worker uses one log for all its requests.
         ("log.access", keep(&mut plan.log.access, &old.log.access)),
         ("log.fields", keep(&mut plan.log.fields, &old.log.fields)),

@@ -33,6 +33,7 @@ use crate::{
     phase::Phase,
     pipeline::App,
     plan::{AccessLog, ListenAddress, Plan},
+    redis::{RedisLink, RedisTls},
     server::{
         AcceptorHandle, AdminListener, BindError, Listener, ListenerMode, ListenerShared,
         LoadedTls, ProxyProtocol, TlsContext, TlsError, Workers, bind, most_connections,
@@ -66,8 +67,8 @@ pub struct BoundAddresses {
 pub enum StartError {
     Bind(BindError),
     Tls(Vec<TlsError>),
-    /// The users of routes could not be read.
-    Users(Vec<String>),
+    /// Files of users or authorities could not be read.
+    Files(Vec<String>),
     /// A thread or a runtime could not be created.
     System(io::Error),
     Descriptors(TooFewDescriptors),
@@ -85,8 +86,9 @@ pub fn start(
     let LoadedSettings { mut plan, settings } = loaded;
     let faults = config::read_user_files(&mut plan);
     if !faults.is_empty() {
-        return Err(StartError::Users(faults));
+        return Err(StartError::Files(faults));
     }
+    let redis_tls = RedisTls::load(&plan.cache).map_err(|fault| StartError::Files(vec![fault]))?;
     let count = match plan.server.workers {
         Some(count) => count,
         None => thread::available_parallelism()?.get(),
@@ -133,8 +135,16 @@ pub fn start(
     };
     let first = if plan.health.wait_for_application { Phase::Starting } else { Phase::Ready };
     let (phase, watched) = watch::channel(first);
-    let app = Arc::new(App::new(plan, metrics));
+    let redis =
+        plan.cache.redis.clone().map(|settings| {
+            RedisLink::new(settings, redis_tls, Arc::clone(&metrics.process().redis))
+        });
+    let app = Arc::new(App::new(plan, metrics).with_redis(redis.clone()));
     app.begin(None);
+    if let Some(redis) = redis {
+        let purger = Arc::clone(app.purger());
+        redis.start(move |message| purger.apply(message))?;
+    }
     app.metrics.process().reloads.set_loaded(SystemTime::now());
     let connections = most_connections(app.plan.server.max_connections);
     app.metrics.process().limits.set(limits::of(&app.plan, connections));
@@ -244,7 +254,7 @@ impl fmt::Display for StartError {
                 let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
                 f.write_str(&lines.join("\n"))
             }
-            Self::Users(faults) => f.write_str(&faults.join("\n")),
+            Self::Files(faults) => f.write_str(&faults.join("\n")),
             Self::Descriptors(TooFewDescriptors { limit, min }) => write!(
                 f,
                 "cannot start: the limit of open files is {limit}, and serving needs at least {min}; raise \

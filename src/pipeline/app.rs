@@ -6,10 +6,11 @@ use std::{
 };
 
 use super::{
+    cache_in_use::CacheInUse,
     loops::LoopToken,
     pages::StatusPages,
     passwords::PasswordChecker,
-    purge_request::{CacheInUse, CachePurger},
+    purge_request::CachePurger,
     routes::RouteTable,
     store_kind::StoreKind,
     upstream_handle::{self, UpstreamHandle},
@@ -20,6 +21,7 @@ use crate::{
     error::FailureKind,
     files::FileStore,
     plan::{self, FallbackSettings, Plan, SpillDirectory},
+    redis::RedisLink,
     telemetry::{BufferCounts, CacheCounts, LogThrottle, Metrics, StoreCounts},
     upstream::Backends,
 };
@@ -57,6 +59,8 @@ pub struct App {
     pub(super) cache: Option<Arc<Cache>>,
     /// Purges the cache of the app in use. It does not change on reload.
     purger: Arc<CachePurger>,
+    /// The link to the caches of other processes. It does not change on reload.
+    pub(super) redis: Option<Arc<RedisLink>>,
     /// Checks the passwords of users. It does not change on reload.
     pub(super) passwords: Arc<PasswordChecker>,
     /// The budget for request heads that are longer than usual.
@@ -102,6 +106,7 @@ impl App {
             buffers: buffers(&plan.buffers, &process.buffers),
             cache: cache(&plan, &process.cache),
             purger: Arc::default(),
+            redis: None,
             heads: Budget::new(plan.memory.heads, Arc::clone(&process.buffers.heads)),
             metrics,
             pages,
@@ -112,6 +117,12 @@ impl App {
             failure_throttles: Arc::new(std::array::from_fn(|_| LogThrottle::default())),
             plan,
         }
+    }
+
+    /// Uses this link to Redis.
+    #[must_use]
+    pub fn with_redis(self, redis: Option<Arc<RedisLink>>) -> Self {
+        Self { redis, ..self }
     }
 
     /// Creates the app of another plan. It takes over the state of every part whose settings are unchanged. Nothing of
@@ -174,6 +185,7 @@ impl App {
             buffers,
             cache,
             purger: Arc::clone(&self.purger),
+            redis: self.redis.clone(),
             heads: Budget::new(plan.memory.heads, Arc::clone(&process.buffers.heads)),
             metrics: Arc::clone(&self.metrics),
             pages: self.pages.next(&plan),
@@ -249,7 +261,9 @@ impl App {
 
     /// Returns the cache, if it is on, for purges.
     pub(super) fn cache_in_use(&self) -> Option<CacheInUse> {
-        self.cache.as_ref().map(|cache| CacheInUse::new(cache, &self.plan.cache))
+        self.cache
+            .as_ref()
+            .map(|cache| CacheInUse::new(cache, &self.plan.cache, self.redis.as_ref()))
     }
 
     /// Returns what purges the cache of the app in use, also after reloads.

@@ -5,7 +5,8 @@
 //!    [`own_paths`] has those of [`health`] checks and files.
 //! 3. [`guard`], [`hosts`], [`loops`] and [`access`] refuse requests that must not go further; [`redirect`] redirects
 //!    to https. [`rate_limit`] counts a request with the [`rate_limiter`] of its route. [`auth`] lets clients
-//!    authenticate, with [`passwords`]. [`purge`] purges the cache for clients that may do so.
+//!    authenticate, with [`passwords`]. [`purge`] purges the cache for clients that may do so, and [`shared_purge`] that
+//!    of other processes; [`cache_in_use`] is what they purge.
 //! 4. An action responds: [`files`] finds the file and selects the part of it to send, [`own_response`] is a redirect,
 //!    a fixed text or none. Or the [`cache`] has the application's response, or [`proxy`] sends it the request:
 //!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
@@ -25,6 +26,7 @@ mod app;
 mod auth;
 mod auth_fields;
 mod cache;
+mod cache_in_use;
 mod challenge;
 mod client_network;
 mod collect;
@@ -63,6 +65,7 @@ mod request_start;
 mod response;
 mod routes;
 mod scheme;
+mod shared_purge;
 mod status_page;
 mod store_kind;
 mod template;

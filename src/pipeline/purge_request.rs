@@ -1,12 +1,12 @@
 //! What a `PURGE` request names, and the body of its response: the number of stored responses. Wagtail and others send
 //! the path of a URL with the site's `Host`.
 
-use std::sync::{Arc, Mutex, PoisonError, atomic::Ordering};
+use std::sync::{Mutex, PoisonError, atomic::Ordering};
 
-use super::cache::query;
+use super::{cache::query, cache_in_use::CacheInUse, shared_purge};
 use crate::{
-    cache::{Cache, PurgeMode, PurgeTarget},
-    plan::{CacheSettings, NamePatterns},
+    cache::{PurgeMode, PurgeTarget},
+    redis::{PurgeCause, PurgeMessage},
     telemetry::{CacheCounts, PurgeLabel},
 };
 
@@ -44,13 +44,6 @@ enum Named<'a> {
 /// The cache that is in use, for the admin listener. A reload replaces it.
 #[derive(Debug, Default)]
 pub struct CachePurger(Mutex<Option<CacheInUse>>);
-
-/// A cache with the query parameters that are part of no key.
-#[derive(Clone, Debug)]
-pub(super) struct CacheInUse {
-    cache: Arc<Cache>,
-    ignored_query: NamePatterns,
-}
 
 // === impl PurgeRequest ===
 
@@ -139,7 +132,12 @@ impl<'a> PurgeRequest<'a> {
                 vec![PurgeTarget::Url(host, target.as_bytes())]
             }
         };
-        in_use.cache.purge(targets, self.mode)
+        // First here: a response that is fetched from now on is not purged any more.
+        let purged = in_use.cache.purge(targets.iter().copied(), self.mode);
+        if let Some(link) = &in_use.link {
+            shared_purge::publish(link, &targets, (self.mode, PurgeCause::Request));
+        }
+        purged
     }
 }
 
@@ -150,21 +148,23 @@ fn unquoted(tag: &[u8]) -> &[u8] {
     inner.unwrap_or(tag)
 }
 
-// === impl CacheInUse ===
-
-impl CacheInUse {
-    pub(super) fn new(cache: &Arc<Cache>, settings: &CacheSettings) -> Self {
-        Self { cache: Arc::clone(cache), ignored_query: settings.ignored_query.clone() }
-    }
-}
-
 // === impl CachePurger ===
 
 impl CachePurger {
     /// Purges the cache in use, and returns the body of the response.
     pub fn run(&self, request: &PurgeRequest<'_>, counts: &CacheCounts) -> String {
-        let in_use = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        request.run(in_use.as_ref(), counts)
+        request.run(self.in_use().as_ref(), counts)
+    }
+
+    /// Purges what another process has purged.
+    pub fn apply(&self, message: &PurgeMessage) {
+        if let Some(in_use) = self.in_use() {
+            shared_purge::apply(&in_use, message);
+        }
+    }
+
+    fn in_use(&self) -> Option<CacheInUse> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Purges this cache from now on.

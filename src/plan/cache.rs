@@ -1,10 +1,10 @@
 //! The cache of the application's responses.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
-use super::name_pattern::NamePatterns;
+use super::{name_pattern::NamePatterns, redis::RedisSettings};
 
 /// The default names of cookies that no response depends on, separated by spaces: Django's CSRF token, and what scripts
 /// for statistics and advertisement, load balancers and networks of proxies keep in browsers.
@@ -45,6 +45,10 @@ pub struct CacheSettings {
     pub client_refresh: bool,
     /// Networks of clients that may send `PURGE`.
     pub purge_from: Vec<IpNet>,
+    /// The Redis server over which several processes tell each other what was purged.
+    pub redis: Option<RedisSettings>,
+    /// A file with the certificates of the authorities that it must have one of; the public ones without it.
+    pub redis_ca: Option<PathBuf>,
 }
 
 /// What a route does with responses of the application. Nothing is stored unless the cache has memory.

@@ -16,6 +16,7 @@ mod log;
 mod memory;
 mod name_pattern;
 mod rate_limit;
+mod redis;
 mod routes;
 mod status;
 mod tls;
@@ -40,6 +41,7 @@ pub use self::{
     memory::MemorySettings,
     name_pattern::{NamePattern, NamePatterns},
     rate_limit::{RateLimit, RateLimitKey, RateLimitPolicy, RateLimitSetting},
+    redis::RedisSettings,
     routes::{
         AccessRules, DenyResponse, FixedResponse, HeaderEdit, HeaderText, HostHeader, MissingFile,
         PageSettings, PathExpression, PathPattern, Placeholder, Route, RouteAction, RouteMatcher,

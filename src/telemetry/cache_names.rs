@@ -45,3 +45,26 @@ pub const CACHE_PURGES: MetricName =
     counter("sideman_cache_purges", "Purges, by what they named").by(&["purge"]);
 pub const CACHE_PURGED: MetricName =
     counter("sideman_cache_purged", "Stored responses that purges have removed or made stale");
+pub const REDIS_UNAVAILABLE: MetricName = gauge(
+    "sideman_redis_unavailable",
+    "Whether the Redis of cache.redis is unavailable: 1 or 0; 0 if none is set",
+);
+pub const CACHE_PURGES_SENT: MetricName =
+    counter("sideman_cache_purges_sent", "Purges that Redis has accepted for the other processes");
+pub const CACHE_PURGES_RECEIVED: MetricName = counter(
+    "sideman_cache_purges_received",
+    "Purges of other processes that have come from Redis, and were done",
+);
+pub const CACHE_PURGES_LOST: MetricName = counter(
+    "sideman_cache_purges_lost",
+    "Purges that other processes do not get: too many in a second, or too many waited for Redis. Those of PURGE \
+     requests are replaced by one of everything",
+);
+pub const CACHE_RESETS: MetricName = counter(
+    "sideman_cache_resets",
+    "Times that all stored responses were forgotten, because purges of other processes may have been missed",
+);
+pub const CACHE_PURGE_LAG: MetricName = gauge(
+    "sideman_cache_purge_lag_seconds",
+    "Time between the last purge in Redis and the moment when it was done here; 0 while there are none",
+);

@@ -270,7 +270,8 @@ impl Scrape {
         let purges =
             PurgeLabel::ALL.map(|purge| (purge.name(), ProcessMetrics::read(cache.purges(purge))));
         counters(e, names::CACHE_PURGES, "purge", &purges)?;
-        single(e, names::CACHE_PURGED, ProcessMetrics::read(&cache.purged))
+        single(e, names::CACHE_PURGED, ProcessMetrics::read(&cache.purged))?;
+        families::redis(e, &self.metrics.process().redis)
     }
 
     fn forward_auth(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {

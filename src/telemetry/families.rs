@@ -2,7 +2,8 @@
 
 use std::{
     fmt::Error,
-    time::{SystemTime, UNIX_EPOCH},
+    sync::atomic::Ordering,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use prometheus_client::{
@@ -13,6 +14,7 @@ use prometheus_client::{
 use super::{
     histogram::HistogramTotals,
     names::{self, MetricName},
+    redis_counts::RedisCounts,
     usage::ProcessUsage,
 };
 
@@ -83,6 +85,25 @@ pub(super) fn gauge(
 ) -> Result<(), Error> {
     let value = i64::try_from(value).unwrap_or(i64::MAX);
     ConstGauge::new(value).encode(describe(encoder, name, MetricType::Gauge)?)
+}
+
+/// Writes what the link to Redis counts.
+pub(super) fn redis(
+    encoder: &mut DescriptorEncoder<'_>,
+    counts: &RedisCounts,
+) -> Result<(), Error> {
+    for (name, count) in [
+        (names::CACHE_PURGES_SENT, &counts.sent),
+        (names::CACHE_PURGES_RECEIVED, &counts.received),
+        (names::CACHE_PURGES_LOST, &counts.lost),
+        (names::CACHE_RESETS, &counts.resets),
+    ] {
+        single(encoder, name, count.load(Ordering::Relaxed))?;
+    }
+    let lag = Duration::from_millis(counts.lag_milliseconds.load(Ordering::Relaxed));
+    let metric = describe(encoder, names::CACHE_PURGE_LAG, MetricType::Gauge)?;
+    ConstGauge::new(lag.as_secs_f64()).encode(metric)?;
+    gauge(encoder, names::REDIS_UNAVAILABLE, counts.unavailable.load(Ordering::Relaxed))
 }
 
 /// Writes the resource usage of the process. Values that cannot be read are left out.

@@ -19,6 +19,7 @@ use super::{
         FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal, RouteLabel, StatusClass,
     },
     limits::{LimitGauges, LimitSourceGauge},
+    redis_counts::RedisCounts,
     usage,
 };
 use crate::{error::FailureKind, sync::AtomicU64 as SharedBytes};
@@ -283,6 +284,8 @@ pub struct ProcessMetrics {
     pub media_store: Arc<StoreCounts>,
     /// Responses of the application.
     pub cache: Arc<CacheCounts>,
+    /// The link to the caches of other processes.
+    pub redis: Arc<RedisCounts>,
 }
 
 /// Values of a file store, outside the request path.

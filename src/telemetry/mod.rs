@@ -26,6 +26,7 @@ mod metric_name;
 pub mod metrics;
 pub mod names;
 pub mod plain;
+mod redis_counts;
 #[cfg(test)]
 mod reference;
 pub mod shared_output;
@@ -44,4 +45,5 @@ pub use self::{
     log_throttle::LogThrottle,
     log_writer::LogSink,
     metrics::{BufferCounts, Metrics, ServerCounts, StoreCounts, TlsCounts, WorkerMetrics},
+    redis_counts::RedisCounts,
 };

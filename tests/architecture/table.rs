@@ -26,6 +26,8 @@ pub(crate) const TABLE: &[Module] = &[
     // Layer 2: never each other.
     Module { name: "files", may_import: FOR_PARTS },
     Module { name: "cache", may_import: FOR_PARTS },
+    // The link between the caches of several processes: it knows neither the cache nor the requests.
+    Module { name: "redis", may_import: &["error", "rfc", "sync", "plan", "telemetry"] },
     Module {
         name: "upstream",
         may_import: &["error", "rfc", "sync", "fuzz_input", "plan", "body", "telemetry"],
@@ -44,6 +46,7 @@ pub(crate) const TABLE: &[Module] = &[
             "telemetry",
             "files",
             "cache",
+            "redis",
             "upstream",
         ],
     },
@@ -67,7 +70,7 @@ pub(crate) const TABLE: &[Module] = &[
     Module { name: "import_nginx", may_import: &[] },
     Module {
         name: "lifecycle",
-        may_import: &["config", "phase", "plan", "telemetry", "pipeline", "server"],
+        may_import: &["config", "phase", "plan", "telemetry", "redis", "pipeline", "server"],
     },
     // Compiled for tests and for cargo-fuzz: reaches the parsers that it tries.
     Module {
@@ -75,6 +78,7 @@ pub(crate) const TABLE: &[Module] = &[
         may_import: &[
             "rfc",
             "fuzz_input",
+            "redis",
             "upstream",
             "pipeline",
             "server",

@@ -44,6 +44,7 @@ mod request_ids;
 mod routes;
 mod serve_files;
 mod settings;
+mod shared_purge;
 mod shutdown;
 mod skips;
 mod telemetry;

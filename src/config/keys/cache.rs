@@ -11,6 +11,7 @@ use crate::{
         address, cache_names,
         format::{BoolFormat, DAY, GIB, KIB, MIB, OrNone, SizeFormat, TIB, TimeFormat, size_or},
         list_item::patterns_of,
+        redis_url,
     },
     plan::{IGNORED_COOKIES, IGNORED_QUERY, NamePatterns},
 };
@@ -136,6 +137,23 @@ pub(super) const CACHE: &[SettingKey] = &[
         }),
         doc: "Networks of clients whose PURGE requests are taken on the listeners for clients. The admin listener always \
               takes them.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "cache.redis",
+        default: Some(&["off"]),
+        kind: &SingleValue(redis_url::REDIS, |to, redis| to.plan.cache.redis = redis),
+        doc: "A Redis server that all tasks of the site use, so that a purge at one of them reaches the others. Use a \
+              database of its own for each site. The URL holds a password: pass it by a file \
+              (SIDEMAN_CACHE__REDIS_FILE).",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "cache.redis_ca",
+        default: Some(&["default"]),
+        kind: &SingleValue(redis_url::CA, |to, path| to.plan.cache.redis_ca = path),
+        doc: "A file with the certificates of the authorities (PEM) of which Redis must have one, with rediss://. default \
+              means the public authorities.",
         ..SettingKey::BLANK
     },
 ];

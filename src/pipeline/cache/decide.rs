@@ -29,6 +29,8 @@ pub(super) struct UseFacts {
     pub(super) refreshing: u64,
     /// The demands of the client, if they are obeyed.
     pub(super) directives: Option<RequestDirectives>,
+    /// Whether another process may have purged the response, because Redis is unavailable.
+    pub(super) is_unconfirmed: bool,
 }
 
 /// Decides about a stored response. `trouble` is asked only if it is stale.
@@ -38,18 +40,23 @@ pub(super) fn decide(
     facts: UseFacts,
     trouble: impl FnOnce() -> Option<Trouble>,
 ) -> Use {
-    let UseFacts { now, stale, refreshing, directives } = facts;
+    let UseFacts { now, stale, refreshing, directives, is_unconfirmed } = facts;
+    let is_fresh = matches!(policy.freshness(now), Freshness::Fresh { .. });
+    if is_unconfirmed && is_fresh && purged == PurgeState::Valid {
+        // The lack of Redis must not make a request fail.
+        return if trouble().is_some() { Use::Fresh } else { Use::Validate };
+    }
     if let Some(directives) = directives
         && purged == PurgeState::Valid
     {
         if policy.satisfies(&directives, now) {
             return Use::Fresh;
         }
-        if matches!(policy.freshness(now), Freshness::Fresh { .. }) {
+        if is_fresh {
             return Use::Validate;
         }
     }
-    if purged == PurgeState::Valid && matches!(policy.freshness(now), Freshness::Fresh { .. }) {
+    if purged == PurgeState::Valid && is_fresh {
         return Use::Fresh;
     }
     let why = match trouble() {
@@ -86,7 +93,13 @@ mod tests {
         ResponsePolicy::of(StatusCode::OK, &lines.build(), times)
     }
 
-    const FACTS: UseFacts = UseFacts { now: ARRIVED, stale: 100, refreshing: 0, directives: None };
+    const FACTS: UseFacts = UseFacts {
+        now: ARRIVED,
+        stale: 100,
+        refreshing: 0,
+        directives: None,
+        is_unconfirmed: false,
+    };
 
     #[test]
     fn fresh_responses_are_sent_whatever_happens() {
@@ -134,6 +147,17 @@ mod tests {
         let used = |control| decide(&policy(control), PurgeState::SoftPurged, FACTS, || None);
         assert_eq!(used("max-age=10"), Use::StaleAndRefresh);
         assert_eq!(used("max-age=10, must-revalidate"), Use::Validate);
+    }
+
+    #[test]
+    fn responses_that_may_be_purged_elsewhere_are_confirmed() {
+        let facts = UseFacts { is_unconfirmed: true, ..FACTS };
+        let used =
+            |control, trouble| decide(&policy(control), PurgeState::Valid, facts, || trouble);
+        assert_eq!(used("max-age=10", None), Use::Validate);
+        assert_eq!(used("max-age=10, stale-while-revalidate=9", None), Use::Validate);
+        assert_eq!(used("max-age=10, must-revalidate", Some(Trouble::Unavailable)), Use::Fresh);
+        assert_eq!(used("max-age=0, stale-while-revalidate=9", None), Use::StaleAndRefresh);
     }
 
     #[test]

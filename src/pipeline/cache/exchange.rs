@@ -195,6 +195,12 @@ impl Exchange<'_> {
             stale: settings.stale.as_secs(),
             refreshing: self.request.default_lifetime.unwrap_or(0),
             directives: settings.client_refresh.then_some(self.request.directives),
+            is_unconfirmed: context
+                .local
+                .app
+                .redis
+                .as_ref()
+                .is_some_and(|link| link.is_unconfirmed(stored.policy.received(), now)),
         };
         decide::decide(&stored.policy, purged, facts, || {
             context.local.application(self.route).trouble()

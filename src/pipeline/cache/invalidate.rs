@@ -1,5 +1,5 @@
 //! Forgets the stored responses that a request has changed: those of its own URL and of those that its response names
-//! (RFC 9111, 4.4), and the groups that the response names (RFC 9875).
+//! (RFC 9111, 4.4), and the groups that the response names (RFC 9875). Over Redis, other processes do the same.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,9 @@ use crate::{
     cache::{Cache, PurgeMode, PurgeTarget},
     pipeline::{
         replacements::Replacements, request_context::RequestContext, response::Response, scheme,
+        shared_purge,
     },
+    redis::PurgeCause,
     rfc::{caching, response_lines::ResponseLines},
 };
 
@@ -37,7 +39,11 @@ pub(super) fn after(
     let own = std::iter::once(PurgeTarget::Url(host, target.as_bytes()));
     let others = others.iter().map(|other| PurgeTarget::Url(host, other.as_bytes()));
     let groups = groups.iter().map(|group| PurgeTarget::Tag(group.as_bytes()));
-    cache.purge(own.chain(others).chain(groups), PurgeMode::Hard);
+    let targets: Vec<_> = own.chain(others).chain(groups).collect();
+    cache.purge(targets.iter().copied(), PurgeMode::Hard);
+    if let Some(link) = &context.local.app.redis {
+        shared_purge::publish(link, &targets, (PurgeMode::Hard, PurgeCause::Invalidation));
+    }
 }
 
 /// Returns the fields of a response that name what it has changed, in whatever form it has them.

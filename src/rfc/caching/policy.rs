@@ -130,6 +130,11 @@ impl ResponsePolicy {
         self
     }
 
+    /// Returns when the response has arrived, in seconds since 1970.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
     /// Returns the age in seconds (RFC 9111, 4.2.3).
     pub fn age(&self, now: u64) -> u64 {
         self.initial_age.saturating_add(now.saturating_sub(self.received)).min(MAX_SECONDS)

@@ -11,6 +11,7 @@ mod origin;
 mod port;
 mod prometheus;
 pub(crate) mod python;
+mod redis;
 mod reserved_address;
 mod settings;
 mod sideman;
@@ -33,6 +34,7 @@ pub(crate) use self::{
     port::ReservedPort,
     prometheus::samples,
     python::{Django, PASSWORD, USER},
+    redis::Redis,
     reserved_address::{Protocol, ReservedAddress, Transport},
     settings::{Ended, Settings},
     sideman::Sideman,

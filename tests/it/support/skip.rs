@@ -21,6 +21,7 @@ pub(crate) enum Tool {
     Openssl,
     Promtool,
     Python,
+    Redis,
 }
 
 /// Collects lines until the tests have ended in any way, then prints them. The test
@@ -70,6 +71,7 @@ impl Tool {
             Self::Openssl => ("openssl", "openssl"),
             Self::Python => ("python3", "python3"),
             Self::Promtool => ("promtool", "prometheus"),
+            Self::Redis => ("redis-server", "redis-server"),
         }
     }
 

@@ -1,0 +1,4 @@
+//! Replies of Redis.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sideman::fuzzing::redis_reply(data));
