@@ -67,29 +67,57 @@ impl ResponseLines {
         Self { text: text.into(), ..*self }
     }
 
+    /// Iterates over the values of the fields of this name, which is in lower case.
+    pub fn get_all<'a>(&'a self, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.places(name).map(|place| self.text.get(place).unwrap_or_default().trim_ascii())
+    }
+
+    /// Returns the value of the first field of this name, if it is text.
+    pub fn get_str<'a>(&'a self, name: &[u8]) -> Option<&'a str> {
+        std::str::from_utf8(self.get_all(name).next()?).ok()
+    }
+
     /// Returns the fields with one more member in a list: at the end of its first line, or in a line of its own.
     #[must_use]
     pub fn with_member(&self, name: &[u8], member: &[u8]) -> Self {
         let mut text = Vec::with_capacity(self.text.len() + name.len() + member.len() + 4);
-        let mut is_added = false;
-        for (one, value) in self.iter() {
-            for part in [one, b": ", value] {
-                text.extend_from_slice(part);
+        match self.places(name).next() {
+            Some(Range { start, end }) => {
+                let value = self.text.get(start..end).unwrap_or_default().trim_ascii_end();
+                let (at, separator) = match value {
+                    [] if start == end => (end, &b" "[..]),
+                    [] => (end, &b""[..]),
+                    _ => (start + value.len(), &b", "[..]),
+                };
+                let (before, after) = self.text.split_at(at);
+                for part in [before, separator, member, after] {
+                    text.extend_from_slice(part);
+                }
             }
-            if one == name && !is_added {
-                let comma = if value.is_empty() { &b""[..] } else { b", " };
-                text.extend_from_slice(comma);
-                text.extend_from_slice(member);
-                is_added = true;
-            }
-            text.extend_from_slice(b"\r\n");
-        }
-        if !is_added {
-            for part in [name, b": ", member, b"\r\n"] {
-                text.extend_from_slice(part);
+            None => {
+                for part in [&self.text, name, b": ", member, b"\r\n"] {
+                    text.extend_from_slice(part);
+                }
             }
         }
         Self { text: text.into(), ..*self }
+    }
+
+    /// Iterates over the places of the values of a field, each from its colon to the end of its line.
+    fn places(&self, name: &[u8]) -> impl Iterator<Item = Range<usize>> {
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            loop {
+                let line = self.text.get(next..)?;
+                let begin = next + name.len() + 1;
+                let end = next + memchr::memchr(b'\r', line)?;
+                next = end + 2;
+                let rest = line.strip_prefix(name);
+                if rest.is_some_and(|rest| rest.first() == Some(&b':')) {
+                    return Some(begin..end);
+                }
+            }
+        })
     }
 
     /// Returns the fields as a map, for callers that change or look up single ones.
@@ -231,8 +259,17 @@ mod tests {
             (&[("x", "b")], "x: b\r\nvary: A\r\n"),
             (&[("vary", "B"), ("x", "b"), ("vary", "C")], "vary: B, A\r\nx: b\r\nvary: C\r\n"),
             (&[("x-vary", "B"), ("vary", "")], "x-vary: B\r\nvary: A\r\n"),
+            (&[("vary-x", "B")], "vary-x: B\r\nvary: A\r\n"),
         ] {
             assert_eq!(lines(fields).with_member(b"vary", b"A").as_bytes(), expected.as_bytes());
+        }
+        for (received, expected) in
+            [("vary:B \t\r\n", "vary:B, A \t\r\n"), ("vary:\r\n", "vary: A\r\n")]
+        {
+            let mut lines = ResponseLinesBuilder::default();
+            lines.push_line(FieldName::Other, (b"vary", b""), received.as_bytes());
+            let lines = lines.build().with_member(b"vary", b"A");
+            assert_eq!(lines.as_bytes(), expected.as_bytes());
         }
     }
 
@@ -261,6 +298,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn values_of_a_name_are_those_of_the_map(
+            fields in prop::collection::vec(("(a|b|ab|ba|a-b)", "[!-~]([ :-~]{0,8}[!-~])?"), 0..8),
+            name in "(a|b|ab|ba|a-b|c)",
+        ) {
+            let fields: Vec<_> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+            let all = lines(&fields);
+            let expected = fields.iter().filter(|(one, _)| *one == name).map(|(_, value)| value.as_bytes());
+            prop_assert!(all.get_all(name.as_bytes()).eq(expected));
+        }
+
         #[test]
         fn maps_and_lines_say_the_same(
             fields in prop::collection::vec(("[a-z][a-z-]{0,8}", "[!-~]([ -~]{0,8}[!-~])?"), 0..8),

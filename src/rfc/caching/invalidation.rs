@@ -2,10 +2,7 @@
 
 use http::{Method, StatusCode};
 
-use super::{
-    super::{host, response_lines::ResponseLines},
-    field_values::first,
-};
+use super::super::{host, response_lines::ResponseLines};
 
 /// Whether the response to a request invalidates what is stored for its target: an unsafe method, and no error.
 pub fn invalidates(method: &Method, status: StatusCode) -> bool {
@@ -21,7 +18,7 @@ pub fn invalidated_targets(
     path: &str,
 ) -> Vec<String> {
     let fields = [&b"location"[..], b"content-location"].into_iter();
-    fields.filter_map(|name| resolve(first(lines, name)?, scheme, authority, path)).collect()
+    fields.filter_map(|name| resolve(lines.get_str(name)?, scheme, authority, path)).collect()
 }
 
 /// Resolves a reference against the target of the request (RFC 3986, 5.2), as a path with its query.

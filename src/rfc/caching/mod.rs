@@ -8,7 +8,6 @@ mod cache_status;
 #[cfg(test)]
 mod comparison;
 mod directives;
-mod field_values;
 mod invalidation;
 mod no_vary_search;
 mod policy;

@@ -1,9 +1,7 @@
 //! No-Vary-Search: a response names the parameters of its query that do not change it. Queries that differ in nothing
 //! else get one stored response.
 
-use super::{
-    super::response_lines::ResponseLines, field_values::values, structured, structured::Value,
-};
+use super::{super::response_lines::ResponseLines, structured, structured::Value};
 
 /// Which parts of a query do not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +26,8 @@ const MAX_NAMES: usize = 64;
 impl NoVarySearch {
     /// Parses the field of a response. `None` if it is absent, malformed or says that everything matters.
     pub fn of(lines: &ResponseLines) -> Option<Self> {
-        values(lines, b"no-vary-search").next()?;
-        let members = structured::dictionary(values(lines, b"no-vary-search"))?;
+        lines.get_all(b"no-vary-search").next()?;
+        let members = structured::dictionary(lines.get_all(b"no-vary-search"))?;
         let member = |key: &str| members.iter().find(|(one, _)| one == key).map(|(_, value)| value);
         let ignores_order = match member("key-order") {
             None => false,

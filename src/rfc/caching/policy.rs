@@ -10,7 +10,6 @@ use super::{
         response_lines::{ResponseLines, ResponseLinesBuilder},
     },
     directives::{MAX_SECONDS, RequestDirectives, ResponseDirectives, Restriction, delta_seconds},
-    field_values::{first, values},
     statuses::is_heuristically_cacheable,
     targeted::{AccelExpires, accel_expires, is_hidden_control, targeted},
     vary_names::VaryNames,
@@ -72,7 +71,7 @@ impl ResponsePolicy {
     /// `Cache-Control` with `Expires`. Without an explicit lifetime there is none: `Last-Modified` is no reason to store
     /// a response of an application that has never said so (RFC 9111, 4.2.2 allows that and demands nothing).
     pub fn of(status: StatusCode, fields: &ResponseLines, times: ExchangeTimes) -> Self {
-        let date = first(fields, b"date").and_then(date::parse_leniently);
+        let date = fields.get_str(b"date").and_then(date::parse_leniently);
         let initial_age = initial_age(fields, date, times);
         let (directives, lifetime) = control(fields, date, initial_age, times.received);
         let hidden = fields.filtered(is_hidden_control);
@@ -80,12 +79,13 @@ impl ResponsePolicy {
             status,
             directives,
             lifetime,
-            has_set_cookie: values(fields, b"set-cookie").next().is_some(),
+            has_set_cookie: fields.get_all(b"set-cookie").next().is_some(),
             vary: VaryNames::of(fields),
             initial_age,
             received: times.received,
-            etag: first(fields, b"etag").filter(|tag| is_entity_tag(tag)).map(Into::into),
-            last_modified: first(fields, b"last-modified")
+            etag: fields.get_str(b"etag").filter(|tag| is_entity_tag(tag)).map(Into::into),
+            last_modified: fields
+                .get_str(b"last-modified")
                 .filter(|date| date::parse_leniently(date).is_some())
                 .map(Into::into),
             hidden: (!hidden.as_bytes().is_empty()).then(|| Box::new(hidden)),
@@ -109,7 +109,7 @@ impl ResponsePolicy {
         let Some(hidden) = &self.hidden else { return Self::of(self.status, updated, times) };
         let mut all =
             ResponseLinesBuilder::with_capacity(updated.as_bytes().len() + hidden.as_bytes().len());
-        let kept = hidden.iter().filter(|(name, _)| values(updated, name).next().is_none());
+        let kept = hidden.iter().filter(|(name, _)| updated.get_all(name).next().is_none());
         for (name, value) in updated.iter().chain(kept) {
             all.push(FieldName::of(name), name, value);
         }
@@ -255,14 +255,14 @@ fn control(
         }
         None => {}
     }
-    let directives = ResponseDirectives::parse(values(fields, b"cache-control"));
+    let directives = ResponseDirectives::parse(fields.get_all(b"cache-control"));
     let lifetime = directives.lifetime().or_else(|| expires(fields, date.unwrap_or(received)));
     (directives, lifetime)
 }
 
 /// The lifetime by `Expires` (RFC 9111, 4.2.1 and 5.3). One that is malformed or repeated is in the past.
 fn expires(fields: &ResponseLines, date: u64) -> Option<u64> {
-    let mut all = values(fields, b"expires");
+    let mut all = fields.get_all(b"expires");
     let one = all.next()?;
     if all.any(|other| other != one) {
         return Some(0);
@@ -274,7 +274,8 @@ fn expires(fields: &ResponseLines, date: u64) -> Option<u64> {
 /// The corrected initial age (RFC 9111, 4.2.3). Of a list in `Age` the first member counts, and one that is malformed is
 /// ignored (5.1).
 fn initial_age(fields: &ResponseLines, date: Option<u64>, times: ExchangeTimes) -> u64 {
-    let ages = values(fields, b"age")
+    let ages = fields
+        .get_all(b"age")
         .next()
         .and_then(|value| delta_seconds(value.split(|&byte| byte == b',').next()?.trim_ascii()));
     let delay = times.received.saturating_sub(times.sent);

@@ -6,7 +6,6 @@ use super::{
         request_parts::FieldName,
         response_lines::{ResponseLines, ResponseLinesBuilder},
     },
-    field_values::values,
     policy::ResponsePolicy,
     targeted::is_hidden_control,
 };
@@ -15,7 +14,8 @@ use super::{
 /// belong to one request, and those that `no-cache="…"` and `private="…"` name.
 #[must_use]
 pub fn stored_fields(lines: &ResponseLines, policy: &ResponsePolicy) -> ResponseLines {
-    let named: Vec<Vec<u8>> = values(lines, b"connection")
+    let named: Vec<Vec<u8>> = lines
+        .get_all(b"connection")
         .flat_map(|value| value.split(|&byte| byte == b','))
         .map(|name| name.trim_ascii().to_ascii_lowercase())
         .collect();
@@ -36,7 +36,7 @@ pub fn stored_fields(lines: &ResponseLines, policy: &ResponsePolicy) -> Response
 #[must_use]
 pub fn updated(stored: &ResponseLines, by_304: &ResponseLines) -> ResponseLines {
     let is_new = |name: &[u8]| !describes_content(name) && !is_message_field(name);
-    let replaced = |name: &[u8]| is_new(name) && values(by_304, name).next().is_some();
+    let replaced = |name: &[u8]| is_new(name) && by_304.get_all(name).next().is_some();
     let mut all =
         ResponseLinesBuilder::with_capacity(stored.as_bytes().len() + by_304.as_bytes().len());
     for (name, value) in stored.iter().filter(|(name, _)| *name != b"date" && !replaced(name)) {

@@ -1,9 +1,7 @@
 //! The names under which an application can purge several responses at once: `Surrogate-Key` and `xkey` (separated by
 //! spaces), `Cache-Tag` (by commas) and `Cache-Groups` (RFC 9875).
 
-use super::{
-    super::response_lines::ResponseLines, field_values::values, structured, structured::Value,
-};
+use super::{super::response_lines::ResponseLines, structured, structured::Value};
 
 /// More tags of one response are ignored: each is looked up at every hit.
 const MAX_TAGS: usize = 128;
@@ -11,9 +9,9 @@ const MAX_TAGS: usize = 128;
 /// Returns the tags of a response, at most 128, each once.
 pub fn response_tags(lines: &ResponseLines) -> Vec<Box<[u8]>> {
     let spaced = [&b"surrogate-key"[..], b"xkey"].into_iter().flat_map(|name| {
-        values(lines, name).flat_map(|value| value.split(u8::is_ascii_whitespace))
+        lines.get_all(name).flat_map(|value| value.split(u8::is_ascii_whitespace))
     });
-    let listed = values(lines, b"cache-tag").flat_map(|value| value.split(|&byte| byte == b','));
+    let listed = lines.get_all(b"cache-tag").flat_map(|value| value.split(|&byte| byte == b','));
     let texts = spaced.chain(listed).map(<[u8]>::trim_ascii).filter(|tag| !tag.is_empty());
     let groups = strings(lines, b"cache-groups");
     let mut tags: Vec<Box<[u8]>> = Vec::new();
@@ -34,7 +32,7 @@ pub fn invalidated_groups(lines: &ResponseLines) -> Vec<String> {
 
 /// Returns the strings in a list. A malformed field has none.
 fn strings(lines: &ResponseLines, name: &[u8]) -> Vec<String> {
-    let members = structured::list(values(lines, name)).unwrap_or_default();
+    let members = structured::list(lines.get_all(name)).unwrap_or_default();
     let text = |member| if let Value::Text(text) = member { Some(text) } else { None };
     members.into_iter().filter_map(text).filter(|text| !text.is_empty()).collect()
 }

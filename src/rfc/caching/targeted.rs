@@ -4,7 +4,6 @@
 use super::{
     super::response_lines::ResponseLines,
     directives::{MAX_SECONDS, ResponseDirectives, delta_seconds},
-    field_values::{first, values},
     structured,
 };
 
@@ -14,7 +13,7 @@ const TARGETED: [&[u8]; 2] = [b"sideman-cache-control", b"cdn-cache-control"];
 /// Returns the directives of the first targeted field that is valid and not empty.
 pub(super) fn targeted(lines: &ResponseLines) -> Option<ResponseDirectives> {
     TARGETED.iter().find_map(|name| {
-        let members = structured::dictionary(values(lines, name))?;
+        let members = structured::dictionary(lines.get_all(name))?;
         if members.is_empty() {
             return None;
         }
@@ -38,7 +37,7 @@ pub(super) enum AccelExpires {
 /// Parses `X-Accel-Expires` as nginx does: seconds, 0 for "do not store", or `@` and seconds since 1970. Anything else,
 /// such as `off`, counts as absent.
 pub(super) fn accel_expires(lines: &ResponseLines, received: u64) -> Option<AccelExpires> {
-    let value = first(lines, b"x-accel-expires")?;
+    let value = lines.get_str(b"x-accel-expires")?;
     if let Some(moment) = value.strip_prefix('@') {
         let is_number = !moment.is_empty() && moment.bytes().all(|byte| byte.is_ascii_digit());
         let moment: u64 = is_number.then(|| moment.parse().unwrap_or(u64::MAX))?;

@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{
-    super::{
-        request_parts::{FieldName, Headers},
-        response_lines::ResponseLines,
-        token, vary,
-    },
-    field_values::values,
+use super::super::{
+    request_parts::{FieldName, Headers},
+    response_lines::ResponseLines,
+    token, vary,
 };
 
 /// The names in `Vary`: in lower case, sorted, each once. `Accept-Encoding` is not among them, because the cache stores
@@ -32,7 +29,7 @@ impl VaryNames {
     /// Parses the `Vary` fields of a response. A name that is no token counts as `*`.
     pub fn of(lines: &ResponseLines) -> Self {
         let mut names: Vec<Box<str>> = Vec::new();
-        for name in vary::names(values(lines, b"vary")) {
+        for name in vary::names(lines.get_all(b"vary")) {
             let text = std::str::from_utf8(name).ok().filter(|_| token::is_token(name));
             match text.map(str::to_ascii_lowercase).as_deref() {
                 None | Some("*") => return Self::any(),
