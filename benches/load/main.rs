@@ -6,7 +6,7 @@
 //! `cargo bench --bench load -- --instructions` counts user-space instructions and compares them with
 //! a committed baseline.
 //! `cargo bench --bench load -- --target URL` loads a deployment that runs already.
-//! `cargo test --benches` sends checked requests for each row and through three scenarios, so that
+//! `cargo test --benches` sends checked requests for each row and through some scenarios, so that
 //! rows and configurations never rot, runs `--target` against scripted peers, and compares docs/performance.md with
 //! the saved runs. README.md has the method and the rules.
 #![allow(
@@ -26,6 +26,7 @@ mod generator;
 mod haproxy;
 mod http2;
 mod instructions;
+mod line_plot;
 mod load_target;
 mod machine;
 mod measure;

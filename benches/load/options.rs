@@ -67,11 +67,12 @@ pub(crate) struct Options {
     rounds: Option<u32>,
 
     /// Length of one measurement; the cold rows end when they have read every file [default: 2;
-    /// scenarios: mixed 30, auto 20, slowloris 12, the others have their own; --target: 10]
+    /// scenarios: auto 20, slowloris 12, mixed, mixed_views, slow_phase and one_worker 30, the others have their
+    /// own; --target: 10]
     #[arg(long, value_parser = seconds)]
     seconds: Option<Duration>,
 
-    /// Application servers of the scenario auto, separated by commas: all whose name begins so [default: all]
+    /// Application servers of the scenarios about limits, such as auto, separated by commas: all whose name begins so [default: all]
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub(crate) applications: Vec<String>,
 

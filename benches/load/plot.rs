@@ -130,6 +130,6 @@ fn shortened(label: &str) -> String {
 }
 
 /// Text within XML.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -151,7 +151,7 @@ impl<'a> Report<'a> {
                 "cpu_source": proc::cpu_source(),
             }),
             columns: &rows::COLUMNS,
-            plot: rows::plot(&runs),
+            plot: rows::plot(&runs).map(|plot| plot.svg()),
             runs,
         }
     }

@@ -11,8 +11,6 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::plot::Plot;
-
 /// The maximum number of files of one kind and day.
 const MAX_OF_A_DAY: u32 = 99;
 const MONTHS: [&str; 12] =
@@ -37,7 +35,8 @@ pub(crate) struct SavedRun {
     /// The names of the items of a run, if a run is a list.
     pub(crate) columns: &'static [&'static str],
     pub(crate) runs: Vec<Value>,
-    pub(crate) plot: Option<Plot>,
+    /// The text of the SVG file.
+    pub(crate) plot: Option<String>,
 }
 
 // === impl RunKind ===
@@ -74,7 +73,7 @@ impl SavedRun {
             };
             file.write_all(self.text(&date).as_bytes()).map_err(wrong)?;
             if let Some(plot) = &self.plot {
-                fs::write(path.with_extension("svg"), plot.svg()).map_err(wrong)?;
+                fs::write(path.with_extension("svg"), plot).map_err(wrong)?;
             }
             return Ok(path);
         }

@@ -74,7 +74,7 @@ pub(crate) fn run(options: &Options, target: &str) -> io::Result<()> {
         }),
         columns: &summary::COLUMNS,
         runs: summary.runs(),
-        plot: Some(summary.plot(&url)),
+        plot: Some(summary.plot(&url).svg()),
     })?;
     if summary.all().responses == 0 {
         return Err(io::Error::other("no request was answered; the errors above say what to do"));

@@ -15,6 +15,8 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::scenarios::limit_plot;
+
 const PAGE: &str = "docs/performance.md";
 const RUNS: &str = "benches/load/runs";
 const BEGIN: &str = "<!-- benches/load/runs/";
@@ -89,18 +91,21 @@ fn table(name: &str) -> io::Result<String> {
     Ok(heading + &table)
 }
 
-/// The plots beside the saved runs of rows; returns how many there are.
+/// The plots beside the saved runs of rows, and of scenarios about limits; returns how many there are.
 fn plots(update: bool) -> io::Result<usize> {
     let mut count = 0;
     for entry in fs::read_dir(home().join(RUNS))? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let Some(stem) = name.strip_suffix(".json").filter(|stem| stem.contains("-rows")) else {
-            continue;
+        let Some(stem) = name.strip_suffix(".json") else { continue };
+        let saved = SavedFile::read(name)?;
+        let svg = match saved.kind.as_str() {
+            "rows" => rows::plot(&saved.runs).map(|plot| plot.svg()),
+            _ => limit_plot(&saved.runs).map(|plot| plot.svg()),
         };
-        if let Some(plot) = rows::plot(&SavedFile::read(name)?.runs) {
+        if let Some(svg) = svg {
             let path = format!("{RUNS}/{stem}.svg");
-            compare(&path, &read(&path).unwrap_or_default(), &plot.svg(), update)?;
+            compare(&path, &read(&path).unwrap_or_default(), &svg, update)?;
             count += 1;
         }
     }

@@ -32,8 +32,11 @@ pub(super) fn table(runs: &[Value], servers: &[&str]) -> String {
     }
     text += &format!("\n|---|{}\n", "---|".repeat(servers.len()));
     let gunicorn = SCENARIOS.iter().map(|one| (one.name, one.what, Cell::Gunicorn(one.target)));
-    let others = OTHERS.iter().map(|(name, what)| {
-        (*name, *what, if *name == "mixed" { Cell::Mixed } else { Cell::Slowloris })
+    // Those about limits have tables of their own.
+    let others = OTHERS.iter().filter_map(|(name, what)| match *name {
+        "mixed" => Some((*name, *what, Cell::Mixed)),
+        "slowloris" => Some((*name, *what, Cell::Slowloris)),
+        _ => None,
     });
     for (scenario, what, cell) in gunicorn.chain(others) {
         let of = |server: &str| -> Vec<&Value> {

@@ -21,10 +21,10 @@ pub(crate) struct Figures {
     /// Requests that ended in the counted time.
     pub(super) requests: u64,
     /// Successful responses per second of the counted time.
-    good: f64,
-    refused: u64,
-    failed: u64,
-    gave_up: u64,
+    pub(super) good: f64,
+    pub(super) refused: u64,
+    pub(super) failed: u64,
+    pub(super) gave_up: u64,
     /// Latency of the successful responses; NaN if there was none.
     pub(super) p50_ms: f64,
     pub(super) p99_ms: f64,
@@ -188,6 +188,6 @@ fn quantile(sorted: &[f64], part: f64) -> f64 {
     sorted.get(rank.max(1) - 1).copied().unwrap_or(f64::NAN)
 }
 
-fn figure(value: f64) -> String {
+pub(super) fn figure(value: f64) -> String {
     if value.is_nan() { "-".into() } else { format!("{value:.0}") }
 }

@@ -1,17 +1,22 @@
 //! The scenarios: a server in front of real gunicorn during a disturbance, and its effect on
 //! requests. Rows measure cost, scenarios protection.
 //!
-//! `mixed`, `slowloris` and `auto` have applications and tables of their own. For all others
+//! `mixed`, `slowloris`, `auto` and `limit_over_time` have applications and tables of their own. For all others
 //! `plan` is the table, `pace` and `crawl` are the clients, `disturb` disturbs
 //! `gunicorn`, `figures` is the result.
 
+mod app_process;
+mod app_server;
 mod application;
 mod auto;
 mod crawl;
 mod disturb;
 mod figures;
 mod gunicorn;
+mod limit_log;
+mod limit_over_time;
 mod mixed;
+mod overload;
 mod pace;
 pub(crate) mod plan;
 mod python;
@@ -29,7 +34,11 @@ use std::{
 use serde_json::{Value, json};
 use tokio::task::LocalSet;
 
-use self::{crawl::Crowd, disturb::disturb, figures::Figures, gunicorn::Gunicorn, plan::Scenario};
+pub(crate) use self::limit_over_time::plot as limit_plot;
+use self::{
+    crawl::Crowd, disturb::disturb, figures::Figures, gunicorn::Gunicorn, overload::Overload,
+    plan::Scenario,
+};
 use crate::{
     generator, haproxy,
     machine::Machine,
@@ -56,8 +65,17 @@ struct Stage<'a> {
 }
 
 /// The scenarios without gunicorn, with descriptions.
-pub(crate) const OTHERS: &[(&str, &str)] =
-    &[(mixed::NAME, mixed::WHAT), (slowloris::NAME, slowloris::WHAT), (auto::NAME, auto::WHAT)];
+pub(crate) const OTHERS: &[(&str, &str)] = {
+    let [mixed_views, slow_phase, one_worker] = limit_over_time::SCENARIOS;
+    &[
+        (mixed::NAME, mixed::WHAT),
+        (slowloris::NAME, slowloris::WHAT),
+        (auto::NAME, auto::WHAT),
+        mixed_views,
+        slow_phase,
+        one_worker,
+    ]
+};
 /// The files that their clients request.
 const FILES: &[&str] = &["files_1k_keepalive", "files_100k_keepalive", "files_1m_keepalive"];
 
@@ -97,8 +115,8 @@ pub(crate) fn compare(options: &Options) -> io::Result<()> {
             "workers": options.workers(),
         }),
         columns: &[],
+        plot: limit_plot(&all).map(|plot| plot.svg()),
         runs: all,
-        plot: None,
     })
 }
 
@@ -125,9 +143,14 @@ pub(crate) fn smoke(skips: &mut Skips) -> io::Result<()> {
             return Ok(());
         }
     };
-    let runs = auto::Runs { python: &python, site: &site, length: length * 2, workers: 1 };
-    runs.smoke()?;
+    let overload = Overload { python: &python, site: &site, length: length * 2, workers: 1 };
+    auto::Runs { overload }.smoke()?;
     println!("sideman: scenario {} ran", auto::NAME);
+    limit_over_time::smoke(&python, &site)?;
+    println!(
+        "sideman: scenarios {} ran",
+        limit_over_time::SCENARIOS.map(|(name, _)| name).join(", ")
+    );
     let stage = Stage { python, site, workers: 1, settings: &[] };
     let names = ["hup".to_owned()];
     for scenario in plan::select(&names, OTHERS).map_err(io::Error::other)? {
@@ -146,19 +169,7 @@ pub(crate) fn smoke(skips: &mut Skips) -> io::Result<()> {
 /// Runs the chosen scenarios without gunicorn.
 fn others(options: &Options, contenders: &[Contender], all: &mut Vec<Value>) -> io::Result<()> {
     let chosen = |name| options.scenario.iter().any(|one| one == "all" || one == name);
-    // It takes most of an hour, so `all` leaves it out.
-    if options.scenario.iter().any(|name| name == auto::NAME) {
-        println!("\n{}:\n\n{}", auto::NAME, auto::HEADING);
-        let (python, site) = (python::with_servers()?, Site::make(&[], Scale::Full)?);
-        let length = options.length(auto::LENGTH);
-        let runs = auto::Runs { python: &python, site: &site, length, workers: options.workers() };
-        for round in 1..=options.rounds() {
-            let of_round = runs.compare(&options.applications, contenders)?;
-            all.extend(
-                of_round.iter().map(|(label, result)| run(auto::NAME, label, round, result)),
-            );
-        }
-    }
+    about_limits(options, contenders, all)?;
     if !chosen(mixed::NAME) && !chosen(slowloris::NAME) {
         return Ok(());
     }
@@ -194,6 +205,46 @@ fn others(options: &Options, contenders: &[Contender], all: &mut Vec<Value>) -> 
                 println!("{}", outcome.said());
                 all.push(run(slowloris::NAME, label, round, &outcome.json()));
             }
+        }
+    }
+    Ok(())
+}
+
+/// Runs the chosen scenarios about the limit of requests in flight. They take long, so `all` leaves them out.
+fn about_limits(
+    options: &Options,
+    contenders: &[Contender],
+    all: &mut Vec<Value>,
+) -> io::Result<()> {
+    let named = |name: &str| options.scenario.iter().any(|one| one == name);
+    let over_time = limit_over_time::SCENARIOS.iter().any(|(name, _)| named(name));
+    if !named(auto::NAME) && !over_time {
+        return Ok(());
+    }
+    let (python, site, workers) =
+        (python::with_servers()?, Site::make(&[], Scale::Full)?, options.workers());
+    let overload = |length| Overload { python: &python, site: &site, length, workers };
+    if named(auto::NAME) {
+        println!("\n{}:\n\n{}", auto::NAME, auto::HEADING);
+        let runs = auto::Runs { overload: overload(options.length(auto::LENGTH)) };
+        for round in 1..=options.rounds() {
+            let of_round = runs.compare(&options.applications, contenders)?;
+            all.extend(
+                of_round.iter().map(|(label, result)| run(auto::NAME, label, round, result)),
+            );
+        }
+    }
+    if over_time {
+        println!("\n{}", limit_over_time::HEADING);
+        let overload = overload(options.length(limit_over_time::LENGTH));
+        for round in 1..=options.rounds() {
+            let of_round =
+                limit_over_time::compare(&overload, &options.scenario, &options.applications)?;
+            all.extend(
+                of_round
+                    .iter()
+                    .map(|(scenario, limit, result)| run(scenario, limit, round, result)),
+            );
         }
     }
     Ok(())

@@ -36,6 +36,8 @@ pub(crate) struct Done {
     /// Measured from when it was due.
     pub(crate) took: Duration,
     pub(crate) outcome: Outcome,
+    /// Whether it was for the slow view.
+    pub(crate) is_slow: bool,
 }
 
 /// The result of a request.
@@ -55,6 +57,7 @@ pub(crate) enum Outcome {
 struct Load {
     door: Door,
     request: Vec<u8>,
+    slow_request: Vec<u8>,
     /// Idle connections.
     kept: RefCell<Vec<Client>>,
 }
@@ -64,6 +67,7 @@ pub(crate) async fn run(address: SocketAddr, scenario: &Scenario, began: Instant
     let load = Rc::new(Load {
         door: Door::plain(address),
         request: client::request(address, if scenario.is_cached { "/cached" } else { "/" }, ""),
+        slow_request: client::request(address, "/slow", ""),
         kept: RefCell::default(),
     });
     let mut requests = JoinSet::new();
@@ -75,10 +79,11 @@ pub(crate) async fn run(address: SocketAddr, scenario: &Scenario, began: Instant
         let due = if due.elapsed() < TIMER { Instant::now() } else { due };
         let mixed = scenario.connections == Connections::Mixed;
         let keep = mixed && index % 2 == 1;
+        let is_slow = scenario.slow_every.is_some_and(|every| index % every == 0);
         let (load, patience) = (Rc::clone(&load), scenario.patience);
         requests.spawn_local(async move {
-            let outcome = load.outcome(keep, due + patience).await;
-            Done { at: began.elapsed(), took: due.elapsed(), outcome }
+            let outcome = load.outcome(keep, is_slow, due + patience).await;
+            Done { at: began.elapsed(), took: due.elapsed(), outcome, is_slow }
         });
     }
     requests.join_all().await
@@ -87,20 +92,21 @@ pub(crate) async fn run(address: SocketAddr, scenario: &Scenario, began: Instant
 // === impl Load ===
 
 impl Load {
-    async fn outcome(&self, keep: bool, deadline: Instant) -> Outcome {
-        match timeout_at(deadline.into(), self.call(keep)).await {
+    async fn outcome(&self, keep: bool, is_slow: bool, deadline: Instant) -> Outcome {
+        match timeout_at(deadline.into(), self.call(keep, is_slow)).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => Outcome::Failed(error.to_string()),
             Err(_) => Outcome::GaveUp,
         }
     }
 
-    async fn call(&self, keep: bool) -> io::Result<Outcome> {
+    async fn call(&self, keep: bool, is_slow: bool) -> io::Result<Outcome> {
         let mut client = match keep.then(|| self.idle()).flatten() {
             Some(client) => client,
             None => Client::connect(&self.door).await?,
         };
-        let called = client.call(&self.request).await?;
+        let request = if is_slow { &self.slow_request } else { &self.request };
+        let called = client.call(request).await?;
         if keep && called.kept {
             self.kept.borrow_mut().push(client);
         }

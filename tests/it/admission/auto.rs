@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::Workers;
-use crate::support::{App, Settings, Sideman, TempDir, eventually};
+use crate::support::{App, Client, Settings, Sideman, TempDir, eventually};
 
 const LIMIT: &str = "sideman_limit";
 const SOURCE: &str = "sideman_upstream_limit_source";
@@ -141,8 +141,16 @@ fn eager_workers(workers: usize) -> String {
     url
 }
 
-/// Sends requests on so many connections at a time while `act` runs. None of them may fail.
 fn under_load(sideman: &Sideman, clients: usize, act: impl FnOnce()) {
+    under_load_of(|| sideman.connect(), clients, act);
+}
+
+/// Sends requests on so many connections at a time while `act` runs. None of them may fail.
+pub(super) fn under_load_of(
+    connect: impl Fn() -> Client + Sync,
+    clients: usize,
+    act: impl FnOnce(),
+) {
     /// Ends the clients, also when `act` panics.
     struct End<'a>(&'a AtomicBool);
     impl Drop for End<'_> {
@@ -154,7 +162,7 @@ fn under_load(sideman: &Sideman, clients: usize, act: impl FnOnce()) {
     thread::scope(|scope| {
         for _ in 0..clients {
             scope.spawn(|| {
-                let mut client = sideman.connect();
+                let mut client = connect();
                 // Each request waits for a worker, so that the loop is paced by the application.
                 while !ends.load(Ordering::Relaxed) {
                     assert_eq!(client.get("/").status, 200);

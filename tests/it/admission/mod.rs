@@ -3,6 +3,7 @@
 mod auto;
 mod client_share;
 mod disconnects;
+mod network_namespaces;
 mod order;
 mod permits;
 

@@ -38,7 +38,7 @@ pub(crate) use self::{
     reserved_address::{Protocol, ReservedAddress, Transport},
     settings::{Ended, Settings},
     sideman::Sideman,
-    skip::{Tool, can_mount, skip},
+    skip::{Tool, can_have_network, can_mount, skip},
     step::{
         Gate, Step, body, close, expect, flood, half_close, open, packet, pause, receive, reset,
         send, until_closed, wait,

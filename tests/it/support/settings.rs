@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use super::{sideman::Sideman, skip, wait::eventually};
+use super::{sideman::Sideman, skip::Namespace, wait::eventually};
 
 /// A command line that is being built.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +20,8 @@ pub(crate) struct Settings {
     pub(crate) holds_stderr: bool,
     /// The limit of open files.
     descriptors: Option<u32>,
-    /// Shell commands that mount file systems for this process only.
-    mounts: Option<String>,
+    /// A namespace of its own, and shell commands that set it up.
+    namespace: Option<(Namespace, String)>,
     /// Whether it has no permissions beyond those of its user id.
     unprivileged: bool,
 }
@@ -133,7 +133,13 @@ impl Settings {
 
     /// Runs it in a mount namespace, after these shell commands.
     pub(crate) fn mounts(mut self, commands: &str) -> Self {
-        self.mounts = Some(commands.to_owned());
+        self.namespace = Some((Namespace::Mount, commands.to_owned()));
+        self
+    }
+
+    /// Runs it in a network namespace, after these shell commands.
+    pub(crate) fn network(mut self, commands: &str) -> Self {
+        self.namespace = Some((Namespace::Network, commands.to_owned()));
         self
     }
 
@@ -198,8 +204,8 @@ impl Settings {
     /// The program. A wrapper replaces itself with it, so the process is the program.
     fn program(&self) -> Command {
         let program = Path::new(env!("CARGO_BIN_EXE_sideman"));
-        if let Some(mounts) = &self.mounts {
-            return skip::mounted(mounts, program);
+        if let Some((namespace, commands)) = &self.namespace {
+            return namespace.command(commands, program);
         }
         if let Some(most) = self.descriptors {
             let mut shell = Command::new("/bin/sh");

@@ -112,7 +112,8 @@ impl Tool {
 /// test if not.
 #[track_caller]
 pub(crate) fn can_mount() -> bool {
-    let mut probe = mounted("mount -t tmpfs -o size=1m tmpfs /mnt", "/bin/true".as_ref());
+    let mount = "mount -t tmpfs -o size=1m tmpfs /mnt";
+    let mut probe = Namespace::Mount.command(mount, "/bin/true".as_ref());
     if probe.stdin(Stdio::null()).output().is_ok_and(|output| output.status.success()) {
         return true;
     }
@@ -123,16 +124,46 @@ pub(crate) fn can_mount() -> bool {
     false
 }
 
-/// A program in its own mount namespace, after a line of shell that mounts file systems there.
-pub(super) fn mounted(mounts: &str, program: &std::path::Path) -> Command {
-    let mut command = Command::new("unshare");
-    command.arg("--mount");
-    if !rustix::process::geteuid().is_root() {
-        command.arg("--map-root-user");
+/// Whether the program under test can have its own network namespace (`Settings::network`), with interfaces. Skips the
+/// test if not.
+#[track_caller]
+pub(crate) fn can_have_network() -> bool {
+    let link = "ip link add near type veth peer name far";
+    let mut probe = Namespace::Network.command(link, "/bin/true".as_ref());
+    if probe.stdin(Stdio::null()).output().is_ok_and(|output| output.status.success()) {
+        return true;
     }
-    let script = format!("{mounts} && exec \"$0\" \"$@\"");
-    command.args(["/bin/sh", "-c", &script]).arg(program);
-    command
+    skip(
+        "no network namespace can be set up",
+        "install the package iproute2, and run as root or allow user namespaces (unshare --map-root-user)",
+    );
+    false
+}
+
+/// What a program has for itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Namespace {
+    Mount,
+    Network,
+}
+
+// === impl Namespace ===
+
+impl Namespace {
+    /// A program in a namespace of its own, after a line of shell that sets it up.
+    pub(super) fn command(self, commands: &str, program: &std::path::Path) -> Command {
+        let mut command = Command::new("unshare");
+        command.arg(match self {
+            Self::Mount => "--mount",
+            Self::Network => "--net",
+        });
+        if !rustix::process::geteuid().is_root() {
+            command.arg("--map-root-user");
+        }
+        let script = format!("{commands} && exec \"$0\" \"$@\"");
+        command.args(["/bin/sh", "-c", &script]).arg(program);
+        command
+    }
 }
 
 fn find(name: &str) -> Option<PathBuf> {

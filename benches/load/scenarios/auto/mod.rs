@@ -2,48 +2,32 @@
 //! kinds. Sideman finds `upstream.max_in_flight` by itself, or has the right number; HAProxy has it as `maxconn`, nginx
 //! has no limit.
 //!
-//! `table` has the servers, `process` runs one, `limit_log` follows the limit.
+//! `table` has the servers.
 
-mod limit_log;
-mod process;
 mod table;
 
 use std::{
-    io,
-    path::Path,
-    sync::mpsc,
-    thread,
+    io, thread,
     time::{Duration, Instant},
 };
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio::task::LocalSet;
 
-use self::{
-    limit_log::LimitLog,
-    process::{Address, AppProcess},
-    table::AppServer,
-};
 use super::{
+    app_process::{Address, AppProcess},
+    app_server::AppServer,
     figures::Figures,
-    pace,
+    limit_log::LimitLog,
+    overload::{Overload, Pair},
     plan::{Connections, Scenario, Target},
 };
-use crate::{
-    generator,
-    report::Contender,
-    server::{self, Kind, Server},
-    setup::Setup,
-    site::Site,
-};
+use crate::{report::Contender, server::Kind};
 
 pub(super) const NAME: &str = "auto";
 pub(super) const WHAT: &str = "application servers of many kinds with 3 times the load that they can handle, see --applications";
 /// The length of the load.
 pub(super) const LENGTH: Duration = Duration::from_secs(20);
-/// No limit in this scenario: more than the clients at any time.
-const CONNECTIONS: u32 = 3_000;
 /// The load, relative to what the application can handle.
 const OVERLOAD: f64 = 3.0;
 /// How long a client waits.
@@ -58,10 +42,7 @@ pub(super) const HEADING: &str = "\
 
 /// What all runs have in common.
 pub(super) struct Runs<'a> {
-    pub(super) python: &'a Path,
-    pub(super) site: &'a Site,
-    pub(super) length: Duration,
-    pub(super) workers: u32,
+    pub(super) overload: Overload<'a>,
 }
 
 /// One server in front of one application server.
@@ -143,50 +124,15 @@ impl Runs<'_> {
     }
 
     fn run(&self, run: &Run<'_>) -> io::Result<Outcome> {
-        let process =
-            AppProcess::start(&run.server, run.address, self.python, self.site.directory())?;
-        let number = if run.is_auto { "auto".to_owned() } else { run.server.workers.to_string() };
-        let settings = [format!("UPSTREAM__MAX_IN_FLIGHT={number}")];
-        let (directory, root) = (self.site.server_directory()?, self.site.root());
-        let server = Server::start(
-            run.kind,
-            &Setup {
-                listen: server::anywhere(),
-                tls: None,
-                admin: server::anywhere(),
-                application: &process.application,
-                root: &root,
-                directory: &directory,
-                workers: self.workers,
-                connections: CONNECTIONS,
-                is_cached: false,
-                in_flight: run.server.workers,
-                settings: &settings,
-                launcher: &[],
-            },
-        )?;
-        let scenario = self.scenario(&run.server);
-        let runtime = generator::runtime()?;
-        let tasks = LocalSet::new();
-        let (done, log) = thread::scope(|scope| {
-            let (stop, stopped) = mpsc::channel::<()>();
-            let began = Instant::now();
-            let admin = server.admin;
-            let reader = (run.kind == Kind::Sideman)
-                .then(|| scope.spawn(move || LimitLog::read(admin, began, &stopped)));
-            if run.server.changes {
-                let (process, length) = (&process, self.length);
-                scope.spawn(move || change(process, began, length));
+        let Run { server, address, kind, is_auto, .. } = run;
+        let pair = Pair { server, address: *address, kind: *kind, is_auto: *is_auto };
+        let scenario = self.scenario(server);
+        let (changes, length) = (server.changes, self.overload.length);
+        let (done, log) = self.overload.run(&pair, &scenario, |process, began| {
+            if changes {
+                change(process, began, length);
             }
-            let load = pace::run(server.address, &scenario, began);
-            let done = runtime.block_on(tasks.run_until(load));
-            drop(stop);
-            let log = reader.map(|reader| reader.join().unwrap_or_default());
-            (done, log.unwrap_or_default())
-        });
-        drop((tasks, runtime));
-        drop(process);
-        server.end()?;
+        })?;
         Ok(Outcome { figures: Figures::of(&scenario, &done), log })
     }
 
@@ -196,12 +142,13 @@ impl Runs<'_> {
             what: WHAT,
             workers: &[],
             rate: (server.capacity() * OVERLOAD) as u32,
-            length: self.length,
-            lead: LEAD.min(self.length / 4),
+            length: self.overload.length,
+            lead: LEAD.min(self.overload.length / 4),
             patience: PATIENCE,
             connections: Connections::New,
             slow: 0,
             fault: None,
+            slow_every: None,
             is_cached: false,
             target: Target::NoFailure,
         }
@@ -211,8 +158,8 @@ impl Runs<'_> {
     fn limits(&self, run: &Run<'_>, log: &LimitLog) -> Vec<f64> {
         let part = |index: u32, count: u32| {
             log.median(
-                self.length / count * index + self.length / count / 2,
-                self.length / count * (index + 1),
+                self.overload.length / count * index + self.overload.length / count / 2,
+                self.overload.length / count * (index + 1),
             )
         };
         match (run.kind == Kind::Sideman, run.server.changes) {
@@ -243,6 +190,9 @@ impl Runs<'_> {
     }
 
     fn json(&self, run: &Run<'_>, Outcome { figures, log }: &Outcome) -> Value {
+        // All readings, for plots.
+        let limits = log.readings.iter().map(|one| json!([one.at.as_secs_f64(), one.limit]));
+        let limits: Value = limits.collect();
         json!({
             "application": run.server.name,
             "over": run.address.name(),
@@ -250,7 +200,7 @@ impl Runs<'_> {
             "load": figures.json(),
             "limits": self.limits(run, log),
             "found_by": log.source,
-            "limit": log.json(),
+            "limit": limits,
         })
     }
 }

@@ -1,34 +1,11 @@
-//! The table of application servers: how each is started, and how many requests it works on. Data only.
+//! The table of application servers. Data only.
 
 use std::time::Duration;
 
-/// An application server with its workers.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AppServer {
-    pub(super) name: &'static str,
-    /// The program, and its options without the address.
-    pub(super) command: &'static [&'static str],
-    /// The options for an address: `{host}` and `{port}`, or `{path}` of a unix socket.
-    pub(super) tcp: &'static [&'static str],
-    pub(super) unix: &'static [&'static str],
-    /// Requests that it works on at a time: the number that is set by hand.
-    pub(super) workers: u32,
-    /// How long the view waits.
-    pub(super) view: Duration,
-    /// Whether two workers are added after a third of the time (SIGTTIN), and removed after two thirds (SIGTTOU).
-    pub(super) changes: bool,
-}
+use super::super::app_server::{AppServer, MANY, VIEW, gunicorn, uwsgi, waitress};
 
-const VIEW: Duration = Duration::from_millis(50);
 /// The view of servers that wait for many requests at a time: with a shorter one, their processor is the limit.
 const LONG_VIEW: Duration = Duration::from_millis(250);
-/// The upper bound of `auto`.
-const MANY: u32 = 100;
-
-const GUNICORN_TCP: &[&str] = &["--bind", "{host}:{port}"];
-const GUNICORN_UNIX: &[&str] = &["--bind", "unix:{path}"];
-const UWSGI_TCP: &[&str] = &["--http-socket", "{host}:{port}"];
-const UWSGI_UNIX: &[&str] = &["--http-socket", "{path}"];
 const HOST_TCP: &[&str] = &["--host", "{host}", "--port", "{port}"];
 const HOST_UNIX: &[&str] = &["--uds", "{path}"];
 
@@ -80,15 +57,7 @@ pub(super) const SERVERS: &[AppServer] = &[
         view: LONG_VIEW,
         changes: false,
     },
-    AppServer {
-        name: "waitress_4",
-        command: &["waitress-serve", "--threads=4", "--no-expose-tracebacks"],
-        tcp: &["--listen={host}:{port}", "app:application"],
-        unix: &["--unix-socket={path}", "app:application"],
-        workers: 4,
-        view: VIEW,
-        changes: false,
-    },
+    waitress("waitress_4", &["waitress-serve", "--threads=4", "--no-expose-tracebacks"], 4),
     AppServer {
         name: "granian_2x2",
         command: &[
@@ -107,22 +76,6 @@ pub(super) const SERVERS: &[AppServer] = &[
     },
 ];
 
-const fn gunicorn(name: &'static str, command: &'static [&'static str], workers: u32) -> AppServer {
-    AppServer {
-        name,
-        command,
-        tcp: GUNICORN_TCP,
-        unix: GUNICORN_UNIX,
-        workers,
-        view: VIEW,
-        changes: false,
-    }
-}
-
-const fn uwsgi(name: &'static str, command: &'static [&'static str], workers: u32) -> AppServer {
-    AppServer { tcp: UWSGI_TCP, unix: UWSGI_UNIX, ..gunicorn(name, command, workers) }
-}
-
 /// The servers whose name begins with one of these; all of them if there is none.
 pub(super) fn select(names: &[String]) -> Result<Vec<AppServer>, String> {
     let is_of = |server: &AppServer, name: &String| server.name.starts_with(name.as_str());
@@ -136,13 +89,4 @@ pub(super) fn select(names: &[String]) -> Result<Vec<AppServer>, String> {
     let chosen =
         |server: &&AppServer| names.is_empty() || names.iter().any(|name| is_of(server, name));
     Ok(SERVERS.iter().filter(chosen).copied().collect())
-}
-
-// === impl AppServer ===
-
-impl AppServer {
-    /// Requests per second that it can respond to.
-    pub(super) fn capacity(&self) -> f64 {
-        f64::from(self.workers) / self.view.as_secs_f64()
-    }
 }

@@ -258,6 +258,7 @@ fn paced(length: Duration) -> Scenario {
         connections: Connections::Mixed,
         slow: 0,
         fault: None,
+        slow_every: None,
         is_cached: false,
         target: Target::NoFailure,
     }

@@ -115,7 +115,7 @@ impl Backends {
             self.store_limit(after, source);
             (before, after, source, auto_limit.is_invisible())
         };
-        if source == LimitSource::Throughput {
+        if is_invisible || source == LimitSource::Throughput {
             self.log_by_throughput(is_invisible);
         }
         if after > before {

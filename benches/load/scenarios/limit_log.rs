@@ -1,4 +1,5 @@
-//! The limit that Sideman has in force, read from its metrics ten times a second.
+//! The limit that Sideman has in force, with the requests in flight and in the queue, read from its metrics ten times a
+//! second.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -7,19 +8,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
-
 const EVERY: Duration = Duration::from_millis(100);
 const TIMEOUT: Duration = Duration::from_secs(5);
 const LIMIT: &str = "sideman_limit{setting=\"upstream.max_in_flight\"} ";
+const IN_FLIGHT: &str = "sideman_upstream_in_flight ";
+const QUEUED: &str = "sideman_queue_length ";
 const SOURCE: &str = "sideman_upstream_limit_source{source=\"";
 
-/// The limits, each with the time from the beginning of the load.
+/// All readings of a run.
 #[derive(Debug, Default)]
 pub(super) struct LimitLog {
-    limits: Vec<(Duration, f64)>,
-    /// How the last one was found.
+    pub(super) readings: Vec<Reading>,
+    /// How the last limit was found.
     pub(super) source: String,
+}
+
+/// What the metrics said at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    /// The time from the beginning of the load.
+    pub(super) at: Duration,
+    pub(super) limit: f64,
+    pub(super) in_flight: f64,
+    pub(super) queued: f64,
 }
 
 // === impl LimitLog ===
@@ -31,11 +42,7 @@ impl LimitLog {
         while stop.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
             // On a crowded machine a reading may be missing.
             let Ok(text) = metrics(admin) else { continue };
-            if let Some(limit) =
-                text.lines().find_map(|line| line.strip_prefix(LIMIT)?.parse().ok())
-            {
-                log.limits.push((began.elapsed(), limit));
-            }
+            log.readings.extend(Reading::of(&text, began.elapsed()));
             let source = text.lines().find_map(|line| {
                 let (source, is) = line.strip_prefix(SOURCE)?.split_once("\"} ")?;
                 (is == "1").then(|| source.to_owned())
@@ -45,10 +52,10 @@ impl LimitLog {
         log
     }
 
-    /// The median between two moments; NaN if nothing was read.
+    /// The median of the limits between two moments; NaN if nothing was read.
     pub(super) fn median(&self, from: Duration, to: Duration) -> f64 {
-        let within = self.limits.iter().filter(|(at, _)| (from..to).contains(at));
-        let mut limits: Vec<f64> = within.map(|(_, limit)| *limit).collect();
+        let within = self.readings.iter().filter(|reading| (from..to).contains(&reading.at));
+        let mut limits: Vec<f64> = within.map(|reading| reading.limit).collect();
         limits.sort_by(f64::total_cmp);
         limits.get(limits.len() / 2).copied().unwrap_or(f64::NAN)
     }
@@ -56,14 +63,23 @@ impl LimitLog {
     /// The seconds until the limit was near this one for the first time: off by one, or by a fifth.
     pub(super) fn found_after(&self, limit: f64) -> f64 {
         let near = |other: f64| (other - limit).abs() <= (limit / 5.0).max(1.0);
-        let found = self.limits.iter().find(|(_, other)| near(*other));
-        found.map_or(f64::NAN, |(at, _)| at.as_secs_f64())
+        let found = self.readings.iter().find(|reading| near(reading.limit));
+        found.map_or(f64::NAN, |reading| reading.at.as_secs_f64())
     }
+}
 
-    /// All readings, for plots.
-    pub(super) fn json(&self) -> Value {
-        let limits = self.limits.iter().map(|(at, limit)| json!([at.as_secs_f64(), limit]));
-        limits.collect()
+// === impl Reading ===
+
+impl Reading {
+    fn of(metrics: &str, at: Duration) -> Option<Self> {
+        let value =
+            |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.parse().ok());
+        Some(Self {
+            at,
+            limit: value(LIMIT)?,
+            in_flight: value(IN_FLIGHT)?,
+            queued: value(QUEUED)?,
+        })
     }
 }
 

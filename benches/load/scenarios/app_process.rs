@@ -1,4 +1,4 @@
-//! An application server of the scenario `auto` as a process: started, awaited, signalled, killed.
+//! An application server as a process: started, awaited, signalled, killed.
 
 use std::{
     fs::{self, File},
@@ -13,7 +13,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::table::AppServer;
+use super::app_server::AppServer;
 use crate::setup::Application;
 
 /// Python starts slowly on a busy machine.
@@ -34,7 +34,13 @@ pub(super) enum Address {
 pub(super) struct AppProcess {
     pub(super) application: Application,
     child: Child,
+    /// As long as it exists, every view takes ten times as long.
+    slow_file: PathBuf,
 }
+
+/// An application whose views take ten times as long.
+#[derive(Debug)]
+pub(super) struct SlowDown<'a>(&'a Path);
 
 // === impl Address ===
 
@@ -88,13 +94,15 @@ impl AppProcess {
     ) -> io::Result<Self> {
         let log = directory.join(format!("{}.log", server.name));
         let output = File::create(&log)?;
+        let slow_file = directory.join("slow");
         let child = command(server, &application, python)
+            .env("SLOW_FILE", &slow_file)
             .stdin(Stdio::piped())
             .stdout(output.try_clone()?)
             .stderr(output)
             .process_group(0)
             .spawn()?;
-        let mut process = Self { application, child };
+        let mut process = Self { application, child, slow_file };
         let deadline = Instant::now() + START;
         while !process.responds() {
             let ended = process.child.try_wait()?;
@@ -114,6 +122,12 @@ impl AppProcess {
         Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
 
+    /// Makes every view take ten times as long, until the result is dropped.
+    pub(super) fn slow_down(&self) -> io::Result<SlowDown<'_>> {
+        File::create(&self.slow_file)?;
+        Ok(SlowDown(&self.slow_file))
+    }
+
     fn responds(&self) -> bool {
         let start = match &self.application {
             Application::Http(address) | Application::Uwsgi(address) => {
@@ -128,6 +142,16 @@ impl AppProcess {
             }),
         };
         start.is_ok_and(|start| start.ends_with(b" 200"))
+    }
+}
+
+// === impl SlowDown ===
+
+impl Drop for SlowDown<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(self.0) {
+            eprintln!("load: the application stays slow: {error}");
+        }
     }
 }
 
