@@ -141,15 +141,15 @@ mod tests {
         let line = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap();
         assert_eq!(
             line("upstream.url"),
-            "upstream.url                = http://app:8000      (SIDEMAN_UPSTREAM)"
+            "upstream.url                    = http://app:8000      (SIDEMAN_UPSTREAM)"
         );
         assert_eq!(
             line("log.level"),
-            "log.level                   = info                 (default)"
+            "log.level                       = info                 (default)"
         );
         assert_eq!(
             line("server.trusted_proxies"),
-            "server.trusted_proxies      = 10.0.0.0/8, 192.168.100.0/24, 172.16.0.0/12  \
+            "server.trusted_proxies          = 10.0.0.0/8, 192.168.100.0/24, 172.16.0.0/12  \
              (SIDEMAN_TRUSTED_PROXIES)"
         );
     }

@@ -152,24 +152,26 @@ pub(super) fn without_server(auth: &AuthDraft) -> Vec<Conflict> {
 impl AuthDraft {
     /// Returns the auth server, if the route has one.
     pub(super) fn server(&self) -> Option<&UpstreamTarget> {
+        self.url().map(|url| &url.server)
+    }
+
+    /// Returns the URL of the auth server, if the route has one.
+    pub(super) fn url(&self) -> Option<&AuthUrl> {
         match self.method.as_ref()? {
-            AuthMethod::Forward(url) => Some(&url.server),
+            AuthMethod::Forward(url) => Some(url),
             AuthMethod::Off | AuthMethod::Basic => None,
         }
     }
 
     /// Returns what the route sets, if it sets something. `server` returns the index of an auth server.
-    pub(super) fn policy(
-        &self,
-        server: impl FnOnce(&UpstreamTarget) -> usize,
-    ) -> Option<AuthPolicy> {
+    pub(super) fn policy(&self, server: impl FnOnce(&AuthUrl) -> usize) -> Option<AuthPolicy> {
         let auth = match (self.method.as_ref()?, &self.users) {
             (AuthMethod::Basic, Some(users)) => Auth::Basic(BasicAuth {
                 users: users.clone(),
                 realm: self.realm.clone().unwrap_or_else(|| DEFAULT_REALM.into()),
             }),
             (AuthMethod::Forward(url), _) => Auth::Forward(ForwardAuth {
-                server: server(&url.server),
+                server: server(url),
                 target: url.target.clone(),
                 response_headers: self.response_headers.clone(),
                 timeout: self.timeout.unwrap_or(DEFAULT_TIMEOUT),

@@ -1,45 +1,39 @@
 //! The URL of an auth server: its address, then the path of the requests that it gets.
 
-use crate::{
-    plan::{Protocol, UpstreamTarget},
-    rfc::target,
-};
+use crate::{plan::UpstreamTarget, rfc::target};
 
-use super::url;
+use super::url::{self, Scheme};
 
 /// An auth server, with path and query of the requests that it gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AuthUrl {
+    pub(super) scheme: Scheme,
     pub(super) server: UpstreamTarget,
     /// Begins with `/`.
     pub(super) target: String,
 }
 
-/// Reads a URL: `http://HOST:PORT/PATH`, or `http+unix:/SOCKET:/PATH`.
+/// Reads a URL: `http://HOST:PORT/PATH`, the same with `https`, or `http+unix:/SOCKET:/PATH`.
 pub(super) fn read(text: &str) -> Result<AuthUrl, String> {
     let (scheme, rest) = text.split_once(':').unwrap_or_default();
     let path_at = match scheme.to_ascii_lowercase().as_str() {
-        "http" => {
+        "http" | "https" => {
             let authority = rest.strip_prefix("//").unwrap_or(rest);
             authority.find(['/', '?', '#']).map(|at| at + text.len() - authority.len())
         }
         // As in nginx.
         "http+unix" => rest.find(":/").map(|at| at + text.len() - rest.len()),
-        "https" => {
-            return Err(
-                "TLS to the auth server is not supported: give it a plain port, and write http://"
-                    .into(),
-            );
-        }
         "uwsgi" | "uwsgi+unix" => {
-            return Err("the auth server must use HTTP: write http:// or http+unix:".into());
+            return Err(
+                "the auth server must use HTTP: write http://, https:// or http+unix:".into()
+            );
         }
         _ => return Err(no_scheme(text)),
     };
     let (address, path) =
         text.split_at_checked(path_at.unwrap_or(text.len())).unwrap_or((text, ""));
-    let (_, server) = url::upstream(address)?;
-    Ok(AuthUrl { server, target: target_of(path.strip_prefix(':').unwrap_or(path))? })
+    let (scheme, server) = url::upstream(address)?;
+    Ok(AuthUrl { scheme, server, target: target_of(path.strip_prefix(':').unwrap_or(path))? })
 }
 
 fn no_scheme(text: &str) -> String {
@@ -49,7 +43,7 @@ fn no_scheme(text: &str) -> String {
     let guess = format!("http://{text}");
     match !text.contains("://") && !text.starts_with('/') && read(&guess).is_ok() {
         true => format!("http:// is missing: write {guess}"),
-        false => "must begin with http:// or http+unix:".into(),
+        false => "must begin with http://, https:// or http+unix:".into(),
     }
 }
 
@@ -66,7 +60,7 @@ fn target_of(path: &str) -> Result<String, String> {
 
 /// Returns a text that [`read`] reads as this.
 pub(super) fn show(auth: &AuthUrl) -> String {
-    let address = url::show(Protocol::Http1, &auth.server);
+    let address = url::show(auth.scheme, &auth.server);
     match auth.server {
         UpstreamTarget::Tcp { .. } => format!("{address}{}", auth.target),
         UpstreamTarget::Unix(_) => format!("{address}:{}", auth.target),
@@ -90,15 +84,16 @@ mod tests {
             ("http+unix:/run/auth.sock", "unix:/run/auth.sock /"),
             ("http+unix:/run/auth.sock:/check?a", "unix:/run/auth.sock /check?a"),
             ("http+unix:///run/auth.sock:/", "unix:/run/auth.sock /"),
-            (
-                "https://auth/check",
-                "no: TLS to the auth server is not supported: give it a plain port, and write http://",
-            ),
+            ("https://auth/check", "auth:443 /check"),
+            ("https://auth:8443", "auth:8443 /"),
             (
                 "uwsgi://auth:1/check",
-                "no: the auth server must use HTTP: write http:// or http+unix:",
+                "no: the auth server must use HTTP: write http://, https:// or http+unix:",
             ),
-            ("uwsgi+unix:/run/a", "no: the auth server must use HTTP: write http:// or http+unix:"),
+            (
+                "uwsgi+unix:/run/a",
+                "no: the auth server must use HTTP: write http://, https:// or http+unix:",
+            ),
             ("http://a:1/#x", "no: a fragment (#) is not sent to a server: remove it"),
             ("http://a:1/a b", "no: the path is not valid in a request: write it percent-encoded"),
             (
@@ -114,12 +109,12 @@ mod tests {
                 "no: the path of the socket must be absolute, as in http+unix:/run/app.sock",
             ),
             ("anubis:8923/check", "no: http:// is missing: write http://anubis:8923/check"),
-            ("ftp://auth/", "no: must begin with http:// or http+unix:"),
-            ("/run/auth.sock", "no: must begin with http:// or http+unix:"),
+            ("ftp://auth/", "no: must begin with http://, https:// or http+unix:"),
+            ("/run/auth.sock", "no: must begin with http://, https:// or http+unix:"),
             ("", "no: it is empty"),
         ] {
             let shown = match read(text) {
-                Ok(AuthUrl { server, target }) => format!("{server} {target}"),
+                Ok(AuthUrl { server, target, .. }) => format!("{server} {target}"),
                 Err(fault) => format!("no: {fault}"),
             };
             assert_eq!(shown, expected, "{text:?}");
@@ -129,7 +124,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_shown_url_reads_back(
-            text in "http(://(a[a-z0-9.]{0,3}|\\[::1\\])(:[1-9][0-9]{0,3})?|\\+unix:/[a-z]{1,3}:)(/[a-z:?%=]{0,3}){0,3}",
+            text in "http(s?://(a[a-z0-9.]{0,3}|\\[::1\\])(:[1-9][0-9]{0,3})?|\\+unix:/[a-z]{1,3}:)(/[a-z:?%=]{0,3}){0,3}",
         ) {
             if let Ok(auth) = read(&text) {
                 prop_assert_eq!(read(&show(&auth)), Ok(auth));

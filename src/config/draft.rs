@@ -8,16 +8,18 @@ use crate::plan::{
     AdmissionSettings, CacheSettings, CertificateFiles, CertificateSettings, Cors,
     FallbackSettings, FileSettings, LogField, PageSource, Plan, ProbePurpose, ProbeSettings,
     Protocol, Purpose, Root, Route, RouteAction, ShutdownSettings, TlsSettings, UpstreamSettings,
-    UpstreamTarget, UwsgiFlavour, UwsgiSettings,
+    UpstreamTls, UwsgiFlavour, UwsgiSettings,
 };
 
 use super::{
+    auth_url::AuthUrl,
     cors,
     list_item::ListItem,
     log_names,
     route_draft::{self, RouteDraft},
-    servers::ServerWithProtocol,
-    url::FallbackOrigin,
+    servers::ServerWithScheme,
+    upstream_tls::TlsDraft,
+    url::{FallbackOrigin, Scheme},
 };
 
 /// uWSGI's default `buffer-size`.
@@ -44,7 +46,8 @@ pub(super) struct Draft {
     pub(super) tls: TlsSettings,
     pub(super) certificates: Vec<CertificateFiles>,
     pub(super) self_signed: bool,
-    pub(super) servers: Vec<ServerWithProtocol>,
+    pub(super) servers: Vec<ServerWithScheme>,
+    pub(super) upstream_tls: TlsDraft,
     pub(super) uwsgi_flavour: UwsgiFlavour,
     pub(super) uwsgi_buffer: Option<u64>,
     pub(super) probe: Option<Duration>,
@@ -82,14 +85,15 @@ impl Draft {
         let canonical_host = self.canonical_host.as_deref().map(route_draft::canonical_host);
         let root_files = self.root_files.take().map(route_draft::root_files);
         self.routes.extend(canonical_host.into_iter().chain(root_files));
-        let mut upstream = self.application(self.servers.clone());
+        let mut upstream = self.application(&self.servers, &self.upstream_tls);
         upstream.probe = readiness.or(upstream.probe);
         let mut media = self.media();
         let mut static_roots = self.static_roots();
         let mut auth_servers = Vec::new();
         let (routes, routed) =
             self.named_routes(&mut static_roots, &mut media.roots, &mut auth_servers);
-        let fallback = self.fallback.map(|origin| fallback(origin, self.fallback_timeout));
+        let tls = self.upstream_tls.of_other_origin();
+        let fallback = self.fallback.map(|origin| fallback(origin, self.fallback_timeout, tls));
         let mut plan = self.plan;
         plan.memory.heads = MAX_HEAD_MEMORY;
         plan.tls = (!self.tls.listen.is_empty()).then_some(TlsSettings {
@@ -127,7 +131,8 @@ impl Draft {
         let mut routes = Vec::new();
         for draft in &self.routes {
             let action = if !draft.servers.is_empty() {
-                let mut application = self.application(draft.servers.clone());
+                let tls = draft.tls.over(&self.upstream_tls);
+                let mut application = self.application(&draft.servers, &tls);
                 let max_in_flight = application.admission.max_in_flight;
                 application.admission.tunes &= draft.max_in_flight.is_none();
                 application.admission.max_in_flight = draft.max_in_flight.unwrap_or(max_in_flight);
@@ -151,17 +156,16 @@ impl Draft {
     }
 
     /// Returns the index of an auth server. Adds it unless another route has it.
-    fn auth_server(
-        &self,
-        target: &UpstreamTarget,
-        auth_servers: &mut Vec<UpstreamSettings>,
-    ) -> usize {
-        let targets = vec![target.clone()];
-        let known = auth_servers.iter().position(|one| one.targets == targets);
+    fn auth_server(&self, url: &AuthUrl, auth_servers: &mut Vec<UpstreamSettings>) -> usize {
+        let targets = vec![url.server.clone()];
+        let tls = (url.scheme == Scheme::Https).then(|| self.upstream_tls.of_other_origin());
+        let is_known = |one: &UpstreamSettings| one.targets == targets && one.tls == tls;
+        let known = auth_servers.iter().position(is_known);
         known.unwrap_or_else(|| {
             auth_servers.push(UpstreamSettings {
                 protocol: Protocol::Http1,
                 targets,
+                tls,
                 probe: None,
                 abort: true,
                 trusts_protocol: true,
@@ -178,23 +182,28 @@ impl Draft {
     }
 
     /// Returns the application with these servers.
-    fn application(&self, servers: Vec<ServerWithProtocol>) -> UpstreamSettings {
+    fn application(&self, servers: &[ServerWithScheme], tls: &TlsDraft) -> UpstreamSettings {
         let usual = match self.uwsgi_flavour {
             UwsgiFlavour::Uwsgi => UWSGI_BUFFER,
             UwsgiFlavour::Gunicorn => GUNICORN_BUFFER,
         };
         let buffer_size = self.uwsgi_buffer.unwrap_or(usual) as usize;
-        let protocol = match servers.first() {
+        let (protocol, tls) = match servers.first() {
             // A `uwsgi://` address sets the protocol; its details come from other settings.
-            Some((Protocol::Uwsgi(_), _)) => {
-                Protocol::Uwsgi(UwsgiSettings { flavour: self.uwsgi_flavour, buffer_size })
+            Some((Scheme::Uwsgi, _)) => {
+                let flavour = self.uwsgi_flavour;
+                (Protocol::Uwsgi(UwsgiSettings { flavour, buffer_size }), None)
             }
-            Some((Protocol::Http1, _)) | None => Protocol::Http1,
+            Some((Scheme::Https, _)) => (Protocol::Http1, Some(tls.settings())),
+            Some((Scheme::Http, _)) | None => (Protocol::Http1, None),
         };
         let path = self.probe_path.clone();
         UpstreamSettings {
             protocol,
-            targets: servers.into_iter().map(|(_, target)| target).collect(),
+            targets: servers.iter().map(|(_, target)| target.clone()).collect(),
+            // No server speaks the uwsgi protocol over TLS.
+            trusts_protocol: tls.is_some(),
+            tls,
             probe: self.probe.map(|interval| ProbeSettings {
                 interval,
                 path,
@@ -270,9 +279,10 @@ impl Draft {
     }
 }
 
-fn fallback(origin: FallbackOrigin, timeout: Duration) -> FallbackSettings {
+fn fallback(origin: FallbackOrigin, timeout: Duration, tls: UpstreamTls) -> FallbackSettings {
     let server = UpstreamSettings {
         targets: vec![origin.target()],
+        tls: (origin.scheme == Scheme::Https).then_some(tls),
         connect_timeout: timeout,
         read_timeout: timeout,
         idle_timeout: FALLBACK_IDLE,
@@ -328,11 +338,11 @@ mod tests {
                 sources.set(keys::find(name).unwrap(), value);
             }
             let draft = read(&sources, Vec::new(), |_| true).draft;
-            let at = |protocol| (protocol, UpstreamTarget::Unix("/run/app.sock".into()));
-            let uwsgi_settings = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 1 };
-            let uwsgi = draft.application(vec![at(Protocol::Uwsgi(uwsgi_settings))]);
+            let at = |scheme| [(scheme, UpstreamTarget::Unix("/run/app.sock".into()))];
+            let tls = TlsDraft::default();
+            let uwsgi = draft.application(&at(Scheme::Uwsgi), &tls);
             assert_eq!(uwsgi.protocol, Protocol::Uwsgi(UwsgiSettings { flavour, buffer_size }));
-            let http = draft.application(vec![at(Protocol::Http1)]);
+            let http = draft.application(&at(Scheme::Http), &tls);
             assert_eq!(http.protocol, Protocol::Http1);
             assert_eq!((http.targets.len(), http.admission), (1, uwsgi.admission));
         }

@@ -21,7 +21,7 @@ const UNKNOWN: &str =
 const MALFORMED: &str = "the hash of the password is not complete: write the line with htpasswd -B";
 
 /// Reads the users of files into the plan. Returns a sentence for each file that is unreadable or has a fault.
-pub fn read_user_files(plan: &mut Plan) -> Vec<String> {
+pub(super) fn read_files(plan: &mut Plan) -> Vec<String> {
     let mut faults = Vec::new();
     for route in &mut plan.routes {
         let auth = route.policies.auth.as_mut().map(|policy| &mut policy.auth);

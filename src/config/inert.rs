@@ -78,6 +78,20 @@ const REQUIREMENTS: &[Requirement] = &[
         why: "no address begins with uwsgi:// or uwsgi+unix:",
     },
     Requirement {
+        keys: &["upstream.tls_ca"],
+        acts: |plan| upstreams(plan).chain(other_origins(plan)).any(|one| one.tls.is_some()),
+        why: "no address begins with https://",
+    },
+    Requirement {
+        keys: &[
+            "upstream.tls_server_name",
+            "upstream.tls_client_certificate",
+            "upstream.tls_verify",
+        ],
+        acts: |plan| upstreams(plan).any(|one| one.tls.is_some()),
+        why: "no address of an application begins with https://",
+    },
+    Requirement {
         keys: &["upstream.eject_on", "upstream.slow_start"],
         acts: |plan| upstreams(plan).any(may_be_several),
         why: "there is only one server",
@@ -266,6 +280,12 @@ fn differs(setting: &Setting) -> bool {
 
 fn upstreams(plan: &Plan) -> impl Iterator<Item = &UpstreamSettings> {
     std::iter::once(&plan.upstream).chain(&plan.routed)
+}
+
+/// The servers of Sideman itself: for clients' passwords, and for files of other releases.
+fn other_origins(plan: &Plan) -> impl Iterator<Item = &UpstreamSettings> {
+    let fallback = plan.missing.fallback.as_ref().map(|fallback| &fallback.server);
+    plan.auth_servers.iter().chain(fallback)
 }
 
 /// Whether an application may have several servers: several addresses, or a name that may have several.

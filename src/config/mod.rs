@@ -49,7 +49,9 @@ mod route_draft;
 mod route_match;
 mod servers;
 mod template;
+mod upstream_tls;
 mod url;
+mod user_files;
 mod value;
 
 mod problem;
@@ -59,7 +61,6 @@ mod summary;
 
 pub use self::{
     environment::{Environment, environment},
-    htpasswd::read_user_files,
     keys::{FlagSpec, KEYS, ROUTE_KEYS, ROUTE_SECTION, SECTIONS, SettingId, SettingKey},
     load::{Flags, HealthTarget, LoadedSettings, admin_address, check_text, health_target, load},
     problem::{Problem, Problems},
@@ -67,6 +68,7 @@ pub use self::{
     secret::{masked, masked_url},
     sources::ValueOrigin,
     summary::summary,
+    user_files::read_user_files,
     value::duration,
     warnings::{notes, warnings},
 };

@@ -1,7 +1,7 @@
 //! Conflicts between the settings of a named route, and between routes.
 
 use crate::plan::{
-    HeaderEdit, ListenAddress, PathPattern, Placeholder, Protocol, RouteMatcher, TemplatePart,
+    HeaderEdit, ListenAddress, PathPattern, Placeholder, RouteMatcher, TemplatePart,
     UpstreamTarget, UwsgiFlavour,
 };
 
@@ -11,7 +11,8 @@ use super::{
     draft::{Draft, PrefixedDirectory},
     header_edit, own_address, rate_limit,
     route_draft::RouteDraft,
-    servers,
+    servers, upstream_tls,
+    url::Scheme,
 };
 
 /// A constraint on one route, about the setting with this last part.
@@ -42,6 +43,22 @@ pub(super) const ROUTE_CONSTRAINTS: &[RouteConstraint] = &[
     },
     RouteConstraint { leaf: "path", conflicts: hidden_files },
     RouteConstraint { leaf: "upstream", conflicts: |_, route| other_action(route, "upstream") },
+    RouteConstraint {
+        leaf: "tls_ca",
+        conflicts: |_, route| upstream_tls::without_tls(&route.servers),
+    },
+    RouteConstraint {
+        leaf: "tls_server_name",
+        conflicts: |_, route| upstream_tls::without_tls(&route.servers),
+    },
+    RouteConstraint {
+        leaf: "tls_client_certificate",
+        conflicts: |_, route| upstream_tls::without_tls(&route.servers),
+    },
+    RouteConstraint {
+        leaf: "tls_verify",
+        conflicts: |_, route| upstream_tls::without_tls(&route.servers),
+    },
     RouteConstraint { leaf: "files", conflicts: |_, route| other_action(route, "files") },
     RouteConstraint { leaf: "media", conflicts: |_, route| other_action(route, "media") },
     RouteConstraint { leaf: "file", conflicts: |_, route| other_action(route, "file") },
@@ -118,8 +135,7 @@ pub(super) const ROUTE_CONSTRAINTS: &[RouteConstraint] = &[
         leaf: "script_name",
         conflicts: |draft, route| {
             let servers = if route.servers.is_empty() { &draft.servers } else { &route.servers };
-            let is_uwsgi =
-                servers.iter().any(|(protocol, _)| matches!(protocol, Protocol::Uwsgi(_)));
+            let is_uwsgi = servers.iter().any(|(scheme, _)| *scheme == Scheme::Uwsgi);
             let is_gunicorn = draft.uwsgi_flavour == UwsgiFlavour::Gunicorn;
             let fault = "gunicorn reads it over HTTP only: use an http:// address, or set FORCE_SCRIPT_NAME in Django";
             when(is_uwsgi && is_gunicorn, fault)

@@ -10,7 +10,7 @@ use crate::plan::{
     RoutePolicies, RouteRedirect, RouteResponse, TemplatePart,
 };
 
-use super::{auth::AuthDraft, path_pattern, servers::ServerWithProtocol};
+use super::{auth::AuthDraft, path_pattern, servers::ServerWithScheme, upstream_tls::TlsDraft};
 
 /// Maximum length of a name.
 const LONGEST: usize = 32;
@@ -22,7 +22,8 @@ pub(super) struct RouteDraft {
     /// Whether one of its settings is invalid, and blank here.
     pub(super) has_fault: bool,
     pub(super) matcher: RouteMatcher,
-    pub(super) servers: Vec<ServerWithProtocol>,
+    pub(super) servers: Vec<ServerWithScheme>,
+    pub(super) tls: TlsDraft,
     pub(super) files: Vec<PathBuf>,
     pub(super) media: Vec<PathBuf>,
     pub(super) file: Option<PathBuf>,

@@ -1,16 +1,16 @@
 //! The servers of one application, which must use one protocol.
 
-use crate::plan::{Protocol, UpstreamTarget};
+use crate::plan::UpstreamTarget;
 
 use super::{
     conflict::{self, Conflict},
     format::{FormatProperties, TextFormat},
-    url,
+    url::{self, Scheme},
 };
 
 /// The address of a server. A single address needs no array.
-pub(super) const SERVER: TextFormat<ServerWithProtocol> = TextFormat::new(
-    "http://HOST:PORT, such as http://127.0.0.1:8000, http+unix:/PATH, uwsgi://HOST:PORT or \
+pub(super) const SERVER: TextFormat<ServerWithScheme> = TextFormat::new(
+    "http://HOST:PORT, such as http://127.0.0.1:8000, https://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or \
                uwsgi+unix:/PATH",
     server,
     show,
@@ -18,13 +18,13 @@ pub(super) const SERVER: TextFormat<ServerWithProtocol> = TextFormat::new(
 .with(FormatProperties { stands_alone: true, ..FormatProperties::ADDRESS });
 
 /// The address of a server of a route.
-pub(super) const OF_ROUTE: TextFormat<ServerWithProtocol> = TextFormat { read: of_route, ..SERVER };
+pub(super) const OF_ROUTE: TextFormat<ServerWithScheme> = TextFormat { read: of_route, ..SERVER };
 
-/// A server, and the protocol of its address.
-pub(super) type ServerWithProtocol = (Protocol, UpstreamTarget);
+/// A server, and what its address begins with.
+pub(super) type ServerWithScheme = (Scheme, UpstreamTarget);
 
 /// Reads one server's address.
-pub(super) fn server(text: &str) -> Result<ServerWithProtocol, String> {
+pub(super) fn server(text: &str) -> Result<ServerWithScheme, String> {
     url::upstream(text).map_err(|fault| match text.contains(',') {
         true => {
             "commas separate values only in the environment: repeat the flag, or write an array of \
@@ -36,7 +36,7 @@ pub(super) fn server(text: &str) -> Result<ServerWithProtocol, String> {
 }
 
 /// Reads the address of a server of a route. In nginx, a path after the address replaces that of the location.
-fn of_route(text: &str) -> Result<ServerWithProtocol, String> {
+fn of_route(text: &str) -> Result<ServerWithScheme, String> {
     let path = text.split_once("://").and_then(|(_, rest)| Some(rest.split_at(rest.find('/')?).1));
     let Some(path) = path.filter(|_| !text.contains('@')) else { return server(text) };
     let address = text.strip_suffix(path).unwrap_or(text);
@@ -53,16 +53,16 @@ fn of_route(text: &str) -> Result<ServerWithProtocol, String> {
 }
 
 /// Returns a text that [`server`] reads as this.
-pub(super) fn show((protocol, target): &ServerWithProtocol) -> String {
-    url::show(*protocol, target)
+pub(super) fn show((scheme, target): &ServerWithScheme) -> String {
+    url::show(*scheme, target)
 }
 
 /// Returns the conflicts between servers of one application.
-pub(super) fn conflicts(servers: &[ServerWithProtocol]) -> Vec<Conflict> {
+pub(super) fn conflicts(servers: &[ServerWithScheme]) -> Vec<Conflict> {
     let mut conflicts =
         conflict::twice(servers.iter().map(show), "a server is listed twice: remove one");
     let first = servers.first();
-    let other = servers.iter().find(|server| first.is_some_and(|first| !are_alike(first, server)));
+    let other = servers.iter().find(|server| first.is_some_and(|first| first.0 != server.0));
     if let Some((first, other)) = first.zip(other) {
         let (first, other) = (show(first), show(other));
         let fault = format!(
@@ -75,17 +75,8 @@ pub(super) fn conflicts(servers: &[ServerWithProtocol]) -> Vec<Conflict> {
     conflicts
 }
 
-fn are_alike((a, _): &ServerWithProtocol, (b, _): &ServerWithProtocol) -> bool {
-    match (a, b) {
-        (Protocol::Http1, Protocol::Http1) | (Protocol::Uwsgi(_), Protocol::Uwsgi(_)) => true,
-        (Protocol::Http1, Protocol::Uwsgi(_)) | (Protocol::Uwsgi(_), Protocol::Http1) => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use crate::plan::{UwsgiFlavour, UwsgiSettings};
-
     use super::*;
 
     #[test]
@@ -99,12 +90,10 @@ mod tests {
 
     #[test]
     fn servers_of_one_application_are_alike() {
-        let uwsgi =
-            Protocol::Uwsgi(UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 4096 });
-        let at =
-            |protocol, host: &str| (protocol, UpstreamTarget::Tcp { host: host.into(), port: 80 });
-        let (a, b) = (at(Protocol::Http1, "a"), at(Protocol::Http1, "b"));
-        let texts = |servers: &[ServerWithProtocol]| -> Vec<String> {
+        let uwsgi = Scheme::Uwsgi;
+        let at = |scheme, host: &str| (scheme, UpstreamTarget::Tcp { host: host.into(), port: 80 });
+        let (a, b) = (at(Scheme::Http, "a"), at(Scheme::Http, "b"));
+        let texts = |servers: &[ServerWithScheme]| -> Vec<String> {
             conflicts(servers).into_iter().map(|conflict| conflict.text).collect()
         };
         assert!(texts(&[]).is_empty());
@@ -112,6 +101,11 @@ mod tests {
         assert!(texts(&[at(uwsgi, "a"), at(uwsgi, "b")]).is_empty());
         let found = texts(&[a.clone(), b.clone(), a.clone(), a.clone()]);
         assert_eq!(found, ["http://a:80 is listed twice: remove one"]);
+        let found = texts(&[a.clone(), at(Scheme::Https, "b")]);
+        assert!(
+            found[0].starts_with("http://a:80 and https://b:80 use two protocols"),
+            "{found:?}"
+        );
         let found = texts(&[a, b, at(uwsgi, "c")]);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with("http://a:80 and "), "{found:?}");

@@ -187,6 +187,8 @@ fn every_setting_has_its_own_field_in_the_plan() {
         ("SIDEMAN_TLS__SELF_SIGNED", "true"),
         ("SIDEMAN_SERVER__PROXY_PROTOCOL_FROM", "127.0.0.1"),
         ("SIDEMAN_CACHE__REDIS", "rediss://cache"),
+        ("SIDEMAN_ROUTE__TLS__PATH", "/tls/"),
+        ("SIDEMAN_ROUTE__TLS__UPSTREAM", "https://app:8443"),
     ];
     // Each of these two is only valid with the other; the cases of tests/golden/plan have both.
     let keys =

@@ -1,35 +1,36 @@
-//! Addresses of other servers. The application's is `http://host:port` or `http+unix:/path.sock`, or begins with
-//! `uwsgi`; the fallback's is `http://host:port/base`.
+//! Addresses of other servers. The application's is `http://host:port`, `https://host:port` or `http+unix:/path.sock`,
+//! or begins with `uwsgi`; the fallback's is `http://host:port/base`, or the same with `https`.
 
 use std::net::Ipv6Addr;
 
-use crate::{
-    plan::{Protocol, UpstreamTarget, UwsgiFlavour, UwsgiSettings},
-    rfc::path::normalize,
-};
+use rustls::pki_types::ServerName;
+
+use crate::{plan::UpstreamTarget, rfc::path::normalize};
 
 use super::{format::TextFormat, secret::NO_USER};
 
 /// Another server's address.
 pub(super) const FALLBACK: TextFormat<FallbackOrigin> = TextFormat::address(
-    "http://HOST[:PORT][/BASE], such as http://previous:8080",
+    "http://HOST[:PORT][/BASE] or https://HOST[:PORT][/BASE], such as http://previous:8080",
     fallback,
     show_fallback,
 );
 
-/// The default port of a URL, as in nginx.
-const DEFAULT_PORT: u16 = 80;
 /// Length of `sun_path` without its closing NUL.
 const MAX_SOCKET_PATH: usize = 107;
-/// uWSGI's default; other settings may change it.
-const UWSGI: UwsgiSettings = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 4096 };
 
-const NO_FALLBACK_TLS: &str = "the fallback must use plain http: write http:// if it has a plain port, \
-    as buckets have, or name a proxy beside sideman that speaks TLS to it";
+/// What an address begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Http,
+    Https,
+    Uwsgi,
+}
 
 /// The server with the files of other releases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FallbackOrigin {
+    pub(super) scheme: Scheme,
     host: String,
     port: u16,
     /// Empty, or begins with `/` and does not end with one.
@@ -37,21 +38,23 @@ pub(super) struct FallbackOrigin {
 }
 
 /// Reads the application's address.
-pub(super) fn upstream(text: &str) -> Result<(Protocol, UpstreamTarget), String> {
+pub(super) fn upstream(text: &str) -> Result<(Scheme, UpstreamTarget), String> {
     let Some((scheme, rest)) = text.split_once(':') else {
         return Err(no_scheme(text));
     };
     match scheme.to_ascii_lowercase().as_str() {
-        "http" => tcp("http", rest).map(|target| (Protocol::Http1, target)),
-        "http+unix" => unix("http", rest).map(|target| (Protocol::Http1, target)),
-        "uwsgi" => tcp("uwsgi", rest).map(|target| (Protocol::Uwsgi(UWSGI), target)),
-        "uwsgi+unix" => unix("uwsgi", rest).map(|target| (Protocol::Uwsgi(UWSGI), target)),
-        "https" => {
-            Err("TLS to the application is not supported, because the application runs beside sideman: give it \
-                a plain port, and write http://"
+        "http" => tcp(Scheme::Http, rest),
+        "https" => tcp(Scheme::Https, rest),
+        "uwsgi" => tcp(Scheme::Uwsgi, rest),
+        "http+unix" => unix("http", rest).map(|target| (Scheme::Http, target)),
+        "uwsgi+unix" => unix("uwsgi", rest).map(|target| (Scheme::Uwsgi, target)),
+        "unix" => Err(format!("write http+unix:{rest}")),
+        "https+unix" => Err(format!("TLS over a unix socket is not supported: write http+unix:{rest}")),
+        "uwsgis" | "suwsgi" | "uwsgi+tls" => {
+            Err("the uwsgi protocol over TLS is not supported: give uWSGI an https socket and write https://, or a \
+                 plain one"
                 .into())
         }
-        "unix" => Err(format!("write http+unix:{rest}")),
         _ => Err(no_scheme(text)),
     }
 }
@@ -62,30 +65,47 @@ fn fallback(text: &str) -> Result<FallbackOrigin, String> {
         Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
         None => return Err(no_fallback_scheme(text)),
     };
-    match scheme.as_str() {
-        "http" => {}
-        "https" => return Err(NO_FALLBACK_TLS.into()),
-        _ => return Err("the fallback must begin with http://".into()),
-    }
+    let scheme = match scheme.as_str() {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        _ => return Err("the fallback must begin with http:// or https://".into()),
+    };
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let (host, port) = host_and_port(authority)?;
-    Ok(FallbackOrigin { host, port, base: base(path)? })
+    let (host, port) = host_and_port(scheme, authority)?;
+    Ok(FallbackOrigin { scheme, host, port, base: base(path)? })
 }
 
 /// Returns a text that [`fallback`] reads as this.
 fn show_fallback(origin: &FallbackOrigin) -> String {
-    format!("http://{}{}", origin.target(), origin.base)
+    format!("{}://{}{}", origin.scheme.name(), origin.target(), origin.base)
 }
 
 /// Returns a text that [`upstream`] reads as this.
-pub(super) fn show(protocol: Protocol, target: &UpstreamTarget) -> String {
-    let scheme = match protocol {
-        Protocol::Http1 => "http",
-        Protocol::Uwsgi(_) => "uwsgi",
-    };
+pub(super) fn show(scheme: Scheme, target: &UpstreamTarget) -> String {
+    let scheme = scheme.name();
     match target {
         UpstreamTarget::Tcp { .. } => format!("{scheme}://{target}"),
         UpstreamTarget::Unix(path) => format!("{scheme}+unix:{}", path.display()),
+    }
+}
+
+// === impl Scheme ===
+
+impl Scheme {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Uwsgi => "uwsgi",
+        }
+    }
+
+    /// The port of an address that names none, as in nginx. uwsgi has no default port.
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Http | Self::Uwsgi => 80,
+            Self::Https => 443,
+        }
     }
 }
 
@@ -96,45 +116,56 @@ impl FallbackOrigin {
         UpstreamTarget::Tcp { host: self.host.clone(), port: self.port }
     }
 
-    /// Returns the text for `Host`, without the default port of http (RFC 9110, 7.2).
+    /// Returns the text for `Host`, without the default port of the scheme (RFC 9110, 7.2).
     pub(super) fn name(&self) -> String {
         let name = self.target().to_string();
-        match name.strip_suffix(&format!(":{DEFAULT_PORT}")) {
-            Some(host) if self.port == DEFAULT_PORT => host.to_owned(),
+        let default_port = self.scheme.default_port();
+        match name.strip_suffix(&format!(":{default_port}")) {
+            Some(host) if self.port == default_port => host.to_owned(),
             _ => name,
         }
     }
 }
 
-fn tcp(scheme: &str, rest: &str) -> Result<UpstreamTarget, String> {
+fn tcp(scheme: Scheme, rest: &str) -> Result<(Scheme, UpstreamTarget), String> {
+    let name = scheme.name();
+    // There is no TLS over unix sockets.
+    let unix_name = if scheme == Scheme::Https { "http" } else { name };
     let Some(rest) = rest.strip_prefix("//") else {
         return Err(match rest.starts_with('/') {
-            true => format!("write {scheme}+unix:{rest}"),
-            false => format!("the // behind {scheme}: is missing"),
+            true => format!("write {unix_name}+unix:{rest}"),
+            false => format!("the // behind {name}: is missing"),
         });
     };
     // As in nginx.
     if let Some(path) = rest.strip_prefix("unix:") {
-        return Err(format!("write {scheme}+unix:{path}"));
+        return Err(format!("write {unix_name}+unix:{path}"));
     }
     let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if !matches!(after, "" | "/") {
         return Err(format!(
-            "remove the path and the query, because requests keep their own: write {scheme}://{authority}"
+            "remove the path and the query, because requests keep their own: write {name}://{authority}"
         ));
     }
-    let (host, port) = host_and_port(authority)?;
-    // http has a default port; uwsgi has none.
+    let (host, port) = host_and_port(scheme, authority)?;
+    // http and https have default ports; uwsgi has none.
     let says_port = authority.rsplit(']').next().is_some_and(|behind| behind.contains(':'));
-    if scheme == "uwsgi" && !says_port {
+    if scheme == Scheme::Uwsgi && !says_port {
         return Err(format!("the port is missing, as in uwsgi://{authority}:3031"));
     }
-    Ok(UpstreamTarget::Tcp { host, port })
+    Ok((scheme, UpstreamTarget::Tcp { host, port }))
 }
 
-/// Reads the host, without its brackets, and the port of a URL with http.
-fn host_and_port(authority: &str) -> Result<(String, u16), String> {
-    host_and_port_or(authority, DEFAULT_PORT)
+/// Reads the host, without its brackets, and the port.
+fn host_and_port(scheme: Scheme, authority: &str) -> Result<(String, u16), String> {
+    let (host, port) = host_and_port_or(authority, scheme.default_port())?;
+    if scheme == Scheme::Https && ServerName::try_from(host.as_str()).is_err() {
+        return Err(
+            "no certificate can be for this host: write a name that DNS allows, or an address"
+                .into(),
+        );
+    }
+    Ok((host, port))
 }
 
 /// Reads the host, without its brackets, and the port, or this one if there is none.
@@ -232,7 +263,7 @@ fn no_fallback_scheme(text: &str) -> String {
         return "it is empty".into();
     }
     let authority = text.split('/').next().unwrap_or_default();
-    match host_and_port(authority) {
+    match host_and_port(Scheme::Http, authority) {
         Ok(_) => format!("http:// is missing: write http://{text}"),
         Err(_) => "this is not a URL".into(),
     }
@@ -246,10 +277,10 @@ fn no_scheme(text: &str) -> String {
         return format!("write http+unix:{text}");
     }
     if text.contains("://") {
-        return "must begin with http://, http+unix:, uwsgi:// or uwsgi+unix:".into();
+        return "must begin with http://, https://, http+unix:, uwsgi:// or uwsgi+unix:".into();
     }
     let guess = format!("//{text}");
-    match tcp("http", &guess) {
+    match tcp(Scheme::Http, &guess) {
         Ok(_) => format!("http:// is missing: write http:{guess}"),
         Err(_) => "this is not a URL".into(),
     }
@@ -263,8 +294,8 @@ mod tests {
 
     fn reads(text: &str, expected: &str) {
         let read = match upstream(text) {
-            Ok((Protocol::Http1, target)) => target.to_string(),
-            Ok((Protocol::Uwsgi(_), target)) => format!("uwsgi {target}"),
+            Ok((Scheme::Http, target)) => target.to_string(),
+            Ok((scheme, target)) => format!("{} {target}", scheme.name()),
             Err(fault) => format!("no: {fault}"),
         };
         assert_eq!(read, expected, "{text:?}");
@@ -317,6 +348,27 @@ mod tests {
     }
 
     #[test]
+    fn tls_addresses() {
+        reads("https://app", "https app:443");
+        reads("HTTPS://App.Internal:8443/", "https app.internal:8443");
+        reads("https://[::1]", "https [::1]:443");
+        reads("https://10.0.0.1:8443", "https 10.0.0.1:8443");
+        reads("https:app", "no: the // behind https: is missing");
+        reads(
+            "https://a..b",
+            "no: no certificate can be for this host: write a name that DNS allows, or an address",
+        );
+        let unix = "no: TLS over a unix socket is not supported: write http+unix:/run/a.sock";
+        reads("https+unix:/run/a.sock", unix);
+        reads("https:/run/a.sock", "no: write http+unix:/run/a.sock");
+        reads("https://unix:/run/a.sock", "no: write http+unix:/run/a.sock");
+        reads(
+            "https://app/api",
+            "no: remove the path and the query, because requests keep their own: write https://app",
+        );
+    }
+
+    #[test]
     fn uwsgi() {
         reads("uwsgi://app:3031", "uwsgi app:3031");
         reads("UWSGI://[::1]:3031/", "uwsgi [::1]:3031");
@@ -330,10 +382,9 @@ mod tests {
 
     #[test]
     fn other_schemes() {
-        assert!(upstream("https://app").unwrap_err().contains("write http://"));
-        let others = "no: must begin with http://, http+unix:, uwsgi:// or uwsgi+unix:";
+        let others = "no: must begin with http://, https://, http+unix:, uwsgi:// or uwsgi+unix:";
         reads("ftp://app", others);
-        reads("suwsgi://app:3031", others);
+        assert!(upstream("suwsgi://app:3031").unwrap_err().contains("write https://"));
         reads("127.0.0.1:8000", "no: http:// is missing: write http://127.0.0.1:8000");
         reads("app", "no: http:// is missing: write http://app");
         reads("a b", "no: this is not a URL");
@@ -361,9 +412,15 @@ mod tests {
             let name = "b.s3.eu-west-1.amazonaws.com";
             format!("{name}:80 {name} \"\"")
         });
-        check("https://previous", &format!("no: {NO_FALLBACK_TLS}"));
-        check("ftp://previous", "no: the fallback must begin with http://");
-        check("http+unix:///run/a.sock", "no: the fallback must begin with http://");
+        check("https://previous", "previous:443 previous \"\"");
+        check("https://previous:80/a", "previous:80 previous:80 \"/a\"");
+        check(
+            "https://a..b",
+            "no: no certificate can be for this host: write a name that DNS allows, or an address",
+        );
+        let others = "no: the fallback must begin with http:// or https://";
+        check("ftp://previous", others);
+        check("http+unix:///run/a.sock", others);
         check("previous:8080/a", "no: http:// is missing: write http://previous:8080/a");
         check("http:previous", "no: this is not a URL");
         check("", "no: it is empty");
@@ -387,7 +444,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_shown_fallback_reads_back(
-            text in "http://(a[a-z0-9.-]{0,6}|\\[::1\\])(:[0-9]{1,5})?(/[a-zA-Z0-9%.]{0,3}){0,3}",
+            text in "https?://(a[a-z0-9.-]{0,6}|\\[::1\\])(:[0-9]{1,5})?(/[a-zA-Z0-9%.]{0,3}){0,3}",
         ) {
             if let Ok(read) = fallback(&text) {
                 prop_assert_eq!(fallback(&show_fallback(&read)), Ok(read.clone()));
@@ -400,9 +457,9 @@ mod tests {
         fn a_shown_target_reads_back(host in "[a-z][a-z0-9._-]{0,20}", port in 1..=u16::MAX) {
             let unix = UpstreamTarget::Unix(format!("/run/{host}").into());
             for target in [UpstreamTarget::Tcp { host, port }, unix] {
-                for protocol in [Protocol::Http1, Protocol::Uwsgi(UWSGI)] {
-                    let read = upstream(&show(protocol, &target));
-                    prop_assert_eq!(read, Ok((protocol, target.clone())));
+                for scheme in [Scheme::Http, Scheme::Uwsgi] {
+                    let read = upstream(&show(scheme, &target));
+                    prop_assert_eq!(read, Ok((scheme, target.clone())));
                 }
             }
         }
@@ -413,6 +470,7 @@ mod tests {
             let _ = fallback(&text);
             let _ = fallback(&format!("http://{rest}"));
             let _ = upstream(&format!("http://{rest}"));
+            let _ = upstream(&format!("https://{rest}"));
             let _ = upstream(&format!("http+unix:{rest}"));
             let _ = upstream(&format!("uwsgi://{rest}"));
         }

@@ -22,7 +22,7 @@ use crate::plan::{
 
 use super::{
     address, inert, load::LoadedSettings, plain_passwords, read::Setting, sources::ValueOrigin,
-    value::show_size,
+    upstream_tls, value::show_size,
 };
 
 /// Directories that contain files of several programs, and are never a site's own.
@@ -79,6 +79,7 @@ pub fn warnings(loaded: &LoadedSettings) -> Vec<String> {
     }
     warnings.extend(trust(server, tls.as_ref()));
     warnings.extend(plain_passwords::warning(&loaded.plan));
+    warnings.extend(upstream_tls::warnings(&loaded.plan));
     if let Some(tls) = tls.as_ref().filter(|_| !secret("tls.certificates")) {
         warnings.extend(certificates(tls));
     }

@@ -144,6 +144,21 @@ kinds! {
         .advice("nothing responds at this address: check whether security groups or firewalls block it, or the \
             listen queue is full")
         .remedy("check security groups and firewalls; if the listen queue is full, lower upstream.max_in_flight");
+    /// The server's certificate was not accepted: it has expired, is for another name, or comes from an authority that is
+    /// not trusted. The event names the fault.
+    UpstreamCertificate:
+        upstream("upstream_certificate", 502, "The identity of the application's server could not be verified.")
+        .advice("the error says what is wrong with the certificate and what to do; never set tls_verify to insecure \
+            on a network that others use")
+        .remedy("renew the certificate, or set `upstream.tls_ca` or `upstream.tls_server_name`; [what each fault \
+            means](workers.md#https-to-the-application)");
+    /// The TLS handshake failed for another reason: no common version, a client certificate that is missing or refused,
+    /// no TLS at the address, or a connection that the server closed. The event names it.
+    UpstreamTls:
+        upstream("upstream_tls", 502, "A secure connection to the application could not be made.")
+        .advice("the error says why the server or Sideman ended the TLS handshake; the server's log may say more")
+        .remedy("check the server's log, and `upstream.tls_client_certificate` if it demands one; [what each fault \
+            means](workers.md#https-to-the-application)");
     /// The application was silent for `upstream.read_timeout`.
     UpstreamReadTimeout: upstream("upstream_read_timeout", 504, "The application did not respond in time.")
         .can_abort_response()

@@ -77,6 +77,17 @@ impl Error {
         self.kind
     }
 
+    /// Returns whether the fault stays until somebody changes the settings or the server, so that no request should wait
+    /// for its end.
+    pub fn is_lasting(&self) -> bool {
+        // A server that closes connections during the handshake may be restarting. What rustls reports is data that is
+        // invalid.
+        let has_invalid_data =
+            self.cause.as_ref().is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData);
+        matches!(self.kind, FailureKind::UpstreamProtocol | FailureKind::UpstreamCertificate)
+            || self.kind == FailureKind::UpstreamTls && has_invalid_data
+    }
+
     /// Returns whether the application cannot have acted on the request.
     pub fn is_unsent(&self) -> bool {
         self.unsent

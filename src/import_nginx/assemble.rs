@@ -6,6 +6,7 @@ use super::{
     matcher::RoutePath,
     plan::Planned,
     settings::{Action, Policies, Route, Settings, Value},
+    upstream_tls,
 };
 
 /// The server whose routes are written.
@@ -24,6 +25,8 @@ pub(super) struct Owner {
 pub(super) struct Base {
     pub(super) action: Action,
     pub(super) policies: Policies,
+    /// How the application is asked over TLS.
+    pub(super) tls: Policies,
     pub(super) closed: bool,
 }
 
@@ -52,6 +55,7 @@ pub(super) fn base(root: &Planned, ports: &[String], settings: &mut Settings) ->
     let mut base = Base {
         action: root.route.action.clone(),
         policies: root.route.policies.clone(),
+        tls: root.tls.clone(),
         closed: root.route.closed.is_some(),
     };
     let from = root.source.clone();
@@ -60,6 +64,7 @@ pub(super) fn base(root: &Planned, ports: &[String], settings: &mut Settings) ->
         if let Some(number) = root.max_in_flight {
             settings.set("upstream.max_in_flight", Value::Number(number), from.clone());
         }
+        upstream_tls::set_section(&root.tls, settings, &from);
         for (key, setting) in OF_SECTIONS {
             if let Some(value) = route.policies.remove(key) {
                 let line = root.policy_sources.get(key).unwrap_or(&from);
@@ -170,6 +175,7 @@ fn location(
         && owner_inherits(ancestor, owner, planned)
         && matches!(&route.action, Action::Upstream(_))
         && route.action == base.action
+        && one.tls == base.tls
         && route.closed.is_none();
     if inherits_action {
         // The same application has one queue.
@@ -184,6 +190,10 @@ fn location(
         if one.methods.is_some() || one.is_final {
             route.action = base.action.clone();
         }
+    }
+    let has_tls = |url: &String| url.starts_with("https");
+    if matches!(&route.action, Action::Upstream(urls) if urls.iter().any(has_tls)) {
+        upstream_tls::add_to_route(&one.tls, &base.tls, &mut route.policies);
     }
     method_routes(one, &paths, owner, settings);
     if !one.files_first.is_empty() && one.methods.is_none() {

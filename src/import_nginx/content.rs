@@ -8,9 +8,10 @@ use super::{
     report::Report,
     rewrites::{self, Rewrite},
     scope::Scope,
-    settings::Action,
+    settings::{Action, Policies},
     surroundings::Surroundings,
     target::{self, PathChange},
+    upstream_tls,
 };
 
 /// What a location responds with.
@@ -29,6 +30,8 @@ pub(super) struct Content<'a> {
     /// Whether directories have an index file.
     pub(super) has_index: bool,
     pub(super) max_in_flight: Option<u32>,
+    /// How the application is asked over TLS.
+    pub(super) tls: Policies,
     /// The place whose headers and timeouts count: that of a named location, if one responds.
     pub(super) scope: Scope<'a>,
     /// Only the application may send these files.
@@ -123,6 +126,9 @@ pub(super) fn pass_to<'a>(
         content.path_change = PathChange::None;
         content.action = Action::Respond("502".into());
         return;
+    }
+    if target.urls.iter().any(|url| url.starts_with("https")) {
+        content.tls = upstream_tls::policies(pass, &content.scope, report);
     }
     content.action = Action::Upstream(target.urls);
     for name in [

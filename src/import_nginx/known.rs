@@ -28,6 +28,7 @@ const TYPES: &str =
     "the built-in types and the charset utf-8 suit static files: static.types, static.charset";
 const TLS_DEFAULTS: &str =
     "TLS 1.2 and 1.3 with safe ciphers, session tickets, and HTTP/2 are the default";
+const TLS_TO_UPSTREAM: &str = "TLS 1.2 and 1.3 with safe ciphers, SNI and resumed sessions are the default to https:// addresses";
 const BUFFERS: &str = "requests and responses are buffered without it: buffers.*";
 const CONNECTIONS: &str = "connections to the application are reused and retried without it: upstream.idle_timeout, \
                            upstream.connect_timeout, upstream.wait";
@@ -278,8 +279,26 @@ const DUTIES: &[(&str, Duty)] = &[
     ("proxy_method", Lost("the method is never changed")),
     ("proxy_set_body", Lost("the body is never changed")),
     ("proxy_bind", Lost("the kernel chooses the address")),
-    ("proxy_ssl_*", Lost("TLS to the application is not possible: give it a plain port")),
-    ("uwsgi_ssl_*", Lost("TLS to the application is not possible: give it a plain port")),
+    ("proxy_ssl_verify", Translated),
+    ("proxy_ssl_trusted_certificate", Translated),
+    ("proxy_ssl_certificate", Translated),
+    ("proxy_ssl_certificate_key", Translated),
+    ("proxy_ssl_name", Translated),
+    (
+        "proxy_ssl_crl",
+        Lost("revocation lists are not read: let certificates be valid for a short time"),
+    ),
+    (
+        "proxy_ssl_password_file",
+        Lost("keys with a passphrase are not read: write the key without one"),
+    ),
+    ("proxy_ssl_*", Unnecessary(TLS_TO_UPSTREAM)),
+    (
+        "uwsgi_ssl_*",
+        Lost(
+            "the uwsgi protocol over TLS is not possible: give uWSGI an https socket, or a plain one",
+        ),
+    ),
     ("proxy_cookie_*", Lost(NO_COOKIES)),
     ("uwsgi_cookie_*", Lost(NO_COOKIES)),
     ("proxy_limit_rate", Lost(NO_RATE)),

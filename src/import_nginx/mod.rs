@@ -46,6 +46,7 @@ mod text;
 mod translate;
 mod tries;
 mod twins;
+mod upstream_tls;
 mod values;
 
 #[cfg(test)]

@@ -37,6 +37,8 @@ pub(super) struct Planned {
     pub(super) files_first: Vec<String>,
     pub(super) has_index: bool,
     pub(super) max_in_flight: Option<u32>,
+    /// How its application is asked over TLS.
+    pub(super) tls: Policies,
     pub(super) is_internal: bool,
     /// Whether it was a prefix, and became an expression.
     pub(super) was_prefix: bool,
@@ -410,6 +412,7 @@ fn planned(
         files_first: content.files_first.clone(),
         has_index: content.has_index,
         max_in_flight: content.max_in_flight,
+        tls: content.tls.clone(),
         is_internal: content.is_internal,
         was_prefix: content.has_whole_paths,
         implies_paths: matches!(&location.matcher, Matcher::Prefix { path, .. } if !path.ends_with('/')),
@@ -457,6 +460,7 @@ fn redirects(
             files_first: Vec::new(),
             has_index: false,
             max_in_flight: None,
+            tls: Policies::new(),
             is_internal: of.is_internal,
             was_prefix: false,
             implies_paths: false,

@@ -33,7 +33,8 @@ pub(super) enum PathChange {
     Replace(String),
 }
 
-const NO_TLS: &str = "TLS to the application is not possible: give it a plain port";
+const NO_UWSGI_TLS: &str =
+    "the uwsgi protocol over TLS is not possible: give uWSGI an https socket, or a plain one";
 
 /// Reads the `upstream` blocks.
 pub(super) fn upstreams(directives: &[&Directive], report: &mut Report) -> Upstreams {
@@ -117,11 +118,14 @@ pub(super) fn target(
         None => return Err("the address is in a variable: write the address".into()),
     };
     match scheme.as_str() {
-        "http" if !is_uwsgi => {}
+        "https" if !is_uwsgi && rest.starts_with("unix:") => {
+            return Err("TLS over a unix socket is not possible: write http://unix:".into());
+        }
+        "http" | "https" if !is_uwsgi => {}
         "uwsgi" if is_uwsgi => {}
         // `uwsgi_pass unix:///run/app.sock`
         "unix" if is_uwsgi => return Ok(one_socket("uwsgi", rest, None)),
-        "https" | "suwsgi" => return Err(NO_TLS.into()),
+        "suwsgi" => return Err(NO_UWSGI_TLS.into()),
         _ => return Err("only HTTP and uwsgi are spoken to applications".into()),
     }
     if let Some(path) = rest.strip_prefix("unix:") {
@@ -240,6 +244,8 @@ mod tests {
         for (nginx, url) in [
             ("proxy_pass http://app:8000;", "http://app:8000"),
             ("proxy_pass http://app;", "http://app"),
+            ("proxy_pass https://app;", "https://app"),
+            ("upstream a { server b:8443; } proxy_pass https://a;", "https://b:8443"),
             ("proxy_pass http://unix:/run/a.sock;", "http+unix:/run/a.sock"),
             ("proxy_pass http://unix:/run/a.sock:/;", "http+unix:/run/a.sock"),
             ("uwsgi_pass app:3031;", "uwsgi://app:3031"),
@@ -270,7 +276,7 @@ mod tests {
     #[test]
     fn addresses_that_cannot_be_known_are_refused() {
         for text in [
-            "proxy_pass https://a;",
+            "proxy_pass https://unix:/run/a.sock;",
             "proxy_pass $a;",
             "proxy_pass http://$host;",
             "proxy_pass http://a/$1;",

@@ -139,6 +139,39 @@ fn uwsgi_on_a_socket() {
 }
 
 #[test]
+fn applications_with_tls() {
+    assert_settings(
+        "server { proxy_ssl_verify on; proxy_ssl_trusted_certificate /ca.pem; proxy_ssl_name app.internal;
+         proxy_ssl_certificate /own.pem; proxy_ssl_certificate_key /own.key; proxy_ssl_server_name on;
+         location / { proxy_pass https://app:8443; } location /plain/ { proxy_pass http://b:1; } }",
+        &[
+            "upstream.url=https://app:8443",
+            "upstream.tls_ca=/ca.pem",
+            "upstream.tls_server_name=app.internal",
+            "upstream.tls_client_certificate=/own.pem=/own.key",
+            "route.plain path=/plain/ upstream=http://b:1",
+        ],
+    );
+    // nginx would not send the certificate there.
+    assert_settings(
+        "server { location / { proxy_pass https://app; proxy_ssl_certificate /own.pem;
+         proxy_ssl_certificate_key /own.key; proxy_ssl_trusted_certificate /ca.pem; }
+         location /api/ { proxy_pass https://b; } }",
+        &[
+            "upstream.url=https://app",
+            "upstream.tls_ca=/ca.pem",
+            "upstream.tls_client_certificate=/own.pem=/own.key",
+            "route.api path=/api/ tls_ca=public tls_client_certificate=none upstream=https://b",
+        ],
+    );
+    let text = with_app("location /c/ { proxy_pass https://a; }");
+    let import = import(&text);
+    let different = import.text.split("# Different").nth(1).unwrap_or_default();
+    assert!(different.contains("nginx verifies no certificate here"), "{}", import.text);
+    assert_eq!(import.lost, 0);
+}
+
+#[test]
 fn another_application_below_a_prefix() {
     assert_settings(
         &with_app("location /ws { proxy_pass http://asgi:9000; proxy_buffering off; }"),
@@ -696,7 +729,11 @@ fn what_is_not_translated_names_its_line_and_a_remedy() {
             "location /c/ { proxy_pass http://a:1; proxy_cache c; }",
             "proxy_cache c\n#     responses",
         ),
-        ("location /c/ { proxy_pass https://a; }", "TLS to the application is not possible"),
+        ("location /c/ { proxy_pass https://unix:/a; }", "TLS over a unix socket is not possible"),
+        (
+            "location /c/ { proxy_pass https://a; proxy_ssl_crl /crl.pem; }",
+            "revocation lists are not read",
+        ),
         ("location /c/ { proxy_pass http://$x; }", "the address is in a variable"),
         ("client_max_body_size ${SIZE};", "${SIZE} has no value: set it in the environment"),
         ("proxy_buffering {{ on }};", "{{ on }} has no value: render"),

@@ -320,7 +320,9 @@ fn server(
             // Its other locations inherit from this one.
             let action = root.route.action.clone();
             let closed = root.route.closed.is_some();
-            (None, Base { action, policies: root.route.policies.clone(), closed })
+            // The section has the TLS settings of the first server.
+            let tls = base.tls.clone();
+            (None, Base { action, policies: root.route.policies.clone(), tls, closed })
         }
         (None, base) => (None, base.cloned().unwrap_or_default()),
     };

@@ -22,6 +22,13 @@ pub async fn application_accepts(app: &App) -> bool {
     }
     match upstream::accepts(&app.plan.upstream).await {
         Ok(()) => true,
+        Err(error) if error.is_lasting() => {
+            if let Some(missed) = app.failure_throttle(error.kind()).should_log() {
+                let target = app.plan.upstream.names();
+                tracing::warn!(%error, target, missed, "application unavailable");
+            }
+            false
+        }
         Err(error) => {
             tracing::debug!(%error, target = app.plan.upstream.names(), "application unavailable");
             false

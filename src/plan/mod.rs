@@ -21,6 +21,7 @@ mod routes;
 mod status;
 mod tls;
 mod upstream;
+mod upstream_tls;
 
 pub use self::{
     auth::{Auth, AuthPolicy, BasicAuth, HashKind, PasswordHash, User, UserList, UserSource},
@@ -53,6 +54,7 @@ pub use self::{
         AdmissionSettings, EjectionSettings, ProbePurpose, ProbeSettings, Protocol,
         UpstreamSettings, UpstreamTarget, UwsgiFlavour, UwsgiSettings,
     },
+    upstream_tls::{ClientCertificate, ClientIdentity, TlsTrust, UpstreamTls},
 };
 
 use std::{net::SocketAddr, num::NonZeroU64, time::Duration};

@@ -4,13 +4,17 @@ use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
 
 use http::StatusCode;
 
+use super::upstream_tls::UpstreamTls;
+
 /// One application, with one or more equivalent servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamSettings {
     pub protocol: Protocol,
     /// At least one, unless routes respond to everything. A name with several addresses is several servers.
     pub targets: Vec<UpstreamTarget>,
-    /// Timeout of one connection attempt.
+    /// TLS to the servers; `None` if their addresses begin with `http:` or `uwsgi:`.
+    pub tls: Option<UpstreamTls>,
+    /// Timeout of one connection attempt, with its TLS handshake.
     pub connect_timeout: Duration,
     /// Timeout for the head of the response, and for each pause between two reads or two writes.
     pub read_timeout: Duration,
@@ -148,6 +152,7 @@ impl UpstreamSettings {
     pub fn found_by(&self) -> Option<&'static str> {
         let is_visible = self.targets.iter().all(UpstreamTarget::is_local);
         self.admission.tunes.then_some(match is_visible {
+            _ if self.tls.is_some() => "by throughput",
             true => "by unread requests, or by throughput if the application reads them eagerly",
             false => "by throughput, or by unread requests if the application is in this network namespace",
         })
@@ -222,6 +227,7 @@ impl UpstreamSettings {
         Self {
             protocol: Protocol::Http1,
             targets,
+            tls: None,
             connect_timeout: second,
             read_timeout: second,
             total_timeout: None,

@@ -18,6 +18,7 @@ pub mod identity;
 pub mod media_type;
 pub mod multipart;
 pub mod path;
+pub mod pem;
 pub mod proxy_protocol;
 pub mod range;
 pub mod request_chunks;

@@ -5,7 +5,9 @@ use std::{future::poll_fn, io, net::SocketAddr, pin::pin, task::Poll, time::Dura
 use rustix::io::Errno;
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
-use super::{backends::ServerAddress, connection::UpstreamConnection, stream::UpstreamStream};
+use super::{
+    backends::ServerAddress, connection::UpstreamConnection, stream::UpstreamStream, tls::TlsServer,
+};
 use crate::{
     body::Deadline,
     error::{Error, FailureKind},
@@ -17,7 +19,7 @@ use crate::{
 /// a larger buffer makes nothing faster.
 const RECEIVE_BUFFER: u32 = 256 * 1024;
 
-/// Opens one connection to a server, within a timeout.
+/// Opens one connection to a server, within a timeout that includes the TLS handshake.
 pub(super) async fn connect(
     address: &ServerAddress,
     max: Duration,
@@ -28,10 +30,8 @@ pub(super) async fn connect(
     deadline.set(max);
     let mut opening = pin!(open(address));
     let opened = poll_fn(|cx| match opening.as_mut().poll(cx) {
-        Poll::Ready(stream) => Poll::Ready(stream.map_err(|error| refused(error, address))),
-        Poll::Pending => {
-            deadline.poll_expired(cx).map(|()| Err(Error::new(FailureKind::UpstreamConnectTimeout)))
-        }
+        Poll::Ready(stream) => Poll::Ready(stream),
+        Poll::Pending => deadline.poll_expired(cx).map(|()| Err(late(address))),
     });
     match opened.await {
         Ok(stream) => Ok(Box::new(UpstreamConnection::new(stream, deadline))),
@@ -39,10 +39,30 @@ pub(super) async fn connect(
     }
 }
 
-async fn open(address: &ServerAddress) -> io::Result<UpstreamStream> {
-    match address {
+async fn open(address: &ServerAddress) -> Result<UpstreamStream, Error> {
+    let opened = match address {
         ServerAddress::Tcp(address) => open_tcp(*address).await.map(UpstreamStream::Tcp),
         ServerAddress::Unix(path) => UnixStream::connect(path).await.map(UpstreamStream::Unix),
+        // Boxed, because a handshake is large and the others have none.
+        ServerAddress::Tls(server) => return Box::pin(open_tls(server, address)).await,
+    };
+    opened.map_err(|error| refused(error, address))
+}
+
+async fn open_tls(server: &TlsServer, address: &ServerAddress) -> Result<UpstreamStream, Error> {
+    let tcp = open_tcp(server.address).await.map_err(|error| refused(error, address))?;
+    server.perform_handshake(tcp).await.map(UpstreamStream::Tls)
+}
+
+/// The error of a connection that is not open in time.
+fn late(address: &ServerAddress) -> Error {
+    let kind = FailureKind::UpstreamConnectTimeout;
+    match address {
+        ServerAddress::Tcp(_) | ServerAddress::Unix(_) => Error::new(kind),
+        ServerAddress::Tls(_) => {
+            let text = "there is no connection, or the server has not completed the TLS handshake";
+            Error::io(kind, io::Error::new(io::ErrorKind::TimedOut, text))
+        }
     }
 }
 

@@ -184,7 +184,7 @@ impl UpstreamConnection {
     }
 
     /// Whether the connection seems usable for a request, as far as this is known without a system call.
-    pub(super) fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&mut self) -> bool {
         self.input.is_empty() && self.stream.is_quiet()
     }
 }

@@ -11,6 +11,7 @@ use std::{
 use super::{
     connection::{ReadTimeout, UpstreamConnection},
     http1::{self, RequestSummary, ResponseHeadProgress, UpstreamResponseHead},
+    tls,
     upload::{RequestUpload, UploadStatus},
     uwsgi,
 };
@@ -87,6 +88,9 @@ pub(super) async fn exchange(
 }
 
 fn closed(error: Option<io::Error>, got_any: bool) -> ExchangeFailure {
+    if let Some(error) = error.as_ref().and_then(tls::after_handshake) {
+        return fatal(error);
+    }
     let is_reset = error.as_ref().is_some_and(|it| it.kind() == io::ErrorKind::ConnectionReset);
     let error = match error {
         Some(error) => Error::io(FailureKind::UpstreamClosed, error),

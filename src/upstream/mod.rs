@@ -26,6 +26,7 @@ mod request;
 mod response_body;
 mod send;
 mod stream;
+mod tls;
 mod upgraded;
 mod upload;
 mod uwsgi;

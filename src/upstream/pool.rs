@@ -67,7 +67,7 @@ impl ConnectionPool {
     /// Whether idle connections are reliable enough for a request that cannot be repeated.
     pub(super) fn is_proven(&self) -> bool {
         if !self.is_proven.get()
-            && let Some((since, oldest)) = self.idle.borrow().first()
+            && let Some((since, oldest)) = self.idle.borrow_mut().first_mut()
             && since.elapsed() >= PROVEN_IDLE
         {
             self.is_proven.set(oldest.is_quiet());
@@ -94,7 +94,7 @@ impl ConnectionPool {
     /// Returns the connection that was used last, if it is still good. The others may expire and be closed.
     pub(super) fn take(&self, now: Instant) -> Option<Box<UpstreamConnection>> {
         let mut idle = self.idle.borrow_mut();
-        while let Some((since, connection)) = idle.pop() {
+        while let Some((since, mut connection)) = idle.pop() {
             if now.saturating_duration_since(since) >= self.lifetime.get() {
                 // The other connections are older still.
                 idle.clear();

@@ -17,6 +17,7 @@ use super::{
     connection::UpstreamConnection,
     http1::{self, BodyLength, RequestSummary, ResponseHeadProgress, UpstreamResponseHead},
     request::{RequestFraming, RequestOrigin, UpstreamRequestHead},
+    tls::{self, TlsClient},
     uwsgi,
 };
 use crate::{
@@ -37,12 +38,15 @@ const CLIENT: &str = "127.0.0.1";
 /// Checks whether any server of the application accepts a connection now.
 pub async fn accepts(plan: &UpstreamSettings) -> Result<(), Error> {
     let mut last = Error::new(FailureKind::UpstreamUnresolved);
+    let tls = plan.tls.as_ref().map(TlsClient::new);
     for target in &plan.targets {
         let addresses = match target {
             UpstreamTarget::Unix(path) => vec![ServerAddress::Unix(path.clone())],
             UpstreamTarget::Tcp { host, port } => {
                 match timeout(plan.connect_timeout, lookup_host((host.as_str(), *port))).await {
-                    Ok(Ok(found)) => found.map(ServerAddress::Tcp).collect(),
+                    Ok(Ok(found)) => {
+                        found.map(|at| ServerAddress::of_host(host, at, tls.as_ref())).collect()
+                    }
                     Ok(Err(error)) => {
                         last = Error::io(FailureKind::UpstreamUnresolved, error);
                         continue;
@@ -118,6 +122,11 @@ pub(super) fn host(address: &ServerAddress, plan: &UpstreamSettings) -> Vec<u8> 
     let host = plan.probe_host.clone().unwrap_or_else(|| match address {
         ServerAddress::Tcp(address) => address.to_string(),
         ServerAddress::Unix(_) => "localhost".to_owned(),
+        // Such a server may have several sites.
+        ServerAddress::Tls(server) => {
+            let (host, port) = (server.host.to_string(), server.address.port());
+            UpstreamTarget::Tcp { host, port }.to_string()
+        }
     });
     host.into_bytes()
 }
@@ -256,7 +265,10 @@ async fn response(
     method: &Method,
 ) -> Result<UpstreamResponseHead, Error> {
     let (mut nothing, mut progress) = (Bytes::new(), ResponseHeadProgress::default());
-    let closed = |error| Error::io(FailureKind::UpstreamClosed, error);
+    let closed = |error| {
+        tls::after_handshake(&error)
+            .unwrap_or_else(|| Error::io(FailureKind::UpstreamClosed, error))
+    };
     let parse = match protocol {
         Protocol::Http1 => http1::parse,
         Protocol::Uwsgi(_) => uwsgi::parse,

@@ -1,4 +1,4 @@
-//! A byte stream to the application, over TCP or a unix socket.
+//! A byte stream to the application, over TCP, TLS or a unix socket.
 
 use std::{
     io::{self, IoSlice},
@@ -13,11 +13,14 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
+use super::tls::TlsConnection;
+
 /// The socket of an open connection.
 #[derive(Debug)]
 pub(super) enum UpstreamStream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(TlsConnection),
 }
 
 // === impl UpstreamStream ===
@@ -28,6 +31,7 @@ impl UpstreamStream {
         match self {
             Self::Tcp(tcp) => tcp.as_raw_fd(),
             Self::Unix(unix) => unix.as_raw_fd(),
+            Self::Tls(tls) => tls.tcp().as_raw_fd(),
         }
     }
 
@@ -48,6 +52,7 @@ impl UpstreamStream {
         match self {
             Self::Tcp(tcp) => pin!(tcp.read_buf(buffer)).poll(cx),
             Self::Unix(unix) => pin!(unix.read_buf(buffer)).poll(cx),
+            Self::Tls(tls) => tls.poll_read(cx, buffer),
         }
     }
 
@@ -60,6 +65,7 @@ impl UpstreamStream {
         match self {
             Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
             Self::Unix(unix) => Pin::new(unix).poll_read(cx, buffer),
+            Self::Tls(tls) => tls.poll_read_some(cx, buffer),
         }
     }
 
@@ -68,6 +74,15 @@ impl UpstreamStream {
         match self {
             Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
+            Self::Tls(tls) => tls.poll_shutdown(cx),
+        }
+    }
+
+    /// Writes what was accepted and not sent. Without TLS there is nothing.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Poll::Ready(Ok(())),
+            Self::Tls(tls) => tls.poll_flush(cx),
         }
     }
 
@@ -80,6 +95,7 @@ impl UpstreamStream {
         match self {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write(cx, bytes),
             Self::Unix(unix) => Pin::new(unix).poll_write(cx, bytes),
+            Self::Tls(tls) => tls.poll_write(cx, &[IoSlice::new(bytes)]),
         }
     }
 
@@ -92,6 +108,7 @@ impl UpstreamStream {
         match self {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
             Self::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, slices),
+            Self::Tls(tls) => tls.poll_write(cx, slices),
         }
     }
 
@@ -101,6 +118,7 @@ impl UpstreamStream {
         let error = match self {
             Self::Tcp(tcp) => tcp.take_error(),
             Self::Unix(unix) => unix.take_error(),
+            Self::Tls(tls) => tls.tcp().take_error(),
         };
         let Ok(Some(error)) = error else { return false };
         matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
@@ -108,11 +126,12 @@ impl UpstreamStream {
 
     /// Whether the other side has neither closed nor sent anything, as far as the event loop knows. Makes no system
     /// call if nothing happened.
-    pub(super) fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&mut self) -> bool {
         let mut byte = [0];
         let read = match self {
             Self::Tcp(tcp) => tcp.try_read(&mut byte),
             Self::Unix(unix) => unix.try_read(&mut byte),
+            Self::Tls(tls) => return tls.is_quiet(),
         };
         matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }

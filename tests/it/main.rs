@@ -56,5 +56,6 @@ mod unavailable;
 mod unix_clients;
 mod unsupported_systems;
 mod upgrades;
+mod upstream_tls;
 mod upstream_trouble;
 mod uwsgi;

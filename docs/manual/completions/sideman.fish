@@ -37,7 +37,7 @@ complete -c sideman -n "__fish_sideman_needs_command" -f -a "import-nginx" -d 'P
 complete -c sideman -n "__fish_sideman_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c sideman -n "__fish_sideman_using_subcommand run" -l config -d 'Settings file in TOML [also: SIDEMAN_CONFIG]' -r -F
 complete -c sideman -n "__fish_sideman_using_subcommand run" -l listen -d 'Address for plain HTTP; may be repeated [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand run" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand run" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, https://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand run" -l max-in-flight -d 'Maximum number of requests in flight at the application: its workers x threads; more are queued [also: SIDEMAN_MAX_IN_FLIGHT]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand run" -l static -d 'Serve the files of DIR below the URL prefix; may be repeated [also: SIDEMAN_STATIC]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand run" -l media -d 'Like --static, for files that users uploaded, hardened [also: SIDEMAN_MEDIA]' -r
@@ -48,7 +48,7 @@ complete -c sideman -n "__fish_sideman_using_subcommand run" -s h -l help -d 'Pr
 complete -c sideman -n "__fish_sideman_using_subcommand exec" -l before -d 'Command to run before the application; may be repeated, they run in order' -r
 complete -c sideman -n "__fish_sideman_using_subcommand exec" -l config -d 'Settings file in TOML [also: SIDEMAN_CONFIG]' -r -F
 complete -c sideman -n "__fish_sideman_using_subcommand exec" -l listen -d 'Address for plain HTTP; may be repeated [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand exec" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand exec" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, https://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand exec" -l max-in-flight -d 'Maximum number of requests in flight at the application: its workers x threads; more are queued [also: SIDEMAN_MAX_IN_FLIGHT]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand exec" -l static -d 'Serve the files of DIR below the URL prefix; may be repeated [also: SIDEMAN_STATIC]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand exec" -l media -d 'Like --static, for files that users uploaded, hardened [also: SIDEMAN_MEDIA]' -r
@@ -60,7 +60,7 @@ complete -c sideman -n "__fish_sideman_using_subcommand check" -l request -d 'Sh
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l client -d 'With --request: the client\'s address' -r
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l config -d 'Settings file in TOML [also: SIDEMAN_CONFIG]' -r -F
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l listen -d 'Address for plain HTTP; may be repeated [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand check" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand check" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, https://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l max-in-flight -d 'Maximum number of requests in flight at the application: its workers x threads; more are queued [also: SIDEMAN_MAX_IN_FLIGHT]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l static -d 'Serve the files of DIR below the URL prefix; may be repeated [also: SIDEMAN_STATIC]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l media -d 'Like --static, for files that users uploaded, hardened [also: SIDEMAN_MEDIA]' -r
@@ -73,7 +73,7 @@ complete -c sideman -n "__fish_sideman_using_subcommand check" -s h -l help -d '
 complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l timeout -d 'How long the whole check may take' -r
 complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l config -d 'Settings file in TOML [also: SIDEMAN_CONFIG]' -r -F
 complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l listen -d 'Address for plain HTTP; may be repeated [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, https://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l max-in-flight -d 'Maximum number of requests in flight at the application: its workers x threads; more are queued [also: SIDEMAN_MAX_IN_FLIGHT]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l static -d 'Serve the files of DIR below the URL prefix; may be repeated [also: SIDEMAN_STATIC]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l media -d 'Like --static, for files that users uploaded, hardened [also: SIDEMAN_MEDIA]' -r
@@ -85,7 +85,7 @@ complete -c sideman -n "__fish_sideman_using_subcommand purge" -l tag -d 'Purge 
 complete -c sideman -n "__fish_sideman_using_subcommand purge" -l timeout -d 'How long each request may take' -r
 complete -c sideman -n "__fish_sideman_using_subcommand purge" -l config -d 'Settings file in TOML [also: SIDEMAN_CONFIG]' -r -F
 complete -c sideman -n "__fish_sideman_using_subcommand purge" -l listen -d 'Address for plain HTTP; may be repeated [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand purge" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand purge" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, https://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand purge" -l max-in-flight -d 'Maximum number of requests in flight at the application: its workers x threads; more are queued [also: SIDEMAN_MAX_IN_FLIGHT]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand purge" -l static -d 'Serve the files of DIR below the URL prefix; may be repeated [also: SIDEMAN_STATIC]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand purge" -l media -d 'Like --static, for files that users uploaded, hardened [also: SIDEMAN_MEDIA]' -r

@@ -7,10 +7,10 @@ use super::{
     server, upstream,
 };
 use crate::config::{
-    address, auth, cache_names, error_pages,
-    format::{BoolFormat, ChoiceFormat},
+    address, auth, cache_names, certificates, error_pages,
+    format::{BoolFormat, ChoiceFormat, OrNone},
     forwarding, header_edit, header_name, host, path, path_pattern, rate_limit, route_action,
-    route_match, servers,
+    route_match, servers, upstream_tls,
 };
 
 /// The settings of a route.
@@ -65,6 +65,41 @@ pub(super) const ROUTE: &[SettingKey] = &[
         kind: &ListValue::at_least_one(servers::OF_ROUTE, |to, servers| to.route.servers = servers),
         doc: "Another application that responds. Several addresses are servers of one application. All other settings \
               are those of [upstream]; each application has a queue of its own.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.tls_ca",
+        kind: &ListValue::at_least_one(upstream_tls::CA, |to, authorities| {
+            let key = format!("route.{}.tls_ca", to.route.name);
+            to.route.tls.set_trust(authorities, key);
+        }),
+        doc: "Whose certificates are trusted at the https:// addresses of the route's upstream, in place of \
+              upstream.tls_ca.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.tls_server_name",
+        kind: &SingleValue(upstream_tls::SERVER_NAME, |to, name| {
+            to.route.tls.server_name = Some(name);
+        }),
+        doc: "The name that the certificates of the route's upstream must have, in place of upstream.tls_server_name.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.tls_client_certificate",
+        kind: &SingleValue(OrNone(certificates::PAIR), |to, files| {
+            let key = format!("route.{}.tls_client_certificate", to.route.name);
+            to.route.tls.set_client_certificate(files, key);
+        }),
+        doc: "The certificate and its key for the route's upstream, in place of upstream.tls_client_certificate.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.tls_verify",
+        kind: &SingleValue(upstream_tls::VERIFY, |to, is_verified| {
+            to.route.tls.is_verified = Some(is_verified);
+        }),
+        doc: "Whether the certificates of the route's upstream are verified, in place of upstream.tls_verify.",
         ..SettingKey::BLANK
     },
     SettingKey {

@@ -8,11 +8,12 @@ use super::{
 };
 use crate::{
     config::{
+        certificates,
         format::{
             BoolFormat, ChoiceFormat, DAY, HOUR, KIB, MILLISECOND, MINUTE, NumberFormat,
             NumberOrAuto, OrNone, OrWord, PERCENT_OR_OFF, SECOND, TimeFormat, size_or, time_or_off,
         },
-        path, servers,
+        path, servers, upstream_tls,
     },
     plan::{EjectionSettings, UwsgiFlavour},
 };
@@ -45,8 +46,8 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
         flag: flag(
             "--upstream",
             "URL",
-            "Where the application listens; may be repeated: http://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT \
-            or uwsgi+unix:/PATH",
+            "Where the application listens; may be repeated: http://HOST:PORT, https://HOST:PORT, http+unix:/PATH, \
+            uwsgi://HOST:PORT or uwsgi+unix:/PATH",
         ),
     },
     SettingKey {
@@ -120,7 +121,8 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
         kind: &SingleValue(TimeFormat(MILLISECOND, MINUTE), |to, time| {
             to.plan.upstream.connect_timeout = time
         }),
-        doc: "How long one attempt to connect to a server may take; it is retried within upstream.wait.",
+        doc: "How long one attempt to connect to a server may take, with its TLS handshake; it is retried within \
+              upstream.wait.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -211,6 +213,48 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
         }),
         doc: "The time in which the share of one of several servers that returns grows from a tenth of the requests \
               that it would get to all of them; off gives it all at once.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "upstream.tls_ca",
+        default: Some(&["public"]),
+        kind: &ListValue::at_least_one(upstream_tls::CA, |to, authorities| {
+            to.upstream_tls.set_trust(authorities, "upstream.tls_ca".into());
+        }),
+        doc: "Whose certificates are trusted at https:// addresses, also of auth servers and of static.fallback: PEM \
+              files with the certificates of authorities, or with the self-signed one of a server. public is the \
+              authorities that browsers trust. Read at the start and at each reload.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "upstream.tls_server_name",
+        default: Some(&["auto"]),
+        kind: &SingleValue(upstream_tls::SERVER_NAME, |to, name| {
+            to.upstream_tls.server_name = Some(name);
+        }),
+        doc: "The name that is asked for (SNI) at https:// addresses, and that the certificate must have. auto is the \
+              host in the address.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "upstream.tls_client_certificate",
+        default: Some(&["none"]),
+        kind: &SingleValue(OrNone(certificates::PAIR), |to, files| {
+            let key = "upstream.tls_client_certificate".into();
+            to.upstream_tls.set_client_certificate(files, key);
+        }),
+        doc: "The certificate with its chain, and its key, in PEM, for servers at https:// addresses that demand one. \
+              Read at the start and at each reload.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "upstream.tls_verify",
+        default: Some(&["full"]),
+        kind: &SingleValue(upstream_tls::VERIFY, |to, is_verified| {
+            to.upstream_tls.is_verified = Some(is_verified);
+        }),
+        doc: "Whether the certificates at https:// addresses are verified: authority, name and dates. insecure \
+              accepts any certificate, so that anybody on the way can read and change everything.",
         ..SettingKey::BLANK
     },
     SettingKey {

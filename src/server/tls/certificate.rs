@@ -11,12 +11,13 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
-use super::pem::{self, KeyFormat, PemLabel};
-use crate::plan::CertificateFiles;
+use crate::{plan::CertificateFiles, rfc::pem};
 
 /// The largest file that is read, far more than any chain. A wrong path such as /dev/zero fails here.
 const MAX_FILE_SIZE: u64 = 1 << 20;
 
+/// What to do if the file of a certificate has a key.
+const NAME_FIRST: &str = "name the certificate first, as in CERTIFICATE=KEY";
 const NOT_X509: &str =
     "it is not an X.509 certificate, or is damaged: write it again from its source";
 const UNUSABLE_KEY: &str = "it is damaged, or of an unsupported kind: use RSA with 2048 bits or more, \
@@ -38,9 +39,10 @@ pub(super) struct Certificate {
 pub(super) fn load(files: &CertificateFiles) -> Result<Certificate, String> {
     let (chain_path, key_path) = (files.certificate.display(), files.key.display());
     let text = read(&files.certificate)?;
-    let chain = chain(&text).map_err(|fault| format!("{chain_path} {fault}"))?;
+    let chain =
+        pem::certificates(&text, NAME_FIRST).map_err(|fault| format!("{chain_path} {fault}"))?;
     let text = read(&files.key)?;
-    let key = key(&text).map_err(|fault| format!("{key_path} {fault}"))?;
+    let key = pem::private_key(&text).map_err(|fault| format!("{key_path} {fault}"))?;
     certify(chain, key, files.certificate.display().to_string()).map_err(|fault| match fault {
         CertificateFault::Certificate(fault) => {
             format!("the certificate in {chain_path} cannot be read: {fault}")
@@ -51,110 +53,6 @@ pub(super) fn load(files: &CertificateFiles) -> Result<Certificate, String> {
              was made with, and put the site's own certificate first in the chain"
         ),
     })
-}
-
-/// Returns the certificates of a file, in order.
-fn chain(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let sections = pem::sections(text).map_err(no_pem)?;
-    let own = sections.iter().filter(|section| section.label == PemLabel::Certificate);
-    let chain: Vec<_> = own
-        .map(|section| section.decode().map(CertificateDer::from))
-        .collect::<Result<_, pem::PemFault>>()
-        .map_err(|fault| format!("is not valid PEM: {fault}"))?;
-    if chain.is_empty() {
-        return Err(no_certificate(sections.first().map(|section| section.label)).into());
-    }
-    Ok(chain)
-}
-
-/// Returns the first private key of a file.
-fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
-    let sections = pem::sections(text).map_err(no_pem)?;
-    let found = sections.iter().find_map(|section| {
-        let PemLabel::Key(form) = section.label else { return None };
-        Some((section, form))
-    });
-    let Some((section, form)) = found else {
-        // A certificate next to the key is the least useful part of a message.
-        let labels = || sections.iter().map(|section| section.label);
-        let other =
-            labels().find(|label| !matches!(label, PemLabel::Certificate | PemLabel::Other));
-        return Err(no_key(other.or(labels().next())).into());
-    };
-    let der = section.decode().map_err(|fault| match fault {
-        pem::PASSPHRASE => format!("contains a key that cannot be used: {fault}"),
-        fault => format!("is not valid PEM: {fault}"),
-    })?;
-    Ok(match form {
-        KeyFormat::Pkcs8 => PrivateKeyDer::Pkcs8(der.into()),
-        KeyFormat::Pkcs1 => PrivateKeyDer::Pkcs1(der.into()),
-        KeyFormat::Sec1 => PrivateKeyDer::Sec1(der.into()),
-    })
-}
-
-fn no_pem(fault: pem::PemFault) -> String {
-    format!("is not valid PEM: {fault}")
-}
-
-/// The message for a file that has no certificate and begins with this section.
-fn no_certificate(instead: Option<PemLabel>) -> &'static str {
-    match instead {
-        Some(
-            PemLabel::Key(_) | PemLabel::EncryptedKey | PemLabel::OpenSshKey | PemLabel::DsaKey,
-        ) => {
-            "contains a private key instead of a certificate: name the certificate first, as in \
-             CERTIFICATE=KEY"
-        }
-        Some(PemLabel::Request) => {
-            "contains a certificate request instead of a certificate: name the certificate that was issued for it"
-        }
-        Some(PemLabel::PublicKey) => {
-            "contains a public key instead of a certificate: name the certificate that was issued for it"
-        }
-        Some(PemLabel::Pkcs7) => {
-            "contains PKCS#7 instead of a PEM certificate: convert it (openssl pkcs7 -print_certs -in OLD -out NEW)"
-        }
-        Some(PemLabel::TrustedCertificate) => {
-            "contains a certificate in OpenSSL's TRUSTED format: convert it (openssl x509 -in OLD \
-             -out NEW)"
-        }
-        Some(PemLabel::Certificate | PemLabel::Parameters | PemLabel::Other) | None => {
-            "contains no certificate: -----BEGIN CERTIFICATE----- is missing"
-        }
-    }
-}
-
-/// The message for a file that has no usable private key and holds this section.
-fn no_key(instead: Option<PemLabel>) -> &'static str {
-    match instead {
-        Some(PemLabel::EncryptedKey) => {
-            "contains a key with a passphrase, which is not supported: write the key without one \
-             (openssl pkey -in OLD -out NEW)"
-        }
-        Some(PemLabel::OpenSshKey) => {
-            "contains an OpenSSH key: name the key that the certificate's request was made with, or \
-             convert it (ssh-keygen -p -m PEM -N '' -f KEY)"
-        }
-        Some(PemLabel::DsaKey) => {
-            "contains a DSA key, which TLS no longer supports: make an ECDSA or RSA key, and have a \
-             certificate issued for it"
-        }
-        Some(PemLabel::PublicKey) => {
-            "contains a public key instead of a private key: name the private key that belongs to it"
-        }
-        Some(PemLabel::Request) => {
-            "contains a certificate request instead of a private key: name the key that it was made with"
-        }
-        Some(PemLabel::Parameters) => {
-            "contains parameters instead of a private key: name the key that was made with them"
-        }
-        Some(PemLabel::Certificate | PemLabel::TrustedCertificate | PemLabel::Pkcs7) => {
-            "contains a certificate instead of a private key: name the key second, as in CERTIFICATE=KEY"
-        }
-        Some(PemLabel::Key(_) | PemLabel::Other) | None => {
-            "contains no private key: -----BEGIN PRIVATE KEY----- is missing"
-        }
-    }
 }
 
 /// Why a certificate and a key cannot be used. The messages are constants, because those of a library may repeat bytes

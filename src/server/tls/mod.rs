@@ -5,7 +5,6 @@ mod certificate_resolver;
 mod config;
 mod handshake;
 mod handshake_limit;
-mod pem;
 mod self_signed;
 mod watch;
 

@@ -93,7 +93,7 @@ impl Backends {
         let max = match &unavailable_error {
             None => limits.queue_timeout,
             // Such a server does not become available by itself.
-            Some(error) if error.kind() == FailureKind::UpstreamProtocol => Duration::ZERO,
+            Some(error) if error.is_lasting() => Duration::ZERO,
             // The first query to a name server counts as part of connecting.
             Some(_) if self.is_unknown() => limits.wait.max(settings.connect_timeout),
             Some(_) => limits.wait,

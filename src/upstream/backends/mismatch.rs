@@ -144,10 +144,12 @@ fn url(plan: &plan::UpstreamSettings, server: &UpstreamServer) -> String {
     match (&server.address, plan.targets.as_slice()) {
         (ServerAddress::Unix(path), _) => format!("{scheme}+unix:{}", path.display()),
         // A host name is kept as it was written.
-        (ServerAddress::Tcp(_), [target @ UpstreamTarget::Tcp { .. }]) => {
+        (ServerAddress::Tcp(_) | ServerAddress::Tls(_), [target @ UpstreamTarget::Tcp { .. }]) => {
             format!("{scheme}://{target}")
         }
         (ServerAddress::Tcp(address), _) => format!("{scheme}://{address}"),
+        // `trusts_protocol` is set for such servers.
+        (ServerAddress::Tls(server), _) => format!("{scheme}://{}", server.address),
     }
 }
 

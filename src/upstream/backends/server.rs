@@ -16,6 +16,7 @@ use crate::{
     error::{Error, FailureKind},
     sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, lock},
     telemetry::LogThrottle,
+    upstream::tls::{TlsClient, TlsServer},
 };
 
 /// Consecutive failed requests after which a server is ejected.
@@ -34,7 +35,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// The longest ejection of a server that accepts connections and fails requests.
 const MAX_EJECTION: Duration = Duration::from_secs(30);
 
-/// The pause between two checks whether a server still speaks the other protocol.
+/// The pause between two checks whether a fault that does not end by itself is still there.
 const RECHECK_PAUSE: Duration = Duration::from_secs(2);
 
 /// The address of a server.
@@ -42,6 +43,7 @@ const RECHECK_PAUSE: Duration = Duration::from_secs(2);
 pub(in crate::upstream) enum ServerAddress {
     Tcp(SocketAddr),
     Unix(PathBuf),
+    Tls(Arc<TlsServer>),
 }
 
 /// One server, shared by all workers.
@@ -90,6 +92,7 @@ struct ServerOutage {
 #[derive(Clone, Debug)]
 pub(in crate::upstream) struct OutageCause {
     kind: FailureKind,
+    is_lasting: bool,
     cause: Option<(io::ErrorKind, String)>,
 }
 
@@ -167,14 +170,14 @@ impl UpstreamServer {
     /// Marks it unavailable. Returns `false` if it was already.
     pub(super) fn mark_unavailable(&self, failure: OutageCause, ejections: bool) -> bool {
         let mut outage = self.outage();
-        let is_other_protocol = failure.is_other_protocol();
+        let is_lasting = failure.is_lasting();
         outage.last = Some(failure);
         if self.is_unavailable.swap(true, Ordering::Relaxed) {
             return false;
         }
         outage.attempts = 0;
         outage.is_ejection = ejections;
-        let pause = if is_other_protocol {
+        let pause = if is_lasting {
             RECHECK_PAUSE
         } else if ejections {
             doubled(FIRST_EJECTION, self.ejections.fetch_add(1, Ordering::Relaxed), MAX_EJECTION)
@@ -201,7 +204,7 @@ impl UpstreamServer {
         outage.is_ejection = false;
         outage.attempts = outage.attempts.saturating_add(1);
         let longest = if is_urgent { MAX_EAGER_PAUSE } else { MAX_PAUSE };
-        let pause = match failure.is_other_protocol() {
+        let pause = match failure.is_lasting() {
             true => RECHECK_PAUSE,
             false => doubled(FIRST_PAUSE, outage.attempts, longest),
         };
@@ -276,10 +279,10 @@ impl UpstreamServer {
     pub(super) fn retry_soon(&self) {
         let mut outage = self.outage();
         let soon = Instant::now() + MAX_EAGER_PAUSE;
-        let is_other_protocol = outage.last.as_ref().is_some_and(OutageCause::is_other_protocol);
+        let is_lasting = outage.last.as_ref().is_some_and(OutageCause::is_lasting);
         if outage.attempts > 0
             && !outage.is_ejection
-            && !is_other_protocol
+            && !is_lasting
             && outage.not_before.is_some_and(|at| at > soon)
         {
             outage.not_before = Some(soon);
@@ -322,11 +325,35 @@ fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
 
 // === impl ServerAddress ===
 
+impl ServerAddress {
+    /// The address of a host, which is asked over TLS if there are settings for it.
+    pub(in crate::upstream) fn of_host(
+        host: &str,
+        address: SocketAddr,
+        tls: Option<&TlsClient>,
+    ) -> Self {
+        match tls {
+            Some(tls) => Self::Tls(tls.server(host, address)),
+            None => Self::Tcp(address),
+        }
+    }
+
+    /// Its address in the network; `None` for a unix socket.
+    pub(in crate::upstream) fn socket_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Tls(server) => Some(server.address),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tls(server) => server.address.fmt(f),
         }
     }
 }
@@ -334,6 +361,11 @@ impl fmt::Display for ServerAddress {
 // === impl OutageCause ===
 
 impl OutageCause {
+    /// Whether the server does not become available by itself.
+    pub(super) fn is_lasting(&self) -> bool {
+        self.is_lasting
+    }
+
     /// Whether the server accepts connections but speaks the other protocol.
     pub(super) fn is_other_protocol(&self) -> bool {
         self.kind == FailureKind::UpstreamProtocol
@@ -352,7 +384,7 @@ impl OutageCause {
 impl From<&Error> for OutageCause {
     fn from(error: &Error) -> Self {
         let cause = error.cause().map(|cause| (cause.kind(), cause.to_string()));
-        Self { kind: error.kind(), cause }
+        Self { kind: error.kind(), is_lasting: error.is_lasting(), cause }
     }
 }
 

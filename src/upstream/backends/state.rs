@@ -23,6 +23,7 @@ use crate::{
     plan::{self, UpstreamTarget},
     sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, copy, lock, oneshot},
     telemetry::{EjectionCause, LimitSource, ServerCounts},
+    upstream::tls::TlsClient,
 };
 
 /// One application.
@@ -32,6 +33,8 @@ pub struct Backends {
     pub(super) targets: Vec<UpstreamTarget>,
     /// May change while it is in use. A request that gets a permit at once does not read it.
     settings: Mutex<Arc<plan::UpstreamSettings>>,
+    /// The TLS settings, if the servers are asked over TLS. A server has its own copy.
+    tls: Mutex<Option<TlsClient>>,
     /// The part of the settings that each request needs.
     pub(super) max_in_flight: AtomicUsize,
     /// `client_share` in percent; 100 if it is disabled.
@@ -100,6 +103,7 @@ impl Backends {
         let backends = Self {
             targets: plan.targets.clone(),
             settings: Mutex::new(Arc::new(plan.clone())),
+            tls: Mutex::new(plan.tls.as_ref().map(TlsClient::new)),
             max_in_flight: AtomicUsize::new(0),
             client_share: AtomicU8::new(100),
             held: OnceLock::new(),
@@ -124,14 +128,20 @@ impl Backends {
             readiness: Readiness::new(),
         };
         backends.set_admission(&plan.admission);
-        let known = backends.targets.iter().filter_map(known_address).collect();
+        let tls = backends.tls();
+        let known = backends.targets.iter();
+        let known = known.filter_map(|target| known_address(target, tls.as_ref())).collect();
         backends.replace(known);
         Arc::new(backends)
     }
 
     /// Whether these settings are for the same servers, so that this state can be kept.
     pub fn serves(&self, plan: &plan::UpstreamSettings) -> bool {
-        self.targets == plan.targets
+        self.targets == plan.targets && self.settings().tls.is_some() == plan.tls.is_some()
+    }
+
+    pub(super) fn tls(&self) -> Option<TlsClient> {
+        copy(&self.tls)
     }
 
     /// The current settings. Each worker has its own copy for its requests.
@@ -149,12 +159,28 @@ impl Backends {
         if before.admission != plan.admission {
             self.set_admission(&plan.admission);
         }
+        if before.tls != plan.tls {
+            self.set_tls(plan.tls.as_ref());
+        }
         self.changed.notify_one();
         if mem::discriminant(&before.protocol) != mem::discriminant(&plan.protocol) {
             self.forget_protocols();
         }
         // There may be more permits now.
         self.dispatch();
+    }
+
+    /// Replaces the servers by those with the new TLS settings, so that no connection with the old ones is used.
+    fn set_tls(&self, plan: Option<&plan::UpstreamTls>) {
+        let tls = plan.map(TlsClient::new);
+        lock(&self.tls).clone_from(&tls);
+        let renewed = |server: &Arc<UpstreamServer>| match (&server.address, &tls) {
+            (ServerAddress::Tls(old), Some(tls)) => {
+                ServerAddress::Tls(tls.server(&old.host, old.address))
+            }
+            (address, _) => address.clone(),
+        };
+        self.replace(self.servers().iter().map(renewed).collect());
     }
 
     fn set_admission(&self, plan: &plan::AdmissionSettings) {
@@ -255,7 +281,8 @@ impl Backends {
             // Fewer servers may give one in slow start its whole share.
             self.dispatch();
         }
-        if self.settings().admission.wait.is_zero() && !self.is_any_available() {
+        let is_in_vain = error.is_lasting() || self.settings().admission.wait.is_zero();
+        if is_in_vain && !self.is_any_available() {
             self.fail_all(error);
         }
         self.server_lost.notify_one();
@@ -285,9 +312,9 @@ impl Backends {
         if servers.iter().any(|server| server.is_available()) {
             return None;
         }
-        // No request waits for a server that speaks the other protocol. Another server may be worth the wait.
+        // No request waits for a server that does not become available by itself. Another server may be worth the wait.
         let failures = servers.iter().filter_map(|server| server.failure());
-        let failure = failures.min_by_key(OutageCause::is_other_protocol);
+        let failure = failures.min_by_key(OutageCause::is_lasting);
         let failure = failure.or_else(|| copy(&self.unresolved));
         Some(failure.map_or_else(
             || Error::new(FailureKind::UpstreamUnresolved).unsent(),
@@ -431,12 +458,15 @@ fn is_among(servers: &[Arc<UpstreamServer>], server: &UpstreamServer) -> bool {
 }
 
 /// Returns the address of a target that needs no name server.
-pub(super) fn known_address(target: &UpstreamTarget) -> Option<ServerAddress> {
+pub(super) fn known_address(
+    target: &UpstreamTarget,
+    tls: Option<&TlsClient>,
+) -> Option<ServerAddress> {
     match target {
         UpstreamTarget::Unix(path) => Some(ServerAddress::Unix(path.clone())),
         UpstreamTarget::Tcp { host, port } => {
             let address: IpAddr = host.parse().ok()?;
-            Some(ServerAddress::Tcp((address, *port).into()))
+            Some(ServerAddress::of_host(host, (address, *port).into(), tls))
         }
     }
 }

@@ -55,7 +55,7 @@ impl Backends {
 
     /// Resolves names: at once, on a schedule, and after a failed connection.
     async fn refresh_names(self: &Arc<Self>) {
-        if self.targets.iter().all(|target| known_address(target).is_some()) {
+        if self.targets.iter().all(|target| known_address(target, None).is_some()) {
             return;
         }
         let mut pause = LOOKUP_PAUSE;
@@ -81,26 +81,22 @@ impl Backends {
 
     /// Resolves all names. Returns whether each has an answer. `known` holds the last good answers, in the order of the
     /// targets.
-    async fn look_up(self: &Arc<Self>, known: &mut [Vec<ServerAddress>]) -> bool {
+    async fn look_up(self: &Arc<Self>, known: &mut [Vec<SocketAddr>]) -> bool {
         let before = self.servers();
         // Addresses of the other family belong to the same server and would count twice. They are used only for names
         // that cannot be reached at any address of the first family.
-        let is_first_choice =
-            |address: &ServerAddress| !matches!(address, ServerAddress::Tcp(a) if a.is_ipv6());
+        let is_first_choice = |address: &ServerAddress| {
+            address.socket_address().is_none_or(|address| address.is_ipv4())
+        };
         let wants_all = !before.is_empty()
             && !before
                 .iter()
                 .any(|server| server.is_available() && is_first_choice(&server.address));
         let mut has_all = true;
         for (target, known) in self.targets.iter().zip(&mut *known) {
-            let UpstreamTarget::Tcp { host, port } = target else {
-                *known = known_address(target).into_iter().collect();
-                continue;
-            };
+            let UpstreamTarget::Tcp { host, port } = target else { continue };
             match look_up(host, *port).await {
-                Ok(found) => {
-                    *known = single_family(found, wants_all).map(ServerAddress::Tcp).collect()
-                }
+                Ok(found) => *known = single_family(found, wants_all).collect(),
                 Err(error) => {
                     tracing::debug!(%error, host, "cannot resolve the application's host name");
                     let error = Error::io(FailureKind::UpstreamUnresolved, error);
@@ -110,9 +106,18 @@ impl Backends {
                 }
             }
         }
-        let addresses = known.iter().flatten();
-        if !before.iter().map(|server| &server.address).eq(addresses.clone()) {
-            self.replace(addresses.cloned().collect());
+        // The settings may have changed during the wait for name servers.
+        let (tls, before) = (self.tls(), self.servers());
+        let addresses = self.targets.iter().zip(known).flat_map(|(target, known)| match target {
+            UpstreamTarget::Unix(_) => known_address(target, None).into_iter().collect(),
+            UpstreamTarget::Tcp { host, .. } => {
+                let known = known.iter();
+                known.map(|at| ServerAddress::of_host(host, *at, tls.as_ref())).collect::<Vec<_>>()
+            }
+        });
+        let addresses: Vec<ServerAddress> = addresses.collect();
+        if !before.iter().map(|server| &server.address).eq(&addresses) {
+            self.replace(addresses);
             self.end_ejections_if_alone();
             self.dispatch();
         }

@@ -98,6 +98,7 @@ impl UpstreamClient {
     /// Whether a request that was not sent may wait for the application.
     fn may_wait(&self, since: Instant, error: &Error) -> bool {
         error.kind() != FailureKind::DescriptorsExhausted
+            && !error.is_lasting()
             && since.elapsed() < self.plan.admission.wait
     }
 

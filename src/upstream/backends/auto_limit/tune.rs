@@ -19,7 +19,7 @@ use super::{
 use crate::{
     sync::lock,
     telemetry::LimitSource,
-    upstream::backends::{Backends, UpstreamServer},
+    upstream::backends::{Backends, ServerAddress, UpstreamServer},
 };
 
 /// The time between two samples.
@@ -143,7 +143,9 @@ impl Backends {
             return;
         }
         let reason = match is_invisible {
-            true => "its sockets are in another network namespace, or SOCK_DIAG is not allowed",
+            true => {
+                "its sockets are in another network namespace, SOCK_DIAG is not allowed, or connections use TLS"
+            }
             false => "it reads requests before it begins them",
         };
         tracing::info!(
@@ -184,7 +186,9 @@ impl FirstLook {
                 None => unseen += 1,
             }
         }
-        let is_invisible = seen == 0 && unseen > 0;
+        // Under TLS, unread bytes may be those of a handshake.
+        let has_tls = matches!(server.address, ServerAddress::Tls(_));
+        let is_invisible = has_tls || seen == 0 && unseen > 0;
         Self { server: Arc::clone(server), unread, is_invisible }
     }
 
