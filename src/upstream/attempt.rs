@@ -78,6 +78,13 @@ impl Attempt {
         UpstreamBody::new(connection, upload, head.length, permit, pause).keep(head.keep)
     }
 
+    /// Counts the response, if the limit of requests in flight is found by them.
+    pub(super) fn count_response(&self) {
+        if let Some(sent) = self.permit.pool().sent() {
+            sent.count_response();
+        }
+    }
+
     /// Waits for a response that no client wants.
     async fn end(mut self) {
         // It is not retried, so others can use the memory of its body.
@@ -87,6 +94,8 @@ impl Attempt {
             Err(failure) => return self.permit.on_no_response(&failure.error),
         };
         self.permit.server().on_answer();
+        // The application has worked on it as on any other.
+        self.count_response();
         let is_short = match head.length {
             BodyLength::None => true,
             BodyLength::Exact(length) => length <= MAX_DISCARDED,

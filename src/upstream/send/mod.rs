@@ -309,9 +309,7 @@ impl UpstreamClient {
             true => self.on_bad_status(attempt.permit.server(), head.status),
             false => attempt.permit.server().on_answer(),
         }
-        if let Some(sent) = attempt.permit.pool().sent() {
-            sent.count_response();
-        }
+        attempt.count_response();
         let first_byte = attempt.begin.elapsed();
         self.metrics.upstream_first_byte.observe(first_byte);
         if head.status == StatusCode::SWITCHING_PROTOCOLS {

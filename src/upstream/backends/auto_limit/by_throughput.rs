@@ -155,6 +155,21 @@ impl ThroughputLimit {
         }
     }
 
+    /// Decides again after the limit was found in another way for a while. That way has known a limit, if this one is
+    /// lower.
+    pub(super) fn resume(&mut self, known: Option<usize>) {
+        self.on_idle();
+        let limit = self.limit();
+        match known.map(|known| known.min(self.most)).filter(|known| *known > limit) {
+            Some(known) => {
+                *self = Self { current: Throughput::new(known), ..Self::new(self.most) };
+            }
+            // What was measured before is old.
+            None => self.current = Throughput::new(limit),
+        }
+        self.settling = HOLD;
+    }
+
     /// No request is queued any more. A lower limit is no longer tried.
     pub(super) fn on_idle(&mut self) {
         if let Phase::Lower { high } = &self.phase {
@@ -185,6 +200,11 @@ impl ThroughputLimit {
             }
             Comparison::Unknown if now.seconds() < self.longest_doubt(&raise, base) => {
                 self.phase = Phase::Raise(raise);
+            }
+            // The longest measurement shows no gain, hardly by chance.
+            Comparison::Unknown if raise.held.is_none() && base.is_hardly_less_than(now) => {
+                let (base, rate) = (base.limit, base.rate());
+                self.end_raise(&raise, (base + base / 2).min(self.most), rate);
             }
             Comparison::Unknown
                 if raise.held.is_none() || now.responses() == 0 || base.seems_less_than(now) =>
@@ -417,6 +437,14 @@ mod tests {
                 let part = found.rate(20) / fixed.rate(20);
                 assert!(part > 0.7, "{threads}, {seed}: {part} {:?}", found.limits);
             }
+        }
+    }
+
+    #[test]
+    fn one_thread_gets_few_requests_from_the_beginning() {
+        for seed in 0..8 {
+            let run = Application::new(1, 9.0, View::Waits(0.05)).run(60, None, seed);
+            assert!(run.limits.iter().all(|limit| *limit <= 16.0), "{seed}: {:?}", run.limits);
         }
     }
 

@@ -17,6 +17,14 @@ pub(super) struct Sample {
     pub(super) unread: usize,
 }
 
+/// Workers that unread requests have shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ShownWorkers {
+    pub(super) busy: usize,
+    /// Whether it was seen more than once.
+    pub(super) is_confirmed: bool,
+}
+
 /// An estimate of the application's workers.
 #[derive(Debug)]
 pub(super) struct LimitEstimate {
@@ -37,8 +45,8 @@ pub(super) struct LimitEstimate {
     before: Option<usize>,
     /// The windows until the limit may be lowered again.
     hold: u32,
-    /// Whether unread requests were ever seen.
-    has_seen_unread: bool,
+    /// The busy workers that unread requests have shown, unless it was contradicted since.
+    shown: Option<ShownWorkers>,
     /// The looks in a row that showed nothing.
     invisible: usize,
 }
@@ -49,6 +57,19 @@ impl Sample {
     /// The workers that are busy.
     pub(super) fn busy(&self) -> usize {
         self.in_flight.saturating_sub(self.unread)
+    }
+}
+
+// === impl ShownWorkers ===
+
+impl ShownWorkers {
+    /// So many requests that have all begun show that the application reads requests before it begins them, and was
+    /// only late once: a busy machine, or a long pause of its collector of garbage.
+    fn contradicted_at(self) -> usize {
+        match self.is_confirmed {
+            true => self.busy.saturating_mul(3),
+            false => self.busy.saturating_add(1),
+        }
     }
 }
 
@@ -66,7 +87,7 @@ impl LimitEstimate {
             patience: 1,
             before: None,
             hold: 0,
-            has_seen_unread: false,
+            shown: None,
             invisible: 0,
         }
     }
@@ -77,13 +98,18 @@ impl LimitEstimate {
 
     /// Whether the limit follows from unread requests.
     pub(super) fn is_exact(&self) -> bool {
-        self.has_seen_unread
+        self.shown.is_some()
+    }
+
+    /// The workers that unread requests have shown.
+    pub(super) fn shown(&self) -> Option<ShownWorkers> {
+        self.shown
     }
 
     /// Whether nothing can be seen: a window of looks showed nothing, and none before showed unread requests. The only
     /// request of a server may be over between two questions about its socket.
     pub(super) fn is_invisible(&self) -> bool {
-        self.invisible >= WINDOW && !self.has_seen_unread
+        self.invisible >= WINDOW && self.shown.is_none()
     }
 
     /// Continues with a limit that was found in another way.
@@ -114,21 +140,37 @@ impl LimitEstimate {
         self.busy.clear();
         let limit = self.limit;
         match self.before.take() {
-            Some(before) if busy < limit => (self.limit, self.hold) = (before, HOLD),
+            Some(before) if busy < limit => {
+                (self.limit, self.hold) = (before, HOLD);
+                self.show(busy, limit);
+            }
             _ if busy >= limit => self.on_calm_window(),
             _ if self.hold > 0 => self.hold -= 1,
             _ => {
                 self.before = Some(limit);
                 self.limit = busy;
                 (self.step, self.patience, self.calm) = (1, PATIENCE, 0);
-                self.has_seen_unread = true;
+                self.show(busy, limit);
             }
         }
+    }
+
+    /// Unread requests show so many workers. `limit` was in force.
+    fn show(&mut self, busy: usize, limit: usize) {
+        // Another attempt to raise the limit has shown about the same.
+        let is_again = |shown: ShownWorkers| {
+            limit > shown.busy && busy.abs_diff(shown.busy) <= (shown.busy / 4).max(1)
+        };
+        let is_confirmed = self.shown.is_some_and(|shown| shown.is_confirmed || is_again(shown));
+        self.shown = Some(ShownWorkers { busy, is_confirmed });
     }
 
     /// The application has begun all requests. Raises the limit if it has done so for long enough.
     fn on_calm_window(&mut self) {
         self.hold = 0;
+        if self.shown.is_some_and(|shown| self.limit >= shown.contradicted_at()) {
+            self.shown = None;
+        }
         self.calm += 1;
         if self.calm >= self.patience {
             self.limit = self.limit.saturating_add(self.step).min(self.most);

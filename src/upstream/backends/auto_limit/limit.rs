@@ -64,14 +64,18 @@ impl AutoLimit {
     /// Adds what was seen.
     pub(super) fn add(&mut self, seen: Observation) {
         let limit = self.limit();
+        let shown = self.by_unread.shown();
         self.by_unread.follow(limit);
         match seen.busiest {
             Some(sample) => self.by_unread.add(sample),
             None => self.by_unread.add_invisible(),
         }
-        if let Some(look) = seen.look
-            && !self.by_unread.is_exact()
-        {
+        if self.by_unread.is_exact() {
+            return;
+        }
+        if let Some(shown) = shown {
+            self.by_throughput.resume(shown.is_confirmed.then_some(shown.busy));
+        } else if let Some(look) = seen.look {
             self.by_throughput.add(look, seen.in_flight > limit);
         }
     }
@@ -130,6 +134,32 @@ mod tests {
             after.sort_unstable();
             let median = after[after.len() / 2];
             assert!(expected.contains(&median), "{workers}: {median}, {limits:?}");
+        }
+    }
+
+    /// On a busy machine such a server reads late now and then. That shows no workers.
+    #[test]
+    fn workers_that_read_late_at_times_are_found_by_throughput() {
+        for workers in [1, 4] {
+            let mut random = fastrand::Rng::with_seed(workers as u64);
+            let (mut limit, mut limits, mut responses) = (AutoLimit::new(100), Vec::new(), 0.0);
+            let mut is_late = false;
+            for look in 0..50 * 120 {
+                if look % 8 == 0 {
+                    is_late = random.u8(..20) == 0;
+                }
+                let in_flight = limit.limit();
+                let unread = if is_late { 1.min(in_flight - 1) } else { 0 };
+                // Each request takes 40 ms.
+                responses += workers.min(in_flight) as f64 / 2.0;
+                let seen = Look { seconds: 0.02, responses: responses as u64 };
+                responses = responses.fract();
+                let busiest = Some(Sample { in_flight, unread });
+                limit.add(Observation { busiest, look: Some(seen), in_flight });
+                limits.push(limit.limit());
+            }
+            let high = limits[250..].iter().filter(|limit| **limit > 24).count();
+            assert_eq!(high, 0, "{workers}: {limits:?}");
         }
     }
 

@@ -124,6 +124,13 @@ impl Throughput {
         self.gain(higher) > self.least_gain(higher)
     }
 
+    /// Whether a higher limit hardly gives more responses: not within one standard deviation.
+    pub(super) fn is_hardly_less_than(&self, higher: &Self) -> bool {
+        let work = self.latency().unwrap_or_default();
+        let error = self.error(work).hypot(higher.error(work));
+        self.gain(higher) + error < self.least_gain(higher)
+    }
+
     fn gain(&self, higher: &Self) -> f64 {
         (higher.rate().max(1e-9) / self.rate().max(1e-9)).ln()
     }
