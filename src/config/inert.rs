@@ -7,7 +7,8 @@ use http::StatusCode;
 
 use crate::plan::{
     AccessLog, Auth, CacheRule, ListenAddress, LogField, NamePatternRule, Plan, Protocol, Purpose,
-    Root, Route, RouteAction, RouteResponse, SpillDirectory, UpstreamSettings, UpstreamTarget,
+    RateLimitSetting, Root, Route, RouteAction, RouteResponse, SpillDirectory, UpstreamSettings,
+    UpstreamTarget,
 };
 
 use super::{caching, keys::SettingKey, load::LoadedSettings, read::Setting};
@@ -145,8 +146,8 @@ const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement {
         keys: &["cache.redis"],
-        acts: |plan| plan.cache.is_on(),
-        why: "cache.memory is off",
+        acts: |plan| plan.cache.is_on() || has_global_limit(plan),
+        why: "cache.memory is off, and no rate_limit is global",
     },
     Requirement {
         keys: &[
@@ -267,6 +268,12 @@ pub(super) fn warnings(loaded: &LoadedSettings) -> Vec<String> {
         warnings.extend(hidden_caching(rules.unwrap_or_default()));
     }
     warnings
+}
+
+/// Whether a route has a rate limit that all processes share.
+fn has_global_limit(plan: &Plan) -> bool {
+    let limits = plan.routes.iter().filter_map(|route| route.policies.rate_limit.limit.as_ref());
+    limits.into_iter().any(|one| matches!(one, RateLimitSetting::Limit(one) if one.is_global))
 }
 
 /// Returns whether the setting was set to another value than its default.

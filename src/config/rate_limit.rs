@@ -1,4 +1,4 @@
-//! The rate limit of a route: `10/m burst=20 key=client`.
+//! The rate limit of a route: `10/m burst=20 key=client global`.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use super::{
 
 /// A rate limit, or `off`.
 pub(super) const RATE_LIMIT: TextFormat<RateLimitSetting> = TextFormat::new(
-    "NUMBER/s, NUMBER/m or NUMBER/h, then burst=NUMBER and key=client, host or header:NAME if wanted, such as 10/m \
-     burst=20; or off",
+    "NUMBER/s, NUMBER/m or NUMBER/h, then burst=NUMBER, key=client, host or header:NAME, and global if wanted, such as \
+     10/m burst=20; or off",
     read,
     show,
 );
@@ -30,7 +30,7 @@ fn read(text: &str) -> Result<RateLimitSetting, String> {
     }
     let mut words = text.split_ascii_whitespace();
     let (requests, period) = rate(words.next().unwrap_or_default())?;
-    let (mut burst, mut key) = (None, None);
+    let (mut burst, mut key, mut is_global) = (None, None, false);
     for word in words {
         match word.split_once('=') {
             Some(("burst", number)) if burst.is_none() => burst = Some(self::burst(number)?),
@@ -38,15 +38,18 @@ fn read(text: &str) -> Result<RateLimitSetting, String> {
             Some((name @ ("burst" | "key"), _)) => {
                 return Err(format!("{name} is written twice: remove one"));
             }
+            _ if word == "global" && !is_global => is_global = true,
+            _ if word == "global" => return Err("global is written twice: remove one".into()),
             _ if word == "nodelay" => {
                 return Err("remove nodelay: requests are never delayed".into());
             }
-            _ => return Err(format!("{word} is neither burst=NUMBER nor key=KEY")),
+            _ => return Err(format!("{word} is none of burst=NUMBER, key=KEY and global")),
         }
     }
     // 10/m without a burst is 10 at once, as most would expect.
     let burst = burst.unwrap_or_else(|| requests.saturating_sub(1).min(LARGEST_BURST));
-    let limit = RateLimit { requests, period, burst, key: key.unwrap_or(RateLimitKey::Client) };
+    let key = key.unwrap_or(RateLimitKey::Client);
+    let limit = RateLimit { requests, period, burst, key, is_global };
     if limit.interval() < RateLimit::MIN_INTERVAL {
         return Err("must be at most 10000 requests a second".into());
     }
@@ -102,7 +105,15 @@ fn show(setting: &RateLimitSetting) -> String {
         RateLimitKey::Host => "host".into(),
         RateLimitKey::Header(name) => format!("header:{name}"),
     };
-    format!("{}/{unit} burst={} key={key}", limit.requests, limit.burst)
+    let global = if limit.is_global { " global" } else { "" };
+    format!("{}/{unit} burst={} key={key}{global}", limit.requests, limit.burst)
+}
+
+/// Returns a conflict if a global limit has no Redis.
+pub(super) fn without_redis(draft: &Draft, limit: Option<&RateLimitSetting>) -> Vec<Conflict> {
+    let is_global = matches!(limit, Some(RateLimitSetting::Limit(limit)) if limit.is_global);
+    let fault = "cache.redis is off, so nothing counts for all tasks: set it, or remove global";
+    when(is_global && draft.plan.cache.redis.is_none(), fault)
 }
 
 /// Returns a conflict if no route has a limit that a part of one could belong to.
@@ -137,9 +148,11 @@ mod tests {
         reads("1/s burst=x", "no: burst must be a number from 0 to 1000000");
         reads("1/s burst=1 burst=2", "no: burst is written twice: remove one");
         reads("1/s nodelay", "no: remove nodelay: requests are never delayed");
-        reads("1/s x=1", "no: x=1 is neither burst=NUMBER nor key=KEY");
+        reads("1/s x=1", "no: x=1 is none of burst=NUMBER, key=KEY and global");
+        reads("1/s global key=host", "1/s burst=0 key=host global");
+        reads("1/s global global", "no: global is written twice: remove one");
         reads("1/s key=ip", "no: key must be client, host or header:NAME");
-        reads("1/s key=header:a b", "no: b is neither burst=NUMBER nor key=KEY");
+        reads("1/s key=header:a b", "no: b is none of burst=NUMBER, key=KEY and global");
         reads("1/s key=header:a:b", "no: a:b is not the name of a header");
         reads("10001/s", "no: must be at most 10000 requests a second");
         reads("600000/m", "600000/m burst=599999 key=client");
@@ -150,7 +163,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_shown_limit_reads_back(
-            text in "[1-9][0-9]{0,3}/[smh]( burst=[0-9]{1,3})?( key=(client|host|header:X-[a-z]{1,5}))?",
+            text in "[1-9][0-9]{0,3}/[smh]( burst=[0-9]{1,3})?( key=(client|host|header:X-[a-z]{1,5}))?( global)?",
         ) {
             let setting = read(&text).unwrap();
             prop_assert_eq!(read(&show(&setting)), Ok(setting));

@@ -90,6 +90,12 @@ pub(super) const ROUTE_CONSTRAINTS: &[RouteConstraint] = &[
         },
     },
     RouteConstraint {
+        leaf: "rate_limit",
+        conflicts: |draft, route| {
+            rate_limit::without_redis(draft, route.policies.rate_limit.limit.as_ref())
+        },
+    },
+    RouteConstraint {
         leaf: "rate_limit_exempt",
         conflicts: |draft, route| {
             rate_limit::without_limit(draft, !route.policies.rate_limit.exempt.is_empty())

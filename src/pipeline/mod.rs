@@ -176,7 +176,7 @@ async fn respond(
         |index: usize| policies.rate_limit.as_ref().filter(|one| one.first_action == index);
     // Before authentication, which costs more than a refusal.
     if let Some(limit) = limit_at(0) {
-        rate_limit::check(context, limit)?;
+        rate_limit::check(context, limit).await?;
     }
     if let Some(response) = auth::check(context).await? {
         return Ok(response);
@@ -187,7 +187,7 @@ async fn respond(
     }
     for (index, action) in policies.actions.iter().enumerate() {
         if let Some(limit) = limit_at(index).filter(|_| index > 0) {
-            rate_limit::check(context, limit)?;
+            rate_limit::check(context, limit).await?;
         }
         match action {
             Action::Files { store_kind, root, prefix, missing } => {

@@ -13,6 +13,11 @@ const PREFIX_LENGTH: u32 = 64;
 // === impl ClientNetwork ===
 
 impl ClientNetwork {
+    /// Returns its first address.
+    pub fn first_address(self) -> IpAddr {
+        self.0
+    }
+
     /// Returns the network of this address.
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {

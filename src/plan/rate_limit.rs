@@ -33,6 +33,8 @@ pub struct RateLimit {
     /// Of requests that arrive together, the first one and this many more are within the limit.
     pub burst: u32,
     pub key: RateLimitKey,
+    /// Whether all processes share the count, over Redis.
+    pub is_global: bool,
 }
 
 /// Requests with the same key share a limit.

@@ -11,13 +11,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{runtime::Builder, sync::mpsc};
+use tokio::{
+    runtime::Builder,
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use super::{
-    follower::Follower, link_core::LinkCore, publisher::Publisher, purge_message::PurgeMessage,
+    follower::Follower,
+    limit_answers::LimitAnswers,
+    limit_question::{LimitKey, LimitKeys, LimitQuestion},
+    link_core::LinkCore,
+    publisher::Publisher,
+    purge_message::PurgeMessage,
     tls::RedisTls,
 };
-use crate::{plan::RedisSettings, telemetry::RedisCounts};
+use crate::{
+    plan::{RateLimit, RedisSettings},
+    telemetry::{LimitDecisionSource, RedisCounts},
+};
 
 /// The most purges that wait to be sent.
 const MAX_QUEUED: usize = 1024;
@@ -26,6 +38,22 @@ const MAX_QUEUED_INVALIDATIONS: usize = MAX_QUEUED / 2;
 /// Invalidations of one Sideman in a second, and at once.
 const MAX_INVALIDATIONS: u64 = 100;
 const INVALIDATION_INTERVAL: Duration = Duration::from_millis(1000 / MAX_INVALIDATIONS);
+
+/// The most requests that wait for an answer.
+const MAX_QUESTIONS: usize = 1024;
+/// How long a request waits for an answer at most.
+const ANSWER_TIME: Duration = Duration::from_millis(50);
+
+/// What Redis says about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedCount {
+    /// It is within the limit.
+    Within,
+    /// One is within the limit after this time.
+    Over(Duration),
+    /// Nothing, or not in time.
+    Unknown,
+}
 
 /// What a purge comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +69,18 @@ pub enum PurgeCause {
 pub struct RedisLink {
     core: Arc<LinkCore>,
     purges: mpsc::Sender<PurgeMessage>,
+    questions: mpsc::Sender<LimitQuestion>,
     /// Taken by the thread.
-    queue: Mutex<Option<mpsc::Receiver<PurgeMessage>>>,
+    queues: Mutex<Option<LinkQueues>>,
+    keys: LimitKeys,
     invalidations: InvalidationRate,
+}
+
+/// The other ends of the link's channels.
+#[derive(Debug)]
+struct LinkQueues {
+    purges: mpsc::Receiver<PurgeMessage>,
+    questions: mpsc::Receiver<LimitQuestion>,
 }
 
 /// Lets [`MAX_INVALIDATIONS`] a second pass.
@@ -63,11 +100,15 @@ impl RedisLink {
         tls: Option<RedisTls>,
         counts: Arc<RedisCounts>,
     ) -> Arc<Self> {
-        let (purges, queue) = mpsc::channel(MAX_QUEUED);
+        let (purges, purge_queue) = mpsc::channel(MAX_QUEUED);
+        let (questions, question_queue) = mpsc::channel(MAX_QUESTIONS);
+        let queues = LinkQueues { purges: purge_queue, questions: question_queue };
         Arc::new(Self {
+            keys: LimitKeys::new(&settings),
             core: Arc::new(LinkCore::new(settings, tls, counts)),
             purges,
-            queue: Mutex::new(Some(queue)),
+            questions,
+            queues: Mutex::new(Some(queues)),
             invalidations: InvalidationRate { begin: Instant::now(), used: AtomicU64::new(0) },
         })
     }
@@ -78,14 +119,15 @@ impl RedisLink {
         self: &Arc<Self>,
         apply: impl Fn(&PurgeMessage) + Send + 'static,
     ) -> io::Result<()> {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(queue) = queue else { return Ok(()) };
+        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(LinkQueues { purges, questions }) = queues else { return Ok(()) };
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let publisher = Publisher::new(Arc::clone(&self.core), queue);
+        let publisher = Publisher::new(Arc::clone(&self.core), purges);
+        let limits = LimitAnswers::new(Arc::clone(&self.core), questions);
         let follower = Follower::new(Arc::clone(&self.core), Box::new(apply));
         let run = move || {
             runtime.block_on(async {
-                tokio::join!(publisher.run(), follower.run());
+                tokio::join!(publisher.run(), follower.run(), limits.run());
             });
         };
         thread::Builder::new().name("redis".to_owned()).spawn(run).map(drop)
@@ -115,6 +157,40 @@ impl RedisLink {
     /// Whether another Sideman may have purged a response that arrived then. Both times are in seconds since 1970.
     pub fn is_unconfirmed(&self, received: u64, now: u64) -> bool {
         self.core.state().is_unconfirmed(received, now)
+    }
+
+    /// Returns the key of a client (or another value) in the limit of a route.
+    pub fn limit_key(&self, route: &str, limit: &RateLimit, value: &[u8]) -> LimitKey {
+        self.keys.key(route, limit, value)
+    }
+
+    /// Asks whether a request is within a limit, and counts it if so. Waits for at most 50 ms, and not at all while Redis
+    /// gives no answers.
+    pub async fn count(&self, key: LimitKey, limit: &RateLimit) -> SharedCount {
+        let (count, source) = self.ask(key, limit).await;
+        self.core.count_decision(source);
+        count
+    }
+
+    async fn ask(&self, key: LimitKey, limit: &RateLimit) -> (SharedCount, LimitDecisionSource) {
+        let unavailable = (SharedCount::Unknown, LimitDecisionSource::Unavailable);
+        if !self.core.is_answering() {
+            return unavailable;
+        }
+        let (answer, answered) = oneshot::channel();
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let interval = limit.interval();
+        let tolerance = micros(interval.saturating_mul(limit.burst));
+        let question = LimitQuestion { key, interval: micros(interval), tolerance, answer };
+        if self.questions.try_send(question).is_err() {
+            return unavailable;
+        }
+        match timeout(ANSWER_TIME, answered).await {
+            Ok(Ok(None)) => (SharedCount::Within, LimitDecisionSource::Redis),
+            Ok(Ok(Some(wait))) => (SharedCount::Over(wait), LimitDecisionSource::Redis),
+            Ok(Err(_)) => unavailable,
+            Err(_) => (SharedCount::Unknown, LimitDecisionSource::Timeout),
+        }
     }
 
     fn may_invalidate(&self) -> bool {

@@ -12,7 +12,10 @@ use super::{
     purge_message::SenderName,
     tls::RedisTls,
 };
-use crate::{plan::RedisSettings, telemetry::RedisCounts};
+use crate::{
+    plan::RedisSettings,
+    telemetry::{LimitDecisionSource, LogThrottle, RedisCounts},
+};
 
 /// The key of the stream.
 pub(super) const STREAM: &[u8] = b"sideman:purges";
@@ -26,6 +29,9 @@ pub(super) struct LinkCore {
     state: LinkState,
     /// Whether a purge was not queued, so that everything must be purged.
     has_overflown: AtomicBool,
+    /// Whether there is a connection for questions about limits, or may soon be one.
+    is_answering: AtomicBool,
+    unanswered: LogThrottle,
 }
 
 // === impl LinkCore ===
@@ -37,7 +43,15 @@ impl LinkCore {
         counts: Arc<RedisCounts>,
     ) -> Self {
         let (name, state) = (SenderName::random(), LinkState::new(counts));
-        Self { settings, tls, name, state, has_overflown: AtomicBool::new(false) }
+        Self {
+            settings,
+            tls,
+            name,
+            state,
+            has_overflown: AtomicBool::new(false),
+            is_answering: AtomicBool::new(true),
+            unanswered: LogThrottle::new(),
+        }
     }
 
     pub(super) async fn connect(&self) -> Result<RedisConnection, RedisFault> {
@@ -66,6 +80,28 @@ impl LinkCore {
     /// Whether everything must be purged because a purge was not queued; `false` the next time.
     pub(super) fn take_overflow(&self) -> bool {
         self.has_overflown.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether questions about limits get answers.
+    pub(super) fn is_answering(&self) -> bool {
+        self.state.is_available() && self.is_answering.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_answering(&self, is_answering: bool) {
+        self.is_answering.store(is_answering, Ordering::Relaxed);
+    }
+
+    /// Logs why requests are not counted, unless the link is known to be unavailable.
+    pub(super) fn report_unanswered(&self, fault: &RedisFault) {
+        if self.state.is_available()
+            && let Some(missed) = self.unanswered.should_log()
+        {
+            tracing::warn!(%fault, missed, "Redis does not count requests: each process counts for itself");
+        }
+    }
+
+    pub(super) fn count_decision(&self, source: LimitDecisionSource) {
+        self.state.counts().limit_decisions(source).fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_sent(&self) {

@@ -51,7 +51,6 @@ impl LinkState {
         &self.counts
     }
 
-    #[cfg(test)]
     pub(super) fn is_available(&self) -> bool {
         self.lost_at.load(Ordering::Relaxed) == 0
     }

@@ -2,7 +2,8 @@
 //! first.
 //!
 //! - [`publisher`] appends purges to a stream; [`follower`] reads the stream from its own [`place`] and applies what
-//!   others have purged ([`stream`]). Each has a connection of its own. Both run on one background thread.
+//!   others have purged ([`stream`]). Each has a connection of its own. All run on one background thread.
+//! - A [`limit_question`] asks whether a request is within a rate limit that all share. [`limit_answers`] asks them.
 //! - [`purge_message`] is an entry of the stream. [`sent_messages`] are those that a restarted Redis may have lost.
 //! - [`link_core`] is what they share. [`link_state`] says whether Redis is available, for requests and in the log.
 //!   [`reconnect_pause`] is the pause between two attempts to connect.
@@ -15,6 +16,8 @@ mod fault;
 mod follower;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod limit_answers;
+mod limit_question;
 mod link;
 mod link_core;
 mod link_state;
@@ -28,7 +31,8 @@ mod stream;
 mod tls;
 
 pub use self::{
-    link::{PurgeCause, RedisLink},
+    limit_question::LimitKey,
+    link::{PurgeCause, RedisLink, SharedCount},
     link_state::MAX_UNCONFIRMED_AGE,
     purge_message::{PurgeMessage, PurgeName},
     tls::RedisTls,

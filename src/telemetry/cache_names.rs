@@ -68,3 +68,9 @@ pub const CACHE_PURGE_LAG: MetricName = gauge(
     "sideman_cache_purge_lag_seconds",
     "Time between the last purge in Redis and the moment when it was done here; 0 while there are none",
 );
+pub const RATE_LIMIT_GLOBAL: MetricName = counter(
+    "sideman_rate_limit_global",
+    "Requests with a global rate_limit that this process would allow, by what decided: redis, or this process alone \
+     because Redis took longer than 50 ms (timeout) or is unavailable",
+)
+.by(&["decision"]);

@@ -14,7 +14,7 @@ use prometheus_client::{
 use super::{
     histogram::HistogramTotals,
     names::{self, MetricName},
-    redis_counts::RedisCounts,
+    redis_counts::{LimitDecisionSource, RedisCounts},
     usage::ProcessUsage,
 };
 
@@ -103,6 +103,9 @@ pub(super) fn redis(
     let lag = Duration::from_millis(counts.lag_milliseconds.load(Ordering::Relaxed));
     let metric = describe(encoder, names::CACHE_PURGE_LAG, MetricType::Gauge)?;
     ConstGauge::new(lag.as_secs_f64()).encode(metric)?;
+    let sources = LimitDecisionSource::ALL
+        .map(|source| (source.name(), counts.limit_decisions(source).load(Ordering::Relaxed)));
+    counters(encoder, names::RATE_LIMIT_GLOBAL, "decision", &sources)?;
     gauge(encoder, names::REDIS_UNAVAILABLE, counts.unavailable.load(Ordering::Relaxed))
 }
 

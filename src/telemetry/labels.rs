@@ -150,6 +150,11 @@ pub const LABELS: &[Label] = &[
     label("certificate", "The file of the certificate, or `self-signed`", &[]),
     label("coding", "Content coding of the response", &["gzip", "br", "zstd"]),
     label(
+        "decision",
+        "What decided about the request: Redis, or this process alone",
+        &["redis", "timeout", "unavailable"],
+    ),
+    label(
         "error",
         "The `error` of the access log: [all of them](errors.md), each with what to do",
         &[],

@@ -45,5 +45,5 @@ pub use self::{
     log_throttle::LogThrottle,
     log_writer::LogSink,
     metrics::{BufferCounts, Metrics, ServerCounts, StoreCounts, TlsCounts, WorkerMetrics},
-    redis_counts::RedisCounts,
+    redis_counts::{LimitDecisionSource, RedisCounts},
 };

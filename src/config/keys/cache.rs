@@ -143,8 +143,8 @@ pub(super) const CACHE: &[SettingKey] = &[
         name: "cache.redis",
         default: Some(&["off"]),
         kind: &SingleValue(redis_url::REDIS, |to, redis| to.plan.cache.redis = redis),
-        doc: "A Redis server that all tasks of the site use, so that a purge at one of them reaches the others. Use a \
-              database of its own for each site. The URL holds a password: pass it by a file \
+        doc: "A Redis server that all tasks of the site use, so that a purge at one of them reaches the others, and \
+              for rate_limit with global. Use a database of its own for each site. The URL holds a password: pass it by a file \
               (SIDEMAN_CACHE__REDIS_FILE).",
         ..SettingKey::BLANK
     },

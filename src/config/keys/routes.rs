@@ -344,7 +344,8 @@ pub(super) const ROUTE: &[SettingKey] = &[
         }),
         doc: "Maximum rate of the requests with one key; more get 429. key is client (an IPv4 address or an IPv6 /64), \
               host, or a header, without which a request is not limited. burst more requests may arrive at once; \
-              without it, as many arrive at once as the rate says. Files are limited only by a route that names them. \
+              without it, as many arrive at once as the rate says. global counts for all tasks together, over \
+              cache.redis. Files are limited only by a route that names them. \
               off disables the limit of less specific routes.",
         ..SettingKey::BLANK
     },

@@ -97,6 +97,7 @@ impl PasswordChecker {
                 period: FAILURE_INTERVAL,
                 burst: FAILURES - 1,
                 key: RateLimitKey::Client,
+                is_global: false,
             })
         })
     }

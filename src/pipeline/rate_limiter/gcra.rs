@@ -81,7 +81,7 @@ mod tests {
 
     fn limit(requests: u32, seconds: u64, burst: u32) -> RateLimit {
         let (period, key) = (Duration::from_secs(seconds), RateLimitKey::Client);
-        RateLimit { requests, period, burst, key }
+        RateLimit { requests, period, burst, key, is_global: false }
     }
 
     /// A bucket of `burst` + 1 tokens with exact arithmetic. Its level counts in 1 / `period` tokens.

@@ -88,7 +88,7 @@ mod tests {
 
     fn limiter(requests: u32, seconds: u64, burst: u32) -> RateLimiter {
         let (period, key) = (Duration::from_secs(seconds), RateLimitKey::Client);
-        RateLimiter::new(&RateLimit { requests, period, burst, key })
+        RateLimiter::new(&RateLimit { requests, period, burst, key, is_global: false })
     }
 
     #[test]

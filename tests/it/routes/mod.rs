@@ -11,5 +11,6 @@ mod intercept;
 mod log;
 mod port;
 mod rate_limit;
+mod rate_limit_global;
 mod site;
 mod spellings;

@@ -1,7 +1,7 @@
 //! A real Redis server in a directory of its own, on a Unix socket or with TLS on a free port.
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpListener,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
@@ -89,6 +89,16 @@ impl Redis {
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).unwrap();
         line.trim_end().to_owned()
+    }
+
+    /// Sends a command on a new connection, and returns the whole reply.
+    #[track_caller]
+    pub(crate) fn all(&self, command: &str) -> String {
+        let mut stream = UnixStream::connect(self.socket()).unwrap();
+        write!(stream, "{command}\r\nQUIT\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
