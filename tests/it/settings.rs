@@ -323,7 +323,7 @@ fn every_problem_is_reported_at_once() {
         .set("static.memory", "64 parsecs")
         .set("static.caching", "*.{js}=1h")
         .set("static.symlinks", "sometimes")
-        .set("static.fallback", "https://bucket.example.com")
+        .set("static.fallback", "s4://bucket.example.com")
         .set("media.rate", "fast")
         .set("health.wait_for_application", "perhaps")
         .set("log.access", "xml")
@@ -348,7 +348,7 @@ fn every_problem_is_reported_at_once() {
             "static.caching",
             "only *, ** and ?",
             "sometimes",
-            "https://bucket.example.com",
+            "s4://bucket.example.com",
             "media.rate",
             "perhaps",
             "xml",
@@ -390,7 +390,7 @@ fn bad_file_is_reported_by_key() {
 
 #[test]
 fn unknown_protocols_are_refused_clearly() {
-    for url in ["suwsgi://127.0.0.1:3031", "https://app:8000"] {
+    for url in ["suwsgi://127.0.0.1:3031", "fcgi://app:9000"] {
         let ended = sideman(&["run", "--upstream", url]).run_to_end();
         assert_eq!(ended.code, Some(2), "{ended:?}");
         assert!(ended.stderr.contains(url) && ended.stderr.contains("upstream.url"), "{ended:?}");
