@@ -154,8 +154,8 @@ pub(super) fn warnings(plan: &Plan) -> Vec<String> {
     warning("upstream.tls_verify", &plan.upstream).into_iter().chain(of_routes).collect()
 }
 
-/// Reads the certificates and keys into the plan. Returns a sentence for each file that has a fault, none of which shows
-/// anything of a key.
+/// Reads the certificates and keys into the plan. Returns a sentence about each file that cannot be used. The sentences
+/// never contain a part of a key.
 pub(super) fn read_files(plan: &mut Plan) -> Vec<String> {
     let mut faults: Vec<String> = Vec::new();
     let fallback = plan.missing.fallback.as_mut().map(|fallback| &mut fallback.server);

@@ -19,7 +19,7 @@ pub(super) const FALLBACK: TextFormat<FallbackOrigin> = TextFormat::address(
 /// Length of `sun_path` without its closing NUL.
 const MAX_SOCKET_PATH: usize = 107;
 
-/// What an address begins with.
+/// The scheme of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scheme {
     Http,

@@ -80,8 +80,8 @@ impl Error {
     /// Returns whether the fault stays until somebody changes the settings or the server, so that no request should wait
     /// for its end.
     pub fn is_lasting(&self) -> bool {
-        // A server that closes connections during the handshake may be restarting. What rustls reports is data that is
-        // invalid.
+        // A server that closes the connection during the handshake may be restarting. A fault that rustls has found has
+        // the kind `InvalidData`, and stays.
         let has_invalid_data =
             self.cause.as_ref().is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData);
         matches!(self.kind, FailureKind::UpstreamProtocol | FailureKind::UpstreamCertificate)

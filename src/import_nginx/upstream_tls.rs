@@ -64,7 +64,7 @@ fn path(directive: &Directive, scope: &Scope<'_>) -> Option<String> {
     (path.starts_with('/') && !text::has_variable(&path)).then_some(path)
 }
 
-/// Writes those of the application for all paths.
+/// Writes the settings of the application that gets all other paths.
 pub(super) fn set_section(policies: &Policies, settings: &mut Settings, from: &str) {
     for (key, setting, _) in SETTINGS {
         if let Some(value) = policies.get(key) {
@@ -73,7 +73,8 @@ pub(super) fn set_section(policies: &Policies, settings: &mut Settings, from: &s
     }
 }
 
-/// Adds those of a route. What the section sets for another application must not be inherited.
+/// Adds the settings of a route. It must not inherit those of `[upstream]`, which are for another application: they get
+/// their defaults back.
 pub(super) fn add_to_route(own: &Policies, section: &Policies, route: &mut Policies) {
     for (key, _, default) in SETTINGS {
         let value = match (own.get(key), section.get(key)) {

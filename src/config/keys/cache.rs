@@ -152,8 +152,8 @@ pub(super) const CACHE: &[SettingKey] = &[
         name: "cache.redis_ca",
         default: Some(&["default"]),
         kind: &SingleValue(redis_url::CA, |to, path| to.plan.cache.redis_ca = path),
-        doc: "A file with the certificates of the authorities (PEM) of which Redis must have one, with rediss://. default \
-              means the public authorities.",
+        doc: "A PEM file with the authorities that may have issued the certificate of Redis, for rediss://. default means \
+              the public authorities.",
         ..SettingKey::BLANK
     },
 ];
