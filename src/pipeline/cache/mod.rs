@@ -55,13 +55,11 @@ pub(super) enum Lookup {
     Other(Pending),
 }
 
-/// A request that has no response yet.
-pub(super) struct Pending(Next);
+/// A request that has no response yet. `None` goes to the application, and the response is not stored.
+pub(super) struct Pending(Option<Next>);
 
-/// What is done with it.
+/// What the cache does with it.
 enum Next {
-    /// It goes to the application, and the response is not stored.
-    Forward,
     Bypass(BypassReason),
     /// A response is fetched, or one that is not fresh is used.
     Exchange(Box<(CacheableRequest, Found)>),
@@ -71,18 +69,18 @@ enum Next {
 pub(super) fn look_up(context: &mut RequestContext, route: Option<usize>) -> Lookup {
     let local = Rc::clone(&context.local);
     let Some(cache) = cache_of(&local, context) else {
-        return Lookup::Other(Pending(Next::Forward));
+        return Lookup::Other(Pending(None));
     };
     let request = match CacheableRequest::of((&local, cache), context, route) {
         Ok(request) => request,
-        Err(reason) => return Lookup::Other(Pending(Next::Bypass(reason))),
+        Err(reason) => return Lookup::Other(Pending(Some(Next::Bypass(reason)))),
     };
     context.route = RouteLabel::Proxy;
     let exchange = Exchange { cache, request: &request, route };
     let found = exchange.find(context);
     match exchange.fresh(context, &found) {
         Some(response) => Lookup::Fresh(response),
-        None => Lookup::Other(Pending(Next::Exchange(Box::new((request, found))))),
+        None => Lookup::Other(Pending(Some(Next::Exchange(Box::new((request, found)))))),
     }
 }
 
@@ -94,11 +92,10 @@ pub(super) async fn serve(
     body: &mut RequestBody,
 ) -> Result<Response, Error> {
     let local = Rc::clone(&context.local);
-    let Some(cache) = cache_of(&local, context) else {
+    let (Some(next), Some(cache)) = (next, cache_of(&local, context)) else {
         return proxy::serve(&local, context, route, body).await;
     };
     let (request, mut found) = match next {
-        Next::Forward => return proxy::serve(&local, context, route, body).await,
         Next::Bypass(reason) => return bypass((cache, reason), context, route, body).await,
         Next::Exchange(exchange) => *exchange,
     };

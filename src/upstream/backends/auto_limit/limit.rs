@@ -95,22 +95,35 @@ impl AutoLimit {
 mod tests {
     use super::*;
 
-    /// An application with so many workers, which have begun all other requests or leave them unread.
-    fn limits(workers: usize, is_visible: bool, seconds: usize) -> Vec<usize> {
+    /// Looks 50 times a second at an application with so many workers. `unread` says how many of the requests in flight
+    /// are unread at a look. Returns the limits after each.
+    fn simulate(
+        (workers, seconds): (usize, usize),
+        mut unread: impl FnMut(usize, usize) -> usize,
+    ) -> (AutoLimit, Vec<usize>) {
         let mut limit = AutoLimit::new(100);
         let mut limits = Vec::new();
         let mut responses = 0.0;
-        for _ in 0..seconds * 50 {
+        for number in 0..seconds * 50 {
             let in_flight = limit.limit();
-            let unread = if is_visible { in_flight.saturating_sub(workers) } else { 0 };
             // Each request takes 40 ms.
             responses += workers.min(in_flight) as f64 / 2.0;
             let look = Look { seconds: 0.02, responses: responses as u64 };
             responses = responses.fract();
-            let busiest = Some(Sample { in_flight, unread });
+            let busiest = Some(Sample { in_flight, unread: unread(number, in_flight) });
             limit.add(Observation { busiest, look: Some(look), in_flight });
             limits.push(limit.limit());
         }
+        (limit, limits)
+    }
+
+    /// An application whose workers have begun all other requests or leave them unread.
+    fn limits(workers: usize, is_visible: bool, seconds: usize) -> Vec<usize> {
+        let unread = |_, in_flight: usize| match is_visible {
+            true => in_flight.saturating_sub(workers),
+            false => 0,
+        };
+        let (limit, limits) = simulate((workers, seconds), unread);
         assert_eq!(limit.source() == LimitSource::Unread, is_visible, "{limits:?}");
         limits
     }
@@ -142,22 +155,13 @@ mod tests {
     fn workers_that_read_late_at_times_are_found_by_throughput() {
         for workers in [1, 4] {
             let mut random = fastrand::Rng::with_seed(workers as u64);
-            let (mut limit, mut limits, mut responses) = (AutoLimit::new(100), Vec::new(), 0.0);
             let mut is_late = false;
-            for look in 0..50 * 120 {
-                if look % 8 == 0 {
+            let (_, limits) = simulate((workers, 120), |number, in_flight| {
+                if number % 8 == 0 {
                     is_late = random.u8(..20) == 0;
                 }
-                let in_flight = limit.limit();
-                let unread = if is_late { 1.min(in_flight - 1) } else { 0 };
-                // Each request takes 40 ms.
-                responses += workers.min(in_flight) as f64 / 2.0;
-                let seen = Look { seconds: 0.02, responses: responses as u64 };
-                responses = responses.fract();
-                let busiest = Some(Sample { in_flight, unread });
-                limit.add(Observation { busiest, look: Some(seen), in_flight });
-                limits.push(limit.limit());
-            }
+                if is_late { 1.min(in_flight - 1) } else { 0 }
+            });
             let high = limits[250..].iter().filter(|limit| **limit > 24).count();
             assert_eq!(high, 0, "{workers}: {limits:?}");
         }
