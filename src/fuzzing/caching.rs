@@ -1,14 +1,13 @@
-//! What responses and requests say about caching: a first line with two queries, separated by a space, then header
-//! fields, of the response and of the request alike.
+//! What responses and requests say about caching: header fields, of the response and of the request alike.
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::fuzz_input as input;
 use crate::rfc::{
     caching::{
-        ExchangeTimes, Freshness, MAX_SECONDS, NoVarySearch, NotStorable, RequestDirectives,
-        RequestTraits, ResponsePolicy, StaleReason, VaryNames, invalidated_groups,
-        invalidated_targets, response_tags, selecting_value, stored_fields, updated,
+        ExchangeTimes, Freshness, MAX_SECONDS, NotStorable, RequestDirectives, RequestTraits,
+        ResponsePolicy, StaleReason, VaryNames, invalidated_groups, invalidated_targets,
+        response_tags, selecting_value, stored_fields, updated,
     },
     request_parts::Headers,
     response_lines::ResponseLines,
@@ -18,15 +17,14 @@ const NOW: u64 = 784_111_777;
 
 /// Tests the fields of one response and one request.
 pub fn check(data: &[u8]) {
-    let (first, rest) = input::first_line(data);
-    let map = input::fields(rest);
+    let map = input::fields(data);
     let lines = ResponseLines::from(&map);
     let times = ExchangeTimes { sent: NOW - 2, received: NOW };
     let policy = ResponsePolicy::of(StatusCode::OK, &lines, times);
     freshness(&policy, &RequestDirectives::of(&map.iter().collect()));
     storable(&map, &policy);
     fields(&lines, &policy, times);
-    if !rest.contains(&b'"') {
+    if !data.contains(&b'"') {
         let joined = ResponseLines::from(&joined(&map));
         let other = ResponsePolicy::of(StatusCode::OK, &joined, times);
         assert_eq!(other.vary(), policy.vary(), "one field or several");
@@ -34,9 +32,6 @@ pub fn check(data: &[u8]) {
             assert_eq!(other.lifetime(), policy.lifetime(), "one field or several");
         }
     }
-    let queries = String::from_utf8_lossy(first);
-    let (one, other) = queries.split_once(' ').unwrap_or((&queries, ""));
-    search(&lines, one, other);
     variants(&map.iter().collect(), policy.vary());
     assert!(response_tags(&lines).len() <= 128 && invalidated_groups(&lines).len() <= 128);
     for target in invalidated_targets(&lines, "http", "a", "/b/c") {
@@ -112,14 +107,6 @@ fn fields(lines: &ResponseLines, policy: &ResponsePolicy, times: ExchangeTimes) 
     let policy = policy.revalidated(&once, times);
     let again = stored_fields(&once, &policy);
     assert_eq!(updated(&again, lines).iter().count(), once.iter().count());
-}
-
-fn search(lines: &ResponseLines, one: &str, other: &str) {
-    let Some(search) = NoVarySearch::of(lines) else { return };
-    assert!(search.is_same(one, one));
-    assert_eq!(search.is_same(one, other), search.is_same(other, one));
-    // Each query is the same as itself with an empty parameter.
-    assert!(search.is_same(one, &format!("&{one}&")));
 }
 
 fn variants(headers: &Headers, vary: &VaryNames) {

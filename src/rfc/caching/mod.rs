@@ -1,6 +1,6 @@
 //! HTTP caching as pure functions over heads: RFC 9111, with stale responses (RFC 5861), `immutable` (RFC 8246), targeted
-//! fields (RFC 9213), `Cache-Status` (RFC 9211), cache groups (RFC 9875) and No-Vary-Search. Nothing here stores a
-//! response or reads a clock.
+//! fields (RFC 9213), `Cache-Status` (RFC 9211) and cache groups (RFC 9875). Nothing here stores a response or reads a
+//! clock.
 //!
 //! A [`ResponsePolicy`] is made once, when a response arrives. Everything else asks it.
 
@@ -9,7 +9,6 @@ mod cache_status;
 mod comparison;
 mod directives;
 mod invalidation;
-mod no_vary_search;
 mod policy;
 mod statuses;
 mod storable;
@@ -25,7 +24,6 @@ pub use self::{
     cache_status::{CacheStatus, ForwardReason, MEMBER_LENGTH},
     directives::{MAX_SECONDS, RequestDirectives, ResponseDirectives, Restriction, delta_seconds},
     invalidation::{invalidated_targets, invalidates},
-    no_vary_search::NoVarySearch,
     policy::{ExchangeTimes, Freshness, ResponsePolicy, StaleReason},
     storable::{NotStorable, RequestTraits},
     stored_fields::{stored_fields, updated},
