@@ -1,7 +1,7 @@
 //! Reloads: stored responses survive those that do not change the cache's settings.
 
 use super::{FRESH, Site, cache_status, fetch, is_hit};
-use crate::support::{Settings, Sideman, TempDir};
+use crate::support::{Client, Settings, Sideman, TempDir};
 
 /// Sideman with a settings file that the test rewrites.
 struct Configured {
@@ -84,4 +84,47 @@ fn a_smaller_cache_applies_at_once() {
     let mut client = sideman.connect();
     assert_eq!(fetch(&mut client, "/", FRESH).status, 200);
     assert!(is_hit(&fetch(&mut client, "/", FRESH)));
+}
+
+/// Purges a URL at one of the listeners, and expects that it was stored.
+#[track_caller]
+fn purge(mut listener: Client, target: &str) {
+    let response = listener.ask("PURGE", target, "");
+    assert_eq!((response.status, response.text().as_str()), (200, "{\"purged\":1}\n"));
+}
+
+#[test]
+fn purges_reach_the_cache_after_a_reload() {
+    let site = Site::start();
+    let settings = Configured::before(&site);
+    let lines = |memory: &str, rest: &str| {
+        format!("cache.memory = \"{memory}\"\ncache.purge_from = [\"127.0.0.1\"]\n{rest}")
+    };
+    let sideman = settings.write(&lines("64MiB", "")).start();
+    let mut client = sideman.connect();
+    for target in ["/admin", "/client"] {
+        fetch(&mut client, target, FRESH);
+    }
+    // The settings of the cache are the same: it keeps its responses.
+    settings.write(&lines("64MiB", "upstream.max_in_flight = 7\n"));
+    reload(&sideman);
+    purge(Client::connect(sideman.admin()), "/admin");
+    purge(sideman.connect(), "/client");
+    for target in ["/admin", "/client"] {
+        assert!(!is_hit(&fetch(&mut client, target, FRESH)), "{target}");
+        assert!(is_hit(&fetch(&mut client, target, FRESH)), "{target}");
+    }
+    // They have changed: the new cache is empty, and purges reach it, not the old one.
+    settings.write(&lines("32MiB", ""));
+    reload(&sideman);
+    for target in ["/admin", "/client"] {
+        assert!(!is_hit(&fetch(&mut client, target, FRESH)), "{target}");
+        assert!(is_hit(&fetch(&mut client, target, FRESH)), "{target}");
+    }
+    purge(Client::connect(sideman.admin()), "/admin");
+    purge(sideman.connect(), "/client");
+    for target in ["/admin", "/client"] {
+        assert!(!is_hit(&fetch(&mut client, target, FRESH)), "{target}");
+    }
+    assert_eq!(site.count(), 8);
 }

@@ -188,3 +188,32 @@ fn address_changes_with_a_restart_only() {
     let said = sideman.admin_post("/-/reload").text();
     assert!(said.contains("needs a restart: cache.redis"), "{said}");
 }
+
+#[test]
+fn purges_of_others_reach_the_cache_after_a_reload() {
+    let Some(redis) = Redis::start() else { return };
+    let mut site = Site::start(&redis, 1);
+    let directory = redis.directory();
+    let text = |memory: &str, most: u32| {
+        format!("upstream.max_in_flight = {most}\ncache.memory = \"{memory}\"\n")
+    };
+    let path = directory.write("sideman.toml", text("8MiB", 7));
+    let settings = Settings::before(&site.app.url())
+        .set("cache.redis", &redis.url())
+        .args(&["--config", path.to_str().unwrap()]);
+    site.sidemans.push(settings.start());
+    site.sidemans[1].event("connected to Redis");
+    let (kept, before) = (site.page(1, "/kept"), site.page(1, "/a"));
+    // With the same settings of the cache, and with others: then it begins empty.
+    for (memory, is_kept) in [("8MiB", true), ("16MiB", false)] {
+        std::fs::write(&path, text(memory, 8)).unwrap();
+        let reloaded = site.sidemans[1].admin_post("/-/reload");
+        assert_eq!(reloaded.status, 200, "{}", reloaded.text());
+        assert_eq!(site.still(1, "/kept", &kept), is_kept);
+        let stored = site.page(1, "/a");
+        assert_eq!(stored == before, is_kept);
+        assert!(site.still(1, "/a", &stored));
+        purge_url(site.sidemans[0].admin(), "/a");
+        site.until_purged(1, "/a", &stored);
+    }
+}
