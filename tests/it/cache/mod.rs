@@ -13,6 +13,7 @@ mod routes;
 mod stale;
 mod storing;
 mod vary;
+mod wagtail;
 
 use std::sync::{
     Arc, Mutex,

@@ -49,7 +49,13 @@ fn submit(client: &mut Client, page: &str, scheme: &str, origin: &str) -> Respon
 /// The cookies of a logged-in user.
 #[track_caller]
 pub(crate) fn logged_in(sideman: &Sideman) -> String {
-    let answer = submit(&mut sideman.connect(), "/accounts/login/", "", "http://example.test");
+    logged_in_at(sideman, "/accounts/login/")
+}
+
+/// The cookies of a user who has logged in at this page.
+#[track_caller]
+pub(crate) fn logged_in_at(sideman: &Sideman, page: &str) -> String {
+    let answer = submit(&mut sideman.connect(), page, "", "http://example.test");
     assert_eq!(answer.status, 302, "{}", answer.text());
     cookies(&answer)
 }

@@ -13,7 +13,7 @@ mod restarts;
 mod streams;
 mod workers;
 
-pub(crate) use self::login::logged_in;
+pub(crate) use self::login::{logged_in, logged_in_at};
 
 use std::panic::{self, AssertUnwindSafe};
 

@@ -18,6 +18,7 @@ mod sideman;
 mod skip;
 mod step;
 mod uwsgi;
+mod wagtail;
 mod wait;
 pub(crate) mod websocket;
 mod wire;
@@ -44,6 +45,7 @@ pub(crate) use self::{
         send, until_closed, wait,
     },
     uwsgi::{After, Packet, UwsgiApp},
+    wagtail::Wagtail,
     wait::{eventually, eventually_is, eventually_within, pace, repeat_for},
     wire::Request,
     wsgi::{Server, Wsgi},

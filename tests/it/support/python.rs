@@ -134,20 +134,23 @@ pub(crate) fn environment(name: &str, requirements: &Path) -> Result<PathBuf, St
     Ok(environment)
 }
 
-fn target() -> &'static Path {
+pub(super) fn target() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()
 }
 
 /// Test processes run concurrently: one sets up, the others wait here. The lock ends with the file,
 /// or with the process.
-fn lock(name: &str) -> io::Result<File> {
+pub(super) fn lock(name: &str) -> io::Result<File> {
     let lock = File::create(target().join(format!("{name}.lock")))?;
     lock.lock()?;
     Ok(lock)
 }
 
 /// Makes a directory unless it is there and complete.
-fn once(directory: &Path, make: impl Fn(&Path) -> Result<(), String>) -> Result<(), String> {
+pub(super) fn once(
+    directory: &Path,
+    make: impl Fn(&Path) -> Result<(), String>,
+) -> Result<(), String> {
     let describe = |error: io::Error| format!("{}: {error}", directory.display());
     let mark = directory.join(MARK);
     if mark.is_file() {
@@ -176,7 +179,7 @@ fn install(environment: &Path, requirements: &Path) -> Result<(), String> {
 }
 
 /// The output of a program; if it fails, the line with the reason.
-fn output(command: &mut Command) -> Result<String, String> {
+pub(super) fn output(command: &mut Command) -> Result<String, String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
@@ -189,7 +192,7 @@ fn output(command: &mut Command) -> Result<String, String> {
 }
 
 /// Appends every file below a directory, in a fixed order.
-fn read_all(directory: &Path, content: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn read_all(directory: &Path, content: &mut Vec<u8>) -> io::Result<()> {
     let entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
     let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
     paths.sort();
