@@ -55,6 +55,9 @@ pub enum Command {
     /// Purge stored responses from the cache of the running process
     #[command(after_help = PURGE_HELP)]
     Purge(PurgeArgs),
+    /// Print the status of the running process
+    #[command(after_help = STATUS_HELP)]
+    Status(StatusArgs),
     /// Run a demonstration with a small built-in application
     Demo(DemoArgs),
     /// Print the settings file for an nginx configuration
@@ -127,6 +130,19 @@ pub struct PurgeArgs {
     #[arg(long)]
     pub soft: bool,
     /// How long each request may take
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub timeout: String,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+}
+
+/// The arguments of `status`.
+#[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// How long the request may take
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub timeout: String,
     #[command(flatten)]
@@ -217,6 +233,15 @@ Examples:
   sideman purge 'https://example.org/blog/*' --soft
   sideman purge --tag product-17 --tag category-3
   sideman purge --all";
+
+const STATUS_HELP: &str = "\
+Asks the running process at admin.listen for its requests in flight and queued, those of the last
+minute and hour, memory, cache, certificates, and its most frequent errors with advice.
+Exit status: 0, or 1 if it failed.
+
+Examples:
+  sideman status
+  sideman status --json";
 
 const IMPORT_NGINX_HELP: &str = "\
 Prints the settings, each with the line that it comes from. Comments at the end list what was not

@@ -2,6 +2,7 @@
 
 pub mod args;
 
+mod admin_peer;
 mod check;
 mod check_request;
 mod demo;
@@ -12,6 +13,7 @@ mod import_nginx;
 mod own_port;
 mod purge;
 mod run;
+mod status;
 mod version;
 
 #[cfg(test)]
@@ -37,6 +39,9 @@ pub fn call(cli: &Cli, environment: &Environment) -> ExitCode {
         }
         Command::Purge(args) => {
             purge::purge(args, environment, &mut io::stdout(), &mut io::stderr())
+        }
+        Command::Status(args) => {
+            status::status(args, environment, &mut io::stdout(), &mut io::stderr())
         }
         Command::ImportNginx(args) => {
             import_nginx::import_nginx(args, environment, &mut io::stdout(), &mut io::stderr())

@@ -1,15 +1,11 @@
 //! `sideman purge`: asks the running process, at its admin listener, to purge stored responses.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use crate::config::{self, Environment};
 
 use super::{
+    admin_peer,
     args::PurgeArgs,
     http_request::{self, CheckPeer},
 };
@@ -41,12 +37,7 @@ pub(super) fn purge(
 fn send(args: &PurgeArgs, environment: &Environment) -> Result<u64, String> {
     let timeout = config::duration(&args.timeout, Duration::from_millis(1), MAX_TIMEOUT)
         .map_err(|fault| format!("--timeout {:?}: {fault}", args.timeout))?;
-    let address = config::admin_address(&args.settings.flags(), environment)
-        .map_err(|problems| problems.to_string())?;
-    let address = address.ok_or(
-        "admin.listen is off, so the running process cannot be asked: set it, or give --admin ADDR",
-    )?;
-    let address = reachable(address)?;
+    let address = admin_peer::address(&args.settings.flags(), environment)?;
     // All requests are made before the first is sent.
     let requests = requests(args, address)?;
     let peer = CheckPeer::Host(address.to_string());
@@ -59,19 +50,6 @@ fn send(args: &PurgeArgs, environment: &Environment) -> Result<u64, String> {
         })?);
     }
     Ok(count)
-}
-
-/// Returns the address at which a local listener accepts connections.
-fn reachable(address: SocketAddr) -> Result<SocketAddr, String> {
-    if address.port() == 0 {
-        return Err("admin.listen has port 0, so the port is not known: give --admin ADDR".into());
-    }
-    let ip: IpAddr = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
-    };
-    Ok(SocketAddr::new(ip, address.port()))
 }
 
 fn requests(args: &PurgeArgs, admin: SocketAddr) -> Result<Vec<String>, String> {

@@ -30,6 +30,7 @@ mod redis_counts;
 #[cfg(test)]
 mod reference;
 pub mod shared_output;
+pub mod status;
 pub mod usage;
 
 pub use self::{

@@ -47,6 +47,7 @@ mod settings;
 mod shared_purge;
 mod shutdown;
 mod skips;
+mod status;
 mod telemetry;
 mod terminal;
 mod tls;

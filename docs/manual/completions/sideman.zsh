@@ -118,6 +118,23 @@ _arguments "${_arguments_options[@]}" : \
 '*::urls -- URL of a page of the site; with /* at the end, of all pages below:_default' \
 && ret=0
 ;;
+(status)
+_arguments "${_arguments_options[@]}" : \
+'--timeout=[How long the request may take]:TIME:_default' \
+'--config=[Settings file in TOML \[also\: SIDEMAN_CONFIG\]]:FILE:_files' \
+'*--listen=[Address for plain HTTP; may be repeated \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \
+'*--upstream=[Where the application listens; may be repeated\: http\://HOST\:PORT, https\://HOST\:PORT, http+unix\:/PATH, uwsgi\://HOST\:PORT or uwsgi+unix\:/PATH \[also\: SIDEMAN_UPSTREAM\]]:URL:_default' \
+'--max-in-flight=[Maximum number of requests in flight at the application\: its workers x threads; more are queued \[also\: SIDEMAN_MAX_IN_FLIGHT\]]:N:_default' \
+'*--static=[Serve the files of DIR below the URL prefix; may be repeated \[also\: SIDEMAN_STATIC\]]:PREFIX=DIR:_default' \
+'*--media=[Like --static, for files that users uploaded, hardened \[also\: SIDEMAN_MEDIA\]]:PREFIX=DIR:_default' \
+'*--accel=[Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile \[also\: SIDEMAN_ACCEL\]]:PREFIX=DIR:_default' \
+'--admin=[Address of the admin listener, or off \[also\: SIDEMAN_ADMIN\] \[default\: 127.0.0.1\:9180\]]:ADDR:_default' \
+'--workers=[Number of worker threads \[default\: one for each core that may be used\]]:N:_default' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (demo)
 _arguments "${_arguments_options[@]}" : \
 '--listen=[Address of the site]:ADDR:_default' \
@@ -165,6 +182,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(status)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (demo)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -194,6 +215,7 @@ _sideman_commands() {
 'check:Check the settings that \`run\` would use, and print those that are set' \
 'healthcheck:Check whether the running process is healthy\: exit status 0 or 1' \
 'purge:Purge stored responses from the cache of the running process' \
+'status:Print the status of the running process' \
 'demo:Run a demonstration with a small built-in application' \
 'import-nginx:Print the settings file for an nginx configuration' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -228,6 +250,7 @@ _sideman__subcmd__help_commands() {
 'check:Check the settings that \`run\` would use, and print those that are set' \
 'healthcheck:Check whether the running process is healthy\: exit status 0 or 1' \
 'purge:Purge stored responses from the cache of the running process' \
+'status:Print the status of the running process' \
 'demo:Run a demonstration with a small built-in application' \
 'import-nginx:Print the settings file for an nginx configuration' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -274,6 +297,11 @@ _sideman__subcmd__help__subcmd__run_commands() {
     local commands; commands=()
     _describe -t commands 'sideman help run commands' commands "$@"
 }
+(( $+functions[_sideman__subcmd__help__subcmd__status_commands] )) ||
+_sideman__subcmd__help__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman help status commands' commands "$@"
+}
 (( $+functions[_sideman__subcmd__import-nginx_commands] )) ||
 _sideman__subcmd__import-nginx_commands() {
     local commands; commands=()
@@ -288,6 +316,11 @@ _sideman__subcmd__purge_commands() {
 _sideman__subcmd__run_commands() {
     local commands; commands=()
     _describe -t commands 'sideman run commands' commands "$@"
+}
+(( $+functions[_sideman__subcmd__status_commands] )) ||
+_sideman__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman status commands' commands "$@"
 }
 
 if [ "$funcstack[1]" = "_sideman" ]; then

@@ -9,9 +9,9 @@ use std::{
     convert::Infallible,
     io,
     net::{SocketAddr, TcpListener},
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use http::{
@@ -33,7 +33,10 @@ use crate::{
     phase::Phase,
     pipeline::{CachePurger, PURGE, PURGED_TYPE, PurgeRequest},
     plan::ClientNetwork,
-    telemetry::{LogThrottle, Metrics, exposition, plain},
+    telemetry::{
+        LogThrottle, Metrics, exposition, plain,
+        status::{StatusHistory, StatusReport},
+    },
 };
 
 /// The time limit of a connection, from accept to close.
@@ -67,6 +70,7 @@ pub struct AdminListener {
     phase: watch::Receiver<Phase>,
     reloads: mpsc::Sender<ReloadRequest>,
     purger: Arc<CachePurger>,
+    history: Arc<Mutex<StatusHistory>>,
 }
 
 // === impl AdminListener ===
@@ -79,7 +83,7 @@ impl AdminListener {
         reloads: mpsc::Sender<ReloadRequest>,
         purger: Arc<CachePurger>,
     ) -> Self {
-        Self { metrics, phase, reloads, purger }
+        Self { metrics, phase, reloads, purger, history: Arc::default() }
     }
 
     /// Serves on its own thread until the process ends. It keeps running after the client listeners have closed.
@@ -97,6 +101,7 @@ impl AdminListener {
     }
 
     async fn accept(self, listener: &tokio::net::TcpListener) {
+        tokio::spawn(record(Arc::clone(&self.metrics), Arc::clone(&self.history)));
         let mut clients = AdminClients::default();
         loop {
             let (tcp, peer): (_, SocketAddr) = match listener.accept().await {
@@ -150,9 +155,11 @@ impl AdminListener {
         }
         match path {
             "/metrics" => self.metrics(request.headers()),
+            "/-/status" => text(StatusCode::OK, self.status().text()),
+            "/-/status.json" => json(self.status().json()),
             "/" => text(
                 StatusCode::OK,
-                "Sideman. The metrics are at /metrics; POST /-/reload with the header Sideman-Reload reloads \
+                "Sideman. The metrics are at /metrics, the status at /-/status; POST /-/reload with the header Sideman-Reload reloads \
                  the settings; PURGE purges the cache.\n",
             ),
             _ => text(StatusCode::NOT_FOUND, "not found; the metrics are at /metrics\n"),
@@ -173,6 +180,12 @@ impl AdminListener {
         fields.insert(header::CONTENT_TYPE, media_type);
         fields.insert(header::VARY, HeaderValue::from_static("Accept"));
         response
+    }
+
+    fn status(&self) -> StatusReport {
+        let phase = self.phase.borrow().name();
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        StatusReport::read(&self.metrics, &history, phase, Instant::now())
     }
 
     /// Purges the cache, and responds with the number of responses.
@@ -233,6 +246,17 @@ impl AdminListener {
     }
 }
 
+/// Samples the counters for the status, until the process ends.
+async fn record(metrics: Arc<Metrics>, history: Arc<Mutex<StatusHistory>>) {
+    let mut interval = tokio::time::interval(StatusHistory::INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.record(&metrics, Instant::now());
+    }
+}
+
 /// Returns the host of a request. That of the target wins (RFC 9112, 3.2.2).
 fn host_of(request: &Request<Incoming>) -> Option<&[u8]> {
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
@@ -253,6 +277,13 @@ fn not_allowed(allowed: &'static str) -> Response<String> {
     let mut response =
         text(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed} is served here\n"));
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+fn json(body: String) -> Response<String> {
+    let mut response = text(StatusCode::OK, body);
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
     response
 }
 

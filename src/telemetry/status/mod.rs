@@ -1,0 +1,8 @@
+//! The status of the process, for people who have no dashboard: what happens now, in the last minute and in the last hour.
+
+mod history;
+mod report;
+mod value;
+mod window;
+
+pub use self::{history::StatusHistory, report::StatusReport};

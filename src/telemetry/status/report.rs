@@ -1,0 +1,239 @@
+//! The status as sections of names and values, in text and in JSON. It has no URL, cookie or address of a client.
+
+use std::{
+    fmt::Write as _,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    history::StatusHistory,
+    value::{StatusValue, quoted},
+    window::{StatusSample, StatusWindow},
+};
+use crate::{
+    error::FailureKind,
+    telemetry::{
+        Metrics,
+        cache_labels::CacheOutcome,
+        labels::{LimitSource, StatusClass},
+    },
+};
+
+/// How many kinds of failures are listed.
+const ERRORS: usize = 5;
+
+/// The status at one moment.
+#[derive(Debug, Default)]
+pub struct StatusReport(Vec<StatusSection>);
+
+/// Values that belong together.
+#[derive(Debug)]
+struct StatusSection {
+    title: &'static str,
+    values: Vec<(String, StatusValue)>,
+}
+
+// === impl StatusReport ===
+
+impl StatusReport {
+    /// Reads the status from the metrics and the history.
+    pub fn read(metrics: &Metrics, history: &StatusHistory, phase: &str, now: Instant) -> Self {
+        let sample = StatusSample::take(metrics, now);
+        Self(vec![
+            StatusSection { title: "process", values: process(metrics, phase) },
+            StatusSection { title: "application", values: application(metrics) },
+            section("last_minute", history.minute(&sample)),
+            section("last_hour", history.hour(&sample)),
+            StatusSection { title: "memory", values: memory(metrics) },
+            StatusSection { title: "cache", values: cache(metrics) },
+            StatusSection { title: "certificates", values: certificates(metrics) },
+            StatusSection { title: "errors", values: errors(metrics) },
+        ])
+    }
+
+    /// Returns the status for people: a line for each value.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for section in self.0.iter().filter(|section| !section.values.is_empty()) {
+            let gap = if text.is_empty() { "" } else { "\n" };
+            let _ = writeln!(text, "{gap}{}", section.title.replace('_', " "));
+            for (name, value) in &section.values {
+                let _ = writeln!(text, "  {:<26} {value}", name.replace('_', " "));
+            }
+        }
+        text
+    }
+
+    /// Returns the status as a JSON object with an object for each section. Times are in seconds,
+    /// percentiles in milliseconds, sizes in bytes.
+    pub fn json(&self) -> String {
+        let sections = self.0.iter().map(|section| {
+            let values = section.values.iter();
+            let values = values.map(|(name, value)| format!("{}:{}", quoted(name), value.json()));
+            format!("{}:{{{}}}", quoted(section.title), values.collect::<Vec<_>>().join(","))
+        });
+        format!("{{{}}}\n", sections.collect::<Vec<_>>().join(","))
+    }
+}
+
+fn section(title: &'static str, window: Option<StatusWindow>) -> StatusSection {
+    StatusSection { title, values: window.map(|window| requests(&window)).unwrap_or_default() }
+}
+
+fn process(metrics: &Metrics, phase: &str) -> Vec<(String, StatusValue)> {
+    let reloads = &metrics.process().reloads;
+    let loaded = UNIX_EPOCH + Duration::from_secs(read(&reloads.loaded));
+    let last = if read(&reloads.has_failed) == 1 { "failed, see the log" } else { "ok" };
+    vec![
+        value("version", text(env!("CARGO_PKG_VERSION"))),
+        value("phase", text(phase)),
+        value("uptime", since(metrics.began())),
+        value("settings_age", since(loaded)),
+        value("last_reload", text(last)),
+    ]
+}
+
+fn application(metrics: &Metrics) -> Vec<(String, StatusValue)> {
+    let servers = &metrics.process().servers;
+    let source = match servers.limit_source.get() {
+        LimitSource::Set => "set",
+        LimitSource::Unread => "measured by the requests that the application has not begun",
+        LimitSource::Throughput => "measured by the throughput",
+        LimitSource::Unknown => "default, nothing was measured yet",
+    };
+    vec![
+        value("permits_in_use", StatusValue::Count(metrics.sum(|shard| &shard.upstream_in_flight))),
+        value("limit", count(&servers.limit)),
+        value("limit_source", text(source)),
+        value("queued", StatusValue::Count(metrics.sum(|shard| &shard.queued))),
+        value("servers_available", count(&servers.available)),
+        value("servers_unavailable", count(&servers.unavailable)),
+    ]
+}
+
+fn requests(window: &StatusWindow) -> Vec<(String, StatusValue)> {
+    let mut values = vec![
+        value("time", StatusValue::Seconds(window.span.as_secs())),
+        value("requests", StatusValue::Count(window.requests())),
+        value("requests_a_second", StatusValue::Rate(window.tenths_a_second())),
+    ];
+    for (name, percent) in [("p50", 50), ("p95", 95), ("p99", 99)] {
+        let Some(micros) = window.percentile(percent) else { continue };
+        let millis = micros.map(|micros| micros.div_ceil(1000));
+        values.push(value(name, StatusValue::AtMostMillis(millis)));
+    }
+    for (class, count) in StatusClass::ALL.into_iter().zip(&window.classes) {
+        if *count > 0 {
+            values.push((format!("status_{}", class.name()), StatusValue::Count(*count)));
+        }
+    }
+    values
+}
+
+fn memory(metrics: &Metrics) -> Vec<(String, StatusValue)> {
+    let process = metrics.process();
+    let used = [
+        ("memory.limit", read(&process.memory_used)),
+        ("buffers.memory", process.buffers.memory.load(Ordering::Relaxed)),
+        ("buffers.disk", process.buffers.disk.load(Ordering::Relaxed)),
+        ("cache.memory", process.cache.memory.load(Ordering::Relaxed)),
+        ("cache.disk", process.cache.disk.load(Ordering::Relaxed)),
+        ("static.memory", read(&process.static_store.bytes)),
+        ("media.memory", read(&process.media_store.bytes)),
+    ];
+    let shown = used.into_iter().map(|(setting, used)| {
+        let limit = process.limits.find(setting).filter(|limit| *limit != u64::MAX);
+        value(setting, StatusValue::Bytes(used, limit))
+    });
+    shown.collect()
+}
+
+fn cache(metrics: &Metrics) -> Vec<(String, StatusValue)> {
+    let responses = |outcome| metrics.sum(|shard| shard.cache_responses(outcome));
+    let total: u64 = CacheOutcome::ALL.into_iter().map(responses).sum();
+    let stored = [CacheOutcome::Hit, CacheOutcome::Stale, CacheOutcome::Revalidated];
+    let stored: u64 = stored.into_iter().map(responses).sum();
+    let Some(ratio) = stored.saturating_mul(100).checked_div(total) else { return Vec::new() };
+    vec![
+        value("entries", count(&metrics.process().cache.entries)),
+        value("served_from_cache", StatusValue::Percent(ratio)),
+    ]
+}
+
+fn certificates(metrics: &Metrics) -> Vec<(String, StatusValue)> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let expiries = metrics.process().tls.expiries().into_iter();
+    let shown =
+        expiries.map(|(name, expiry)| (name, StatusValue::ExpiresIn(expiry.saturating_sub(now))));
+    shown.collect()
+}
+
+fn errors(metrics: &Metrics) -> Vec<(String, StatusValue)> {
+    let count = |kind: FailureKind| metrics.sum(|shard| shard.errors(kind));
+    let kinds = FailureKind::ALL.into_iter().map(|kind| (kind, count(kind)));
+    let mut kinds: Vec<_> = kinds.filter(|(_, count)| *count > 0).collect();
+    kinds.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    kinds.truncate(ERRORS);
+    let shown = kinds
+        .into_iter()
+        .map(|(kind, count)| value(kind.name(), StatusValue::Failures(count, kind.row().advice)));
+    shown.collect()
+}
+
+fn value(name: &'static str, value: StatusValue) -> (String, StatusValue) {
+    (name.to_owned(), value)
+}
+
+fn text(text: &str) -> StatusValue {
+    StatusValue::Text(text.to_owned())
+}
+
+fn count(value: &AtomicU64) -> StatusValue {
+    StatusValue::Count(read(value))
+}
+
+fn read(value: &AtomicU64) -> u64 {
+    value.load(Ordering::Relaxed)
+}
+
+fn since(begin: SystemTime) -> StatusValue {
+    StatusValue::Seconds(begin.elapsed().unwrap_or_default().as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(metrics: &Metrics) -> StatusReport {
+        let mut history = StatusHistory::default();
+        history.record(metrics, Instant::now());
+        StatusReport::read(metrics, &history, "ready", Instant::now())
+    }
+
+    #[test]
+    fn most_frequent_errors_are_listed_with_advice() {
+        let metrics = Metrics::new(2);
+        for (count, kind) in (1..).zip(FailureKind::ALL) {
+            metrics.shards()[0].errors(kind).add(count);
+        }
+        metrics.shards()[1].errors(FailureKind::QueueFull).add(1000);
+        let listed = errors(&metrics);
+        assert_eq!(listed.len(), ERRORS);
+        assert_eq!(listed[0].0, "queue_full");
+        assert!(listed[0].1.to_string().starts_with("1001; the application is busy"));
+    }
+
+    #[test]
+    fn json_is_valid_and_has_what_the_text_has() {
+        let metrics = Metrics::new(1);
+        metrics.process().tls.set_expiries(vec![("a\"b\n\u{7f}".into(), 1)]);
+        let report = report(&metrics);
+        let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+        assert!(json["certificates"]["a\"b\n\u{7f}"].as_i64().is_some_and(|left| left < 0));
+        assert_eq!(json["process"]["phase"], "ready");
+        assert_eq!(json["application"]["limit_source"], "set");
+        assert!(report.text().contains("\n  queued                     0\n"), "{}", report.text());
+    }
+}
