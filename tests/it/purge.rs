@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use crate::support::{App, Client, Settings, Sideman, eventually_is};
+use crate::support::{App, Client, Settings, Sideman, Tool, eventually_is};
 
 /// Pages whose text has the number of the request, fresh for an hour, with the tag in the query.
 fn pages() -> (App, Arc<AtomicUsize>) {
@@ -161,4 +161,51 @@ fn purge_command_asks_the_running_process() {
     assert_eq!(page(&sideman, "a.test", "/blog/?tag=one"), "GET 3");
     assert_eq!(run(&["https://a.test/shop/*", "--tag", "one"]), "purged 2 stored responses\n");
     assert!(run(&["--all"]).starts_with("purged "));
+}
+
+/// Runs the module of the wheel beside Sideman, and returns what `sideman.purge` with these arguments returns.
+#[track_caller]
+fn purge_from_python(sideman: &Sideman, arguments: &str) -> Option<String> {
+    let output = std::process::Command::new(Tool::Python.path()?)
+        .args(["-c", &format!("import sideman\nprint(sideman.purge({arguments}))")])
+        .env("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/python"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("SIDEMAN_ADMIN", sideman.admin().to_string())
+        .env_remove("PYTHONHOME")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
+}
+
+#[test]
+fn purge_of_the_wheel_asks_the_running_process() {
+    let (application, count) = pages();
+    let sideman = start(&application);
+    let texts = || {
+        ["/blog/?tag=one", "/blog/a/", "/shop/?tag=two"]
+            .map(|target| page(&sideman, "a.test", target))
+    };
+    let check = |arguments: &str, purged: Option<&str>, fetched: &[usize]| {
+        let before = texts();
+        let Some(said) = purge_from_python(&sideman, arguments) else { return };
+        purged.into_iter().for_each(|purged| assert_eq!(said, purged, "{arguments}"));
+        let after = texts();
+        let changed: Vec<usize> = (0..3).filter(|&one| before[one] != after[one]).collect();
+        assert_eq!(changed, fetched, "{arguments}");
+    };
+    check("'https://a.test/blog/?tag=one'", Some("1"), &[0]);
+    check("'http://a.test/blog/*'", None, &[0, 1]);
+    check("tags=['two', 'absent']", Some("1"), &[2]);
+    check("tags='one'", Some("1"), &[0]);
+    check("everything=True", None, &[0, 1, 2]);
+    // Softly: the stored response is sent once more while the next one is fetched.
+    let (before, requests) = (texts(), count.load(Ordering::Relaxed));
+    if purge_from_python(&sideman, "'https://a.test/blog/a/', soft=True").is_none() {
+        return;
+    }
+    assert_eq!(page(&sideman, "a.test", "/blog/a/"), before[1]);
+    let next = format!("GET {}", requests + 1);
+    eventually_is("text", &next, || page(&sideman, "a.test", "/blog/a/"));
+    assert_eq!([texts()[0].clone(), texts()[2].clone()], [before[0].clone(), before[2].clone()]);
 }
