@@ -12,6 +12,7 @@ mod requests;
 mod routes;
 mod stale;
 mod storing;
+mod thumbnails;
 mod vary;
 mod wagtail;
 

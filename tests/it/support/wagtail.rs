@@ -60,6 +60,11 @@ impl Wagtail {
         self.reserved.url()
     }
 
+    /// SITE_DATA of the site.
+    pub(crate) fn home(&self) -> &TempDir {
+        &self.home
+    }
+
     /// Starts the server, which purges pages at this listener of Sideman. Requests wait until it accepts them.
     pub(crate) fn serve(&mut self, purged: SocketAddr) {
         let log = File::create(self.home.join("server.log")).unwrap();

@@ -1,7 +1,13 @@
-"""The editors' interface, and the pages."""
+"""The editors' interface, thumbnails, and the pages."""
 
 from django.urls import include, path
 from wagtail import urls as pages
 from wagtail.admin import urls as admin
 
-urlpatterns = [path("admin/", include(admin)), path("", include(pages))]
+from news.thumbnails import thumbnail
+
+urlpatterns = [
+    path("admin/", include(admin)),
+    path("thumbnails/<int:width>.png", thumbnail),
+    path("", include(pages)),
+]
