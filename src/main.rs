@@ -1,5 +1,7 @@
 //! Reads the command line and the environment, and calls the command.
 
+mod allocator;
+
 use std::{
     borrow::Cow,
     io::{self, Write as _},
@@ -9,9 +11,8 @@ use std::{
 use clap::Parser as _;
 use sideman::{command, config};
 
-/// The allocator of static libc builds is several times slower under load.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
 
 fn main() -> ExitCode {
     match command::args::Cli::try_parse() {

@@ -137,7 +137,7 @@ fn the_binary_is_held_to_its_row() {
         assert_eq!(
             with_modules("src/main.rs", source),
             [format!(
-                "src/main.rs:{line}: main -> pipeline is not allowed; main may import command, \
+                "src/main.rs:{line}: main -> pipeline is not allowed; main may import allocator, command, \
                  config, lifecycle, plan, phase"
             )],
             "in {source}"

@@ -91,7 +91,11 @@ pub(crate) const TABLE: &[Module] = &[
         name: "command",
         may_import: &["config", "import_nginx", "lifecycle", "plan", "phase"],
     },
-    Module { name: "main", may_import: &["command", "config", "lifecycle", "plan", "phase"] },
+    Module { name: "allocator", may_import: &[] },
+    Module {
+        name: "main",
+        may_import: &["allocator", "command", "config", "lifecycle", "plan", "phase"],
+    },
 ];
 
 const FOR_PARTS: &[&str] = &["error", "rfc", "sync", "compression", "plan", "body", "telemetry"];
