@@ -11,7 +11,10 @@ use std::{
 use super::demo::Demo;
 use crate::{
     config::{self, Environment, Flags, LoadedSettings, Problem, Problems, Setting, ValueOrigin},
-    lifecycle::{self, BoundAddresses, ChildCommand, SettingsSource, ShutdownOutcome, StartError},
+    lifecycle::{
+        self, BoundAddresses, ChildCommand, ServiceManager, SettingsSource, ShutdownOutcome,
+        StartError,
+    },
     plan::{Level, ListenAddress, ShutdownSettings},
 };
 
@@ -36,9 +39,14 @@ sideman check shows all settings; sideman demo runs without any";
 pub(super) fn run(flags: &Flags, environment: &Environment, err: &mut dyn io::Write) -> ExitCode {
     match config::load(flags, environment).map(at_terminal) {
         Ok(loaded) => {
+            let service_manager = match ServiceManager::of_process(environment) {
+                Ok(found) => found,
+                Err(error) => return failed(&error.into(), err),
+            };
             let (flags, environment) = (flags.clone(), environment.clone());
             let read = Arc::new(move || config::load(&flags, &environment).map(at_terminal));
-            serve(Start { loaded, source: Some(SettingsSource(read)), child: None }, err, |_| {})
+            let source = Some(SettingsSource(read));
+            serve(Start { loaded, source, child: None, service_manager }, err, |_| {})
         }
         Err(problems) => {
             let example = if lacks_all(&problems) { EXAMPLE } else { "" };
@@ -128,7 +136,8 @@ pub(super) fn show(
         let _ = out.flush();
     };
     let loaded = LoadedSettings { plan, settings };
-    serve(Start { loaded, source: None, child: None }, err, banner)
+    let service_manager = ServiceManager::default();
+    serve(Start { loaded, source: None, child: None, service_manager }, err, banner)
 }
 
 /// The process to start.
@@ -139,6 +148,7 @@ pub(super) struct Start {
     pub(super) source: Option<SettingsSource>,
     /// The application, if Sideman starts it.
     pub(super) child: Option<ChildCommand>,
+    pub(super) service_manager: ServiceManager,
 }
 
 /// Serves until the end.
@@ -147,8 +157,8 @@ pub(super) fn serve(
     err: &mut dyn io::Write,
     on_start: impl FnOnce(&BoundAddresses),
 ) -> ExitCode {
-    let Start { loaded, source, child } = start;
-    let outcome = lifecycle::start(loaded, source, child).and_then(|running| {
+    let Start { loaded, source, child, service_manager } = start;
+    let outcome = lifecycle::start(loaded, source, child, service_manager).and_then(|running| {
         on_start(&running.addresses);
         running.wait().map_err(StartError::System)
     });
@@ -157,11 +167,14 @@ pub(super) fn serve(
         Ok(ShutdownOutcome::Aborted(_)) => ExitCode::from(REQUESTS_ABORTED),
         Ok(ShutdownOutcome::ApplicationFailed(code)) => ExitCode::from(code),
         Ok(ShutdownOutcome::ApplicationKilled) => ExitCode::from(APPLICATION_KILLED),
-        Err(error) => {
-            let _ = writeln!(err, "{error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error, err),
     }
+}
+
+/// Prints why the start failed.
+pub(super) fn failed(error: &StartError, err: &mut dyn io::Write) -> ExitCode {
+    let _ = writeln!(err, "{error}");
+    ExitCode::FAILURE
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod parts;
 mod prepare;
 mod process;
 mod reload;
+mod service_manager;
 mod shutdown;
 mod signals;
 mod source;
@@ -20,6 +21,7 @@ pub use self::{
     child::{ChildCommand, ProgramCall},
     prepare::file_faults,
     process::TooFewDescriptors,
+    service_manager::{InheritedSocketError, ServiceManager},
     shutdown::ShutdownOutcome,
     source::SettingsSource,
     start::{BoundAddresses, RunningProcess, StartError, start},

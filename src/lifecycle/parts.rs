@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{child::ChildSupervisor, reload::Reloader, signals::Signals};
+use super::{
+    child::ChildSupervisor, reload::Reloader, service_manager::Notifier, signals::Signals,
+};
 use crate::{
     phase::Phase,
     pipeline::App,
@@ -21,6 +23,7 @@ pub(super) struct ProcessParts {
     pub(super) workers: Workers,
     pub(super) log: Option<LogSink>,
     pub(super) signals: Signals,
+    pub(super) notifier: Notifier,
     pub(super) reloader: Reloader,
     /// The application, if Sideman starts it.
     pub(super) child: Option<ChildSupervisor>,

@@ -58,6 +58,7 @@ pub(super) async fn serve_until_signal(parts: ProcessParts) -> io::Result<Shutdo
         workers,
         log,
         mut signals,
+        notifier,
         mut reloader,
         child,
         events: _events,
@@ -82,6 +83,7 @@ pub(super) async fn serve_until_signal(parts: ProcessParts) -> io::Result<Shutdo
     let current = Arc::clone(&app.borrow());
     let settings = drain_settings(current.plan.shutdown, has_child, signal);
     let begin = Instant::now();
+    notifier.stopping(current.plan.shutdown.timeout + LOG_TIMEOUT);
     let cause = DrainCause { signal, begin, settings };
     let cut = {
         let drained = drain(&current, cause, &phase, (accepting, workers), &mut signals);

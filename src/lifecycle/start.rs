@@ -24,6 +24,7 @@ use super::{
     prepare::{SettingsAdvice, announce_listener, listen_addresses, log_settings_advice},
     process::{self, TooFewDescriptors},
     reload::Reloader,
+    service_manager::{InheritedSocketError, ServiceManager},
     shutdown::{ShutdownOutcome, serve_until_signal},
     signals::{HangUps, Signals},
     source::SettingsSource,
@@ -36,7 +37,7 @@ use crate::{
     redis::{RedisLink, RedisTls},
     server::{
         AcceptorHandle, AdminListener, BindError, Listener, ListenerMode, ListenerShared,
-        LoadedTls, ProxyProtocol, TlsContext, TlsError, Workers, bind, most_connections,
+        LoadedTls, ProxyProtocol, TlsContext, TlsError, Workers, adopt, bind, most_connections,
     },
     telemetry::{
         LogSink, Metrics, events, limits, log_writer::LogTarget, shared_output::SharedOutput,
@@ -69,6 +70,8 @@ pub enum StartError {
     Tls(Vec<TlsError>),
     /// Files of users or authorities could not be read.
     Files(Vec<String>),
+    /// A socket of the service manager cannot be used.
+    Sockets(InheritedSocketError),
     /// A thread or a runtime could not be created.
     System(io::Error),
     Descriptors(TooFewDescriptors),
@@ -80,6 +83,7 @@ pub fn start(
     loaded: LoadedSettings,
     source: Option<SettingsSource>,
     child: Option<ChildCommand>,
+    service_manager: ServiceManager,
 ) -> Result<RunningProcess, StartError> {
     process::refuse_huge_pages();
     let advice = SettingsAdvice::of(&loaded);
@@ -110,12 +114,22 @@ pub fn start(
     division.as_ref().inspect(|division| division.reserve());
     let counts = &metrics.process().tls;
     let tls = plan.tls.as_ref().map(|tls| TlsContext::load(tls, counts, None)).transpose()?;
-    let listeners = listen_addresses(&plan)
-        .into_iter()
-        .map(|(listen_address, mode)| Listener::bind(&listen_address, mode));
+    let ServiceManager { mut sockets, notifier } = service_manager;
+    let listeners = listen_addresses(&plan).into_iter().map(|(listen_address, mode)| match sockets
+        .remove(&listen_address)
+    {
+        Some(socket) => Listener::adopt(socket, &listen_address, mode),
+        None => Listener::bind(&listen_address, mode),
+    });
     let listeners = listeners.collect::<Result<Vec<_>, BindError>>()?;
     let tls = tls.map(LoadedTls::begin);
-    let admin_listener = plan.admin.listen.map(bind).transpose()?;
+    let admin_listener =
+        plan.admin.listen.map(|address| match sockets.remove(&ListenAddress::Tcp(address)) {
+            Some(socket) => adopt(socket, address),
+            None => bind(address),
+        });
+    let admin_listener = admin_listener.transpose()?;
+    sockets.check_all_used()?;
     let site = listeners.iter().map(|one| (one.local().clone(), one.mode())).collect();
     let admin = admin_listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
@@ -165,6 +179,7 @@ pub fn start(
     process::check_descriptors()?;
     let addresses = BoundAddresses { site, admin };
     announce(&addresses);
+    notifier.ready();
     log_settings_advice(&advice, &SettingsAdvice::default());
     memory.report();
     division.as_ref().inspect(|division| division.report());
@@ -172,8 +187,18 @@ pub fn start(
     let has_child = is_shared;
     let reloader =
         Reloader { source, hang_ups, requests, settings, advice, tls, retired, has_child };
-    let parts =
-        ProcessParts { app, phase, accepting, workers, log, signals, reloader, child, events };
+    let parts = ProcessParts {
+        app,
+        phase,
+        accepting,
+        workers,
+        log,
+        signals,
+        notifier,
+        reloader,
+        child,
+        events,
+    };
     Ok(RunningProcess { addresses, runtime, parts })
 }
 
@@ -228,6 +253,12 @@ impl From<BindError> for StartError {
     }
 }
 
+impl From<InheritedSocketError> for StartError {
+    fn from(error: InheritedSocketError) -> Self {
+        Self::Sockets(error)
+    }
+}
+
 impl From<Vec<TlsError>> for StartError {
     fn from(errors: Vec<TlsError>) -> Self {
         Self::Tls(errors)
@@ -250,6 +281,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bind(error) => error.fmt(f),
+            Self::Sockets(error) => error.fmt(f),
             Self::Tls(errors) => {
                 let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
                 f.write_str(&lines.join("\n"))

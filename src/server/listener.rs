@@ -85,9 +85,30 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     listen().map_err(|cause| BindError { listen_address: ListenAddress::Tcp(address), cause })
 }
 
+/// Uses a socket that listens on this TCP address already.
+pub fn adopt(socket: OwnedFd, address: SocketAddr) -> Result<TcpListener, BindError> {
+    let listener = TcpListener::from(socket);
+    let failed = |cause| BindError { listen_address: ListenAddress::Tcp(address), cause };
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
 // === impl Listener ===
 
 impl Listener {
+    /// Uses a socket that listens on this address already. The file of a Unix socket stays: it belongs to whoever
+    /// opened the socket.
+    pub fn adopt(
+        socket: OwnedFd,
+        listen_address: &ListenAddress,
+        mode: ListenerMode,
+    ) -> Result<Self, BindError> {
+        let failed = |cause| BindError { listen_address: listen_address.clone(), cause };
+        rustix::io::ioctl_fionbio(&socket, true).map_err(|errno| failed(errno.into()))?;
+        let (listen_address, local) = (listen_address.clone(), listen_address.clone());
+        Ok(Self { socket, listen_address, local, mode, file: None })
+    }
+
     /// Listens for clients.
     pub fn bind(listen_address: &ListenAddress, mode: ListenerMode) -> Result<Self, BindError> {
         let failed = |cause| BindError { listen_address: listen_address.clone(), cause };

@@ -39,7 +39,7 @@ mod write_coalescer;
 pub use self::{
     acceptor::{AcceptorHandle, ListenSocket, ListenerSet},
     admin::{AdminListener, ReloadReply, ReloadRequest},
-    listener::{BindError, Listener, ListenerMode, ListenerShared, bind},
+    listener::{BindError, Listener, ListenerMode, ListenerShared, adopt, bind},
     load_shedding::most_connections,
     proxy_protocol::ProxyProtocol,
     tls::{LoadedTls, TlsContext, TlsError},

@@ -48,6 +48,7 @@ mod shared_purge;
 mod shutdown;
 mod skips;
 mod status;
+mod systemd;
 mod telemetry;
 mod terminal;
 mod tls;

@@ -9,7 +9,7 @@ use std::{io, process::ExitCode, sync::Arc};
 
 use crate::{
     config::{self, Environment, Flags, LoadedSettings, Setting, ValueOrigin},
-    lifecycle::{ChildCommand, ProgramCall, SettingsSource},
+    lifecycle::{ChildCommand, ProgramCall, ServiceManager, SettingsSource},
 };
 
 use self::{
@@ -19,7 +19,7 @@ use self::{
 use super::{
     args::ExecArgs,
     own_port::{PORT, use_own_port},
-    run::{BAD_SETTINGS, Start, at_terminal, serve},
+    run::{BAD_SETTINGS, Start, at_terminal, failed, serve},
 };
 
 /// The source of the settings that this command chooses.
@@ -40,9 +40,14 @@ pub(super) fn exec(
         }
     };
     let Prepared { loaded, flags, child, address } = prepared;
+    let service_manager = match ServiceManager::of_process(environment) {
+        Ok(found) => found,
+        Err(error) => return failed(&error.into(), err),
+    };
     let environment = environment.clone();
     let read = Arc::new(move || config::load(&flags, &environment).map(at_terminal));
-    let start = Start { loaded, source: Some(SettingsSource(read)), child: Some(child) };
+    let source = Some(SettingsSource(read));
+    let start = Start { loaded, source, child: Some(child), service_manager };
     let code = serve(start, err, |_| {});
     // The directory of the socket is removed last.
     drop(address);

@@ -3,8 +3,10 @@
 use std::{
     fs::File,
     io::Read as _,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Arc,
     thread,
 };
 
@@ -22,6 +24,8 @@ pub(crate) struct Settings {
     descriptors: Option<u32>,
     /// A namespace of its own, and shell commands that set it up.
     namespace: Option<(Namespace, String)>,
+    /// A listening socket that it gets as a service manager passes it.
+    inherited: Option<Arc<OwnedFd>>,
     /// Whether it has no permissions beyond those of its user id.
     unprivileged: bool,
 }
@@ -143,6 +147,19 @@ impl Settings {
         self
     }
 
+    /// Passes it a listening socket, as a service manager does.
+    pub(crate) fn socket(mut self, socket: impl Into<OwnedFd>) -> Self {
+        self.inherited = Some(Arc::new(socket.into()));
+        self
+    }
+
+    /// Replaces the address for clients.
+    pub(crate) fn listen(mut self, address: &str) -> Self {
+        let flag = self.args.iter().position(|arg| arg == "--listen").unwrap();
+        address.clone_into(&mut self.args[flag + 1]);
+        self
+    }
+
     /// Runs it without capabilities, so that permissions hold even for root, who runs most tests.
     pub(crate) fn unprivileged(mut self) -> Self {
         self.unprivileged = true;
@@ -193,7 +210,11 @@ impl Settings {
             .args(&self.args)
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(
+                self.inherited
+                    .as_ref()
+                    .map_or_else(Stdio::null, |socket| Stdio::from(socket.try_clone().unwrap())),
+            )
             .stdout(stdout)
             .stderr(Stdio::piped());
         command
@@ -210,6 +231,13 @@ impl Settings {
         if let Some(most) = self.descriptors {
             let mut shell = Command::new("/bin/sh");
             shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]).arg(program);
+            return shell;
+        }
+        if self.inherited.is_some() {
+            let variables = "LISTEN_FDS=1 LISTEN_PID=$$";
+            let pass = format!("exec 3<&0 </dev/null; {variables} exec \"$0\" \"$@\"");
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", &pass]).arg(program);
             return shell;
         }
         if self.unprivileged && rustix::process::geteuid().is_root() {

@@ -22,6 +22,7 @@ pub(crate) enum Tool {
     Promtool,
     Python,
     Redis,
+    SystemdAnalyze,
 }
 
 /// Collects lines until the tests have ended in any way, then prints them. The test
@@ -72,6 +73,7 @@ impl Tool {
             Self::Python => ("python3", "python3"),
             Self::Promtool => ("promtool", "prometheus"),
             Self::Redis => ("redis-server", "redis-server"),
+            Self::SystemdAnalyze => ("systemd-analyze", "systemd"),
         }
     }
 
