@@ -1,6 +1,8 @@
 //! The status at the admin listener, and `sideman status`.
 
-use crate::support::{App, Client, Settings, eventually_is};
+use serde_json::json;
+
+use crate::support::{App, Browser, Client, Settings, eventually_is};
 
 /// Runs `sideman status`, and returns what it prints.
 fn run(args: &[&str]) -> String {
@@ -40,6 +42,69 @@ fn status_shows_requests_limit_and_errors_without_urls() {
     let text = run(&["--admin", &admin]);
     assert!(text.contains("\n  status 4xx                 1\n"), "{text}");
     assert!(!text.contains("secret") && !text.contains("127.0.0.1"), "{text}");
-    let json = run(&["--json", "--admin", &admin]);
-    serde_json::from_str::<serde_json::Value>(&json).unwrap();
+    let printed = run(&["--json", "--admin", &admin]);
+    serde_json::from_str::<serde_json::Value>(&printed).unwrap();
+}
+
+#[test]
+fn status_page_fits_phone_and_desktop_and_runs_no_script() {
+    let Some(mut browser) = Browser::start() else { return };
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).start().until_ready();
+    let mut client = Client::connect(sideman.address());
+    for _ in 0..20 {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.response().status, 200);
+    }
+    let url = format!("http://{}/", sideman.admin());
+    for (width, scheme, ground) in
+        [(390, "light", "rgb(246, 246, 242)"), (1280, "dark", "rgb(16, 23, 20)")]
+    {
+        let size =
+            json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        browser.command("Emulation.setDeviceMetricsOverride", &size);
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        browser.command("Emulation.setEmulatedMedia", &media);
+        browser.open(&format!("{url}?{width}"));
+        let loaded = format!(
+            "document.readyState === 'complete' && innerWidth === {width} && document.querySelector('rect') !== null"
+        );
+        browser.until("the page with a bar in its chart", &loaded);
+        // The page may reload itself at any time, so that everything is read by one script.
+        let facts = browser
+            .evaluate(
+                "(() => { const script = document.createElement('script'); \
+                 script.textContent = 'window.ran = true'; document.body.append(script); \
+                 return { ground: getComputedStyle(document.body).backgroundColor, \
+                 fits: document.documentElement.scrollWidth <= innerWidth, \
+                 ran: window.ran === true, \
+                 loaded: performance.getEntriesByType('resource').length } })()",
+            )
+            .unwrap();
+        let expected = json!({ "ground": ground, "fits": true, "ran": false, "loaded": 0 });
+        assert_eq!(facts, expected, "{width}");
+    }
+}
+
+#[test]
+fn tools_get_text_and_browsers_the_page() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).start();
+    let get = |accept: &str| {
+        let mut client = Client::connect(sideman.admin());
+        client.send(format!("GET /-/status HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n"));
+        client.response()
+    };
+    for (accept, media_type) in [
+        ("*/*", "text/plain; charset=utf-8"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8"),
+    ] {
+        let response = get(accept);
+        assert_eq!(response.header("content-type"), Some(media_type), "{accept}");
+        assert_eq!(response.header("vary"), Some("Accept"));
+        assert_eq!(response.header("cache-control"), Some("no-store"));
+    }
+    let policy = get("text/html");
+    let policy = policy.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
 }

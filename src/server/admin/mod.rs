@@ -35,7 +35,7 @@ use crate::{
     plan::ClientNetwork,
     telemetry::{
         LogThrottle, Metrics, exposition, plain,
-        status::{StatusHistory, StatusReport},
+        status::{self, StatusHistory, StatusReport},
     },
 };
 
@@ -155,7 +155,8 @@ impl AdminListener {
         }
         match path {
             "/metrics" => self.metrics(request.headers()),
-            "/-/status" => text(StatusCode::OK, self.status().text()),
+            "/-/status" => self.status_page(request.headers()),
+            "/" if accepts(request.headers(), "text/html") => self.status_page(request.headers()),
             "/-/status.json" => json(self.status().json()),
             "/" => text(
                 StatusCode::OK,
@@ -170,7 +171,7 @@ impl AdminListener {
         let phases = Phase::ALL.map(Phase::name);
         let phase = self.phase.borrow().name();
         let metrics = exposition::render(&self.metrics, &phases, phase);
-        let (metrics, media_type) = match wants_open_metrics(headers) {
+        let (metrics, media_type) = match accepts(headers, "application/openmetrics-text") {
             true => (metrics, exposition::CONTENT_TYPE),
             false => (plain::from_open_metrics(&metrics), plain::CONTENT_TYPE),
         };
@@ -179,6 +180,26 @@ impl AdminListener {
         let fields = response.headers_mut();
         fields.insert(header::CONTENT_TYPE, media_type);
         fields.insert(header::VARY, HeaderValue::from_static("Accept"));
+        response
+    }
+
+    /// Responds with the status: a page for browsers, text for other clients.
+    fn status_page(&self, headers: &HeaderMap) -> Response<String> {
+        let report = self.status();
+        let is_browser = accepts(headers, "text/html");
+        let body = if is_browser { status::page(&report) } else { report.text() };
+        let mut response = text(StatusCode::OK, body);
+        let fields = response.headers_mut();
+        if is_browser {
+            let html = HeaderValue::from_static("text/html; charset=utf-8");
+            fields.insert(header::CONTENT_TYPE, html);
+            let policy = HeaderValue::from_static(status::PAGE_POLICY);
+            fields.insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        fields.insert(header::VARY, HeaderValue::from_static("Accept"));
+        fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        fields.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         response
     }
 
@@ -263,13 +284,13 @@ fn host_of(request: &Request<Incoming>) -> Option<&[u8]> {
     authority.or_else(|| request.headers().get(header::HOST).map(HeaderValue::as_bytes))
 }
 
-/// Whether the client accepts OpenMetrics. Prometheus names it first in `Accept`; other clients and people get the
-/// plain text format.
-fn wants_open_metrics(headers: &HeaderMap) -> bool {
+/// Whether the client names this media type in `Accept`. Prometheus names OpenMetrics, and browsers name HTML; other
+/// clients get plain text.
+fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
     let ranges = headers.get_all(header::ACCEPT).iter().filter_map(|field| field.to_str().ok());
     ranges.flat_map(|field| field.split(',')).any(|range| {
         let media_type = range.split(';').next().unwrap_or_default();
-        media_type.trim().eq_ignore_ascii_case("application/openmetrics-text")
+        media_type.trim().eq_ignore_ascii_case(wanted)
     })
 }
 

@@ -35,6 +35,16 @@ impl StatusHistory {
         push(&mut self.seconds, sample);
     }
 
+    /// Returns each second of the last minute, oldest first.
+    pub(super) fn each_second(&self) -> Vec<StatusWindow> {
+        between(&self.seconds)
+    }
+
+    /// Returns each minute of the last hour, oldest first.
+    pub(super) fn each_minute(&self) -> Vec<StatusWindow> {
+        between(&self.minutes)
+    }
+
     /// Returns the last minute, or less shortly after the start.
     pub(super) fn minute(&self, now: &StatusSample) -> Option<StatusWindow> {
         self.seconds.front().map(|first| now.since(first))
@@ -44,6 +54,11 @@ impl StatusHistory {
     pub(super) fn hour(&self, now: &StatusSample) -> Option<StatusWindow> {
         self.minutes.front().map(|first| now.since(first))
     }
+}
+
+fn between(samples: &VecDeque<StatusSample>) -> Vec<StatusWindow> {
+    let pairs = samples.iter().zip(samples.iter().skip(1));
+    pairs.map(|(earlier, later)| later.since(earlier)).collect()
 }
 
 fn push(samples: &mut VecDeque<StatusSample>, sample: StatusSample) {
@@ -67,6 +82,7 @@ mod tests {
         }
         assert_eq!((history.seconds.len(), history.minutes.len()), (SAMPLES, SAMPLES));
         let now = StatusSample::take(&metrics, begin + Duration::from_secs(4999));
+        assert_eq!((history.each_second().len(), history.each_minute().len()), (60, 60));
         assert_eq!(history.minute(&now).unwrap().span, MINUTE);
         let hour = history.hour(&now).unwrap().span;
         assert!(hour >= 60 * MINUTE && hour < 61 * MINUTE, "{hour:?}");

@@ -1,8 +1,14 @@
 //! The status of the process, for people who have no dashboard: what happens now, in the last minute and in the last hour.
 
+mod chart;
 mod history;
+mod page;
 mod report;
 mod value;
 mod window;
 
-pub use self::{history::StatusHistory, report::StatusReport};
+pub use self::{
+    history::StatusHistory,
+    page::{PAGE_POLICY, page},
+    report::StatusReport,
+};

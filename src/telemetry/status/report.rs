@@ -16,6 +16,7 @@ use crate::{
     telemetry::{
         Metrics,
         cache_labels::CacheOutcome,
+        escape::visible,
         labels::{LimitSource, StatusClass},
     },
 };
@@ -25,13 +26,19 @@ const ERRORS: usize = 5;
 
 /// The status at one moment.
 #[derive(Debug, Default)]
-pub struct StatusReport(Vec<StatusSection>);
+pub struct StatusReport {
+    pub(super) sections: Vec<StatusSection>,
+    /// Each second of the last minute, for charts.
+    pub(super) seconds: Vec<StatusWindow>,
+    /// Each minute of the last hour, for charts.
+    pub(super) minutes: Vec<StatusWindow>,
+}
 
 /// Values that belong together.
 #[derive(Debug)]
-struct StatusSection {
-    title: &'static str,
-    values: Vec<(String, StatusValue)>,
+pub(super) struct StatusSection {
+    pub(super) title: &'static str,
+    pub(super) values: Vec<(String, StatusValue)>,
 }
 
 // === impl StatusReport ===
@@ -40,7 +47,7 @@ impl StatusReport {
     /// Reads the status from the metrics and the history.
     pub fn read(metrics: &Metrics, history: &StatusHistory, phase: &str, now: Instant) -> Self {
         let sample = StatusSample::take(metrics, now);
-        Self(vec![
+        let sections = vec![
             StatusSection { title: "process", values: process(metrics, phase) },
             StatusSection { title: "application", values: application(metrics) },
             section("last_minute", history.minute(&sample)),
@@ -49,17 +56,19 @@ impl StatusReport {
             StatusSection { title: "cache", values: cache(metrics) },
             StatusSection { title: "certificates", values: certificates(metrics) },
             StatusSection { title: "errors", values: errors(metrics) },
-        ])
+        ];
+        Self { sections, seconds: history.each_second(), minutes: history.each_minute() }
     }
 
     /// Returns the status for people: a line for each value.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        for section in self.0.iter().filter(|section| !section.values.is_empty()) {
+        for section in self.sections.iter().filter(|section| !section.values.is_empty()) {
             let gap = if text.is_empty() { "" } else { "\n" };
-            let _ = writeln!(text, "{gap}{}", section.title.replace('_', " "));
+            let _ = writeln!(text, "{gap}{}", section.heading());
             for (name, value) in &section.values {
-                let _ = writeln!(text, "  {:<26} {value}", name.replace('_', " "));
+                let line = format!("{:<26} {value}", section.name(name));
+                let _ = writeln!(text, "  {}", visible(&line));
             }
         }
         text
@@ -68,12 +77,29 @@ impl StatusReport {
     /// Returns the status as a JSON object with an object for each section. Times are in seconds,
     /// percentiles in milliseconds, sizes in bytes.
     pub fn json(&self) -> String {
-        let sections = self.0.iter().map(|section| {
+        let sections = self.sections.iter().map(|section| {
             let values = section.values.iter();
             let values = values.map(|(name, value)| format!("{}:{}", quoted(name), value.json()));
             format!("{}:{{{}}}", quoted(section.title), values.collect::<Vec<_>>().join(","))
         });
         format!("{{{}}}\n", sections.collect::<Vec<_>>().join(","))
+    }
+}
+
+// === impl StatusSection ===
+
+impl StatusSection {
+    /// Returns the title for people.
+    pub(super) fn heading(&self) -> String {
+        self.title.replace('_', " ")
+    }
+
+    /// Returns the name of a value for people. Errors and certificates keep theirs.
+    pub(super) fn name(&self, name: &str) -> String {
+        match self.title {
+            "errors" | "certificates" => name.to_owned(),
+            _ => name.replace('_', " "),
+        }
     }
 }
 
@@ -142,9 +168,11 @@ fn memory(metrics: &Metrics) -> Vec<(String, StatusValue)> {
         ("static.memory", read(&process.static_store.bytes)),
         ("media.memory", read(&process.media_store.bytes)),
     ];
-    let shown = used.into_iter().map(|(setting, used)| {
-        let limit = process.limits.find(setting).filter(|limit| *limit != u64::MAX);
-        value(setting, StatusValue::Bytes(used, limit))
+    let shown = used.into_iter().filter_map(|(setting, used)| {
+        // A limit of 0 means that the feature is off.
+        let limit = process.limits.find(setting).filter(|limit| *limit > 0)?;
+        let limit = Some(limit).filter(|limit| *limit != u64::MAX);
+        Some(value(setting, StatusValue::Bytes(used, limit)))
     });
     shown.collect()
 }

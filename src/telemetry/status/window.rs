@@ -71,6 +71,13 @@ impl StatusWindow {
         self.classes.iter().sum()
     }
 
+    /// Returns the number of responses with status 5xx.
+    pub(super) fn failed(&self) -> u64 {
+        let classes = StatusClass::ALL.into_iter().zip(&self.classes);
+        let failed = classes.filter(|(class, _)| *class == StatusClass::ServerError);
+        failed.map(|(_, count)| count).sum()
+    }
+
     /// Returns tenths of requests a second.
     pub(super) fn tenths_a_second(&self) -> u64 {
         let millis = u64::try_from(self.span.as_millis()).unwrap_or(u64::MAX);

@@ -1,0 +1,109 @@
+//! The status as a page for browsers. It loads nothing, runs no script, and reloads itself.
+
+use std::fmt::Write as _;
+
+use super::{
+    chart,
+    report::{StatusReport, StatusSection},
+    value::StatusValue,
+};
+
+const STYLE: &str = include_str!("page.css");
+
+/// The `Content-Security-Policy` of the page: only its own style is allowed, by its hash.
+pub const PAGE_POLICY: &str = "default-src 'none'; style-src 'sha256-LKSyQV91GSfC3Vxd7QbrOAyeCfr5lukWYsEwNTvJrJg='; img-src data:; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Returns the page.
+pub fn page(report: &StatusReport) -> String {
+    // Without an icon of its own, browsers would request /favicon.ico.
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"refresh\" content=\"5\">\n<link rel=\"icon\" href=\"data:,\">\n\
+         <title>Sideman: status</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <header><h1>Sideman</h1><p>The page reloads every 5 seconds.</p></header>\n<main>\n"
+    );
+    for section in report.sections.iter().filter(|section| !section.values.is_empty()) {
+        add(&mut page, section, report);
+    }
+    page + "</main>\n</body>\n</html>\n"
+}
+
+fn add(page: &mut String, section: &StatusSection, report: &StatusReport) {
+    let class = if section.title == "errors" { " class=\"wide\"" } else { "" };
+    let _ = write!(page, "<section{class}>\n<h2>{}</h2>\n<dl>\n", section.heading());
+    for (name, value) in &section.values {
+        let text = escaped(&value.to_string());
+        let _ = writeln!(
+            page,
+            "<dt>{}</dt><dd>{text}{}</dd>",
+            escaped(&section.name(name)),
+            meter(name, value)
+        );
+    }
+    page.push_str("</dl>\n");
+    let windows = match section.title {
+        "last_minute" => &report.seconds,
+        "last_hour" => &report.minutes,
+        _ => {
+            page.push_str("</section>\n");
+            return;
+        }
+    };
+    if !windows.is_empty() {
+        page.push_str(&chart::requests(windows));
+        page.push_str(&chart::p95(windows));
+    }
+    page.push_str("</section>\n");
+}
+
+/// Returns a bar for memory with a limit.
+fn meter(name: &str, value: &StatusValue) -> String {
+    let StatusValue::Bytes(used, Some(limit)) = value else { return String::new() };
+    let name = escaped(name);
+    format!("<meter aria-label=\"{name}\" min=\"0\" max=\"{limit}\" value=\"{used}\"></meter>")
+}
+
+/// Returns text that is safe in an element and in a quoted attribute.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use aws_lc_rs::digest::{SHA256, digest};
+    use data_encoding::BASE64;
+
+    use super::*;
+    use crate::telemetry::{Metrics, status::StatusHistory};
+
+    #[test]
+    fn policy_allows_the_style_of_the_page() {
+        let hash = BASE64.encode(digest(&SHA256, STYLE.as_bytes()).as_ref());
+        assert!(PAGE_POLICY.contains(&format!("'sha256-{hash}'")), "the hash is {hash}");
+    }
+
+    #[test]
+    fn names_of_certificates_are_escaped() {
+        let metrics = Metrics::new(1);
+        metrics.process().tls.set_expiries(vec![("<script>\"&".into(), 1)]);
+        let history = StatusHistory::default();
+        let report = StatusReport::read(&metrics, &history, "ready", Instant::now());
+        let page = page(&report);
+        assert!(page.contains("<dt>&lt;script&gt;&quot;&amp;</dt>"), "{page}");
+        assert!(!page.contains("<script"), "{page}");
+    }
+}
