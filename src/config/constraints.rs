@@ -136,6 +136,17 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
         let languages = draft.plan.cache.languages.iter().cloned();
         twice(languages, "a language is listed twice: remove one")
     }),
+    constraint(&["media.signed", "media.signing_keys"], |draft| {
+        let lacks_keys = draft.media_root.signed.is_some() && draft.signing_keys.is_none();
+        let fault =
+            "media.signing_keys is none: set it to a file with the application's SECRET_KEY";
+        when(lacks_keys, fault)
+    }),
+    constraint(&["media.signing_keys", "media.signed"], |draft| {
+        let is_unused = draft.media_root.signed.is_none() && draft.signing_keys.is_some();
+        let fault = "media.signed is none: set it, such as to timestamp, or remove this";
+        when(is_unused, fault)
+    }),
     constraint(&["static.roots"], |draft| repeated_roots(&draft.static_roots)),
     constraint(&["static.caching"], |draft| {
         let conflict = |pattern| {

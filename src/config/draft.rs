@@ -69,6 +69,8 @@ pub(super) struct Draft {
     pub(super) media_roots: Vec<PrefixedDirectory>,
     /// A template for all roots of uploads.
     pub(super) media_root: Root,
+    /// The file with the keys of signed URLs.
+    pub(super) signing_keys: Option<PathBuf>,
     pub(super) accel_roots: Vec<PrefixedDirectory>,
     pub(super) log_fields: Vec<ListItem<LogField>>,
 }
@@ -85,6 +87,9 @@ impl Draft {
         let canonical_host = self.canonical_host.as_deref().map(route_draft::canonical_host);
         let root_files = self.root_files.take().map(route_draft::root_files);
         self.routes.extend(canonical_host.into_iter().chain(root_files));
+        if let Some(signed) = &mut self.media_root.signed {
+            signed.key_file = self.signing_keys.take().unwrap_or_default();
+        }
         let mut upstream = self.application(&self.servers, &self.upstream_tls);
         upstream.probe = readiness.or(upstream.probe);
         let mut media = self.media();

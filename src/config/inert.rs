@@ -183,7 +183,7 @@ const REQUIREMENTS: &[Requirement] = &[
         why: "media.roots and accel.roots are none",
     },
     Requirement {
-        keys: &["media.max_age", "media.cors", "media.rate"],
+        keys: &["media.max_age", "media.cors", "media.rate", "media.signed", "media.signing_keys"],
         acts: |plan| roots(plan).any(|root| root.purpose == Purpose::Media),
         why: "media.roots is none",
     },

@@ -48,6 +48,7 @@ mod route_constraints;
 mod route_draft;
 mod route_match;
 mod servers;
+mod signed_urls;
 mod template;
 mod upstream_tls;
 mod url;

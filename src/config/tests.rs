@@ -183,6 +183,8 @@ fn every_setting_has_its_own_field_in_the_plan() {
         ("SIDEMAN_STATIC", "/s/=/srv/s"),
         ("SIDEMAN_STATIC__FALLBACK", "http://before:80"),
         ("SIDEMAN_MEDIA", "/m/=/srv/m"),
+        ("SIDEMAN_MEDIA__SIGNED", "timestamp max_age=7s"),
+        ("SIDEMAN_MEDIA__SIGNING_KEYS", "/srv/keys"),
         ("SIDEMAN_TLS__LISTEN", "8443"),
         ("SIDEMAN_TLS__SELF_SIGNED", "true"),
         ("SIDEMAN_SERVER__PROXY_PROTOCOL_FROM", "127.0.0.1"),

@@ -238,6 +238,15 @@ kinds! {
     AccessDenied: row("access_denied", Client, 403, "Access to this address is not allowed from yours.")
         .advice("if this client should have access, add its network to allow of the route; if the address is that of a \
             proxy, add the proxy to server.trusted_proxies");
+    /// The URL of a file of `media.signed` has no signature, or one that is not that of its path and of
+    /// `media.signing_keys`.
+    SignatureInvalid: row("signature_invalid", Client, 403, "This link is not valid.")
+        .advice("if the application made the link, compare its SECRET_KEY with the file of media.signing_keys, and the \
+            salt and the path that it signs with docs/files.md");
+    /// The signature of a URL is older than `max_age` of `media.signed`.
+    SignatureExpired: row("signature_expired", Client, 403, "This link has expired.")
+        .advice("let the application make links when it makes the page, raise max_age of media.signed, or correct the \
+            clocks of both containers");
     /// The server of `auth` could not be reached, or its response is no verdict: its status is none of 2xx, 401, 403
     /// and redirects, or it is not valid HTTP. The event names the server and the fault.
     AuthServerFailed: upstream("auth_server_failed", 502, "The server could not check whether you have access.")

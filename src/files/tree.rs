@@ -258,6 +258,7 @@ mod tests {
             caching: Vec::new(),
             cors: Cors::None,
             rate: None,
+            signed: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::upstream::UpstreamSettings;
+use super::{signed_urls::SignedUrls, upstream::UpstreamSettings};
 
 /// One store: prefixes whose files share a memory budget and the options of lookups.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,6 +58,8 @@ pub struct Root {
     pub cors: Cors,
     /// Maximum rate of one response in bytes a second; `None` is no limit.
     pub rate: Option<u64>,
+    /// The signatures that URLs must have; `None` requires none.
+    pub signed: Option<SignedUrls>,
 }
 
 /// The purpose of the files below a prefix.

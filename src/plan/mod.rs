@@ -18,6 +18,7 @@ mod name_pattern;
 mod rate_limit;
 mod redis;
 mod routes;
+mod signed_urls;
 mod status;
 mod tls;
 mod upstream;
@@ -48,6 +49,7 @@ pub use self::{
         PageSettings, PathExpression, PathPattern, Placeholder, Route, RouteAction, RouteMatcher,
         RoutePolicies, RouteRedirect, RouteResponse, Streaming, TemplatePart,
     },
+    signed_urls::{SignatureKeys, SignedUrls},
     status::{ErrorPage, PageContent, PageSource, StatusPattern},
     tls::{CertificateFiles, CertificateSettings, TlsSettings, TlsVersion},
     upstream::{

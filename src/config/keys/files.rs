@@ -14,9 +14,9 @@ use crate::{
             BoolFormat, ChoiceFormat, DAY, GIB, HOUR, KIB, MIB, MILLISECOND, MINUTE, NumberFormat,
             OrNone, OrWord, TimeFormat, size_or,
         },
-        media_type,
+        local_path, media_type,
         path::{self, root_format},
-        url,
+        signed_urls, url,
     },
     plan::Symlinks,
 };
@@ -256,6 +256,29 @@ pub(super) const MEDIA: &[SettingKey] = &[
         default: Some(&["unlimited"]),
         kind: &SingleValue(size_or(KIB, GIB, "unlimited"), |to, rate| to.media_root.rate = rate),
         doc: "Maximum rate of one response, in bytes a second.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "media.signed",
+        default: Some(&["none"]),
+        kind: &SingleValue(OrNone(signed_urls::SIGNED), |to, signed| to.media_root.signed = signed),
+        doc: "The signature that clients must have for these files, in the parameter signature of the URL: that of \
+              the path by django.core.signing.TimestampSigner. max_age, from 1s to 365d, is how long it is valid, \
+              an hour if it is not set. salt is that of the signer, sideman.media if it is not set. Files that the \
+              application sends need none.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "media.signing_keys",
+        default: Some(&["none"]),
+        kind: &SingleValue(
+            OrNone(local_path::file_format(
+                "the absolute path of a file, such as /run/secrets/django",
+            )),
+            |to, file| to.signing_keys = file,
+        ),
+        doc: "The file with the keys of media.signed: the value of SECRET_KEY, then those of SECRET_KEY_FALLBACKS, \
+              each on a line of its own.",
         ..SettingKey::BLANK
     },
 ];

@@ -1,6 +1,6 @@
 //! Decides the outcome of a request for a file, before any part of the response is written.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::Method;
 
@@ -8,6 +8,7 @@ use super::{
     lookup::{find, is_hidden},
     other_release,
     select::{FileStatus, select},
+    signature,
 };
 use crate::{
     error::Error,
@@ -23,11 +24,13 @@ use crate::{
 /// Every outcome of a request for a file, except errors.
 #[derive(Debug)]
 pub(super) enum FileOutcome {
-    /// The file, with at most `rate` bytes a second.
+    /// The file, with at most `rate` bytes a second. If its URL is signed, only the client may keep it, and no longer
+    /// than `private_for`.
     File {
         representation: SelectedRepresentation,
         status: FileStatus,
         rate: Option<u64>,
+        private_for: Option<Duration>,
     },
     /// The page of a single-page application.
     SinglePage {
@@ -107,6 +110,14 @@ pub(super) async fn present(
         Method::OPTIONS => return Ok(FileOutcome::Options(root.cors)),
         _ => return Ok(FileOutcome::MethodNotAllowed),
     }
+    // Before everything that depends on the file: whether it exists is for clients with a signature only.
+    let private_for = match &root.signed {
+        Some(signed) => {
+            let left = signature::check(context.path.or_raw(), context.parts.query(), signed);
+            Some(left.map_err(Error::new)?.min(root.max_age))
+        }
+        None => None,
+    };
     if is_hidden(&wanted.name) {
         return Ok(not_found(store, &wanted));
     }
@@ -133,7 +144,7 @@ pub(super) async fn present(
     }
     Ok(match select(&context.parts.method, &context.parts.headers, entry) {
         Some((representation, status)) => {
-            FileOutcome::File { representation, status, rate: root.rate }
+            FileOutcome::File { representation, status, rate: root.rate, private_for }
         }
         None => FileOutcome::NotAcceptable,
     })
@@ -175,5 +186,7 @@ async fn missing(
 }
 
 fn not_found(store: &Arc<FileStore>, wanted: &RequestedFile<'_>) -> FileOutcome {
-    FileOutcome::NotFound { is_cacheable: !store.looks_immutable(wanted.root, &wanted.name) }
+    let is_signed = store.roots().get(wanted.root).is_some_and(|root| root.signed.is_some());
+    let is_cacheable = !is_signed && !store.looks_immutable(wanted.root, &wanted.name);
+    FileOutcome::NotFound { is_cacheable }
 }

@@ -1,5 +1,8 @@
 //! Makes the response from the outcome of a request for a file.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
 use super::{
@@ -20,13 +23,17 @@ const ALLOW: &str = "GET, HEAD, OPTIONS";
 pub(super) fn respond(context: &RequestContext, outcome: FileOutcome) -> Response {
     let method = &context.parts.method;
     match outcome {
-        FileOutcome::File { representation, status, rate } => {
+        FileOutcome::File { representation, status, rate, private_for } => {
             // Rules change single fields, and HTTP/2 encodes them in its own way.
-            let source = match context.takes_response_lines() {
+            let source = match private_for.is_none() && context.takes_response_lines() {
                 true => HeaderSource::Lines,
                 false => HeaderSource::Fields,
             };
-            render(method, &representation, status, (rate, source))
+            let mut response = render(method, &representation, status, (rate, source));
+            if let Some(time) = private_for {
+                keep_private(&mut response, time);
+            }
+            response
         }
         FileOutcome::SinglePage { representation, status } => {
             let source = (None, HeaderSource::Fields);
@@ -52,6 +59,20 @@ pub(super) fn respond(context: &RequestContext, outcome: FileOutcome) -> Respons
         FileOutcome::NotFound { is_cacheable: true } => status_page::not_found_for_now(context),
         FileOutcome::NotFound { is_cacheable: false } => status_page::not_found(context),
     }
+}
+
+/// Lets only the client keep the file, for at most `time`. Responses without a lifetime and those that must not be
+/// stored stay as they are.
+fn keep_private(response: &mut Response, time: Duration) {
+    let headers = &mut response.head.headers;
+    if headers.get(header::CACHE_CONTROL).is_none_or(|value| value == "no-store") {
+        return;
+    }
+    let text = format!("private, max-age={}", time.as_secs());
+    let value = HeaderValue::from_maybe_shared(Bytes::from(text));
+    // Digits are always valid.
+    let value = value.unwrap_or(HeaderValue::from_static("no-store"));
+    headers.insert(header::CACHE_CONTROL, value);
 }
 
 /// Redirects to the path with a trailing slash.

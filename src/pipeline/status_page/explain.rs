@@ -91,6 +91,8 @@ mod tests {
             FailureKind::RateLimited,
             FailureKind::AuthFailed,
             FailureKind::AuthLimited,
+            FailureKind::SignatureInvalid,
+            FailureKind::SignatureExpired,
         ];
         for kind in FailureKind::ALL {
             let is_ours = kind.side() != FailureSide::Client
@@ -100,8 +102,14 @@ mod tests {
             assert_eq!(kind.row().advice.is_some(), is_reported, "{kind:?}");
         }
         for kind in limits {
-            let settings =
-                ["server.", "upstream.", "rate_limit of the route", "auth_users of the route"];
+            let settings = [
+                "server.",
+                "upstream.",
+                "media.signed",
+                "media.signing_keys",
+                "rate_limit of the route",
+                "auth_users of the route",
+            ];
             let names_setting =
                 |advice: &str| settings.iter().any(|setting| advice.contains(setting));
             assert!(kind.row().advice.is_some_and(names_setting), "{kind:?}");

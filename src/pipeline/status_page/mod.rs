@@ -181,6 +181,8 @@ fn report_refused(context: &RequestContext, error: &Error) {
     } else if matches!(kind, FailureKind::AuthFailed | FailureKind::AuthLimited) {
         let (client, route) = (context.client, context.policies.route.as_deref());
         tracing::info!(%error, path, %client, route, missed, advice, "login failed");
+    } else if matches!(kind, FailureKind::SignatureInvalid | FailureKind::SignatureExpired) {
+        tracing::info!(%error, path, missed, advice, "signed link refused");
     } else {
         tracing::info!(%error, path, missed, advice, "request exceeded a limit");
     }

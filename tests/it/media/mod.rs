@@ -4,6 +4,7 @@ mod browser;
 mod hardened;
 mod limits;
 mod samples;
+mod signed;
 
 use std::{
     fs::File,

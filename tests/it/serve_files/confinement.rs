@@ -94,6 +94,7 @@ fn store(directory: &Path, symlinks: Symlinks) -> Arc<FileStore> {
         caching: Vec::new(),
         cors: Cors::None,
         rate: None,
+        signed: None,
     };
     let plan = FileSettings {
         roots: vec![root],
