@@ -3,6 +3,7 @@
 mod cgroup;
 mod child;
 mod descriptors;
+mod emf;
 mod memory;
 mod memory_watch;
 mod parts;

@@ -163,6 +163,7 @@ fn keep_fixed(plan: &mut Plan, old: &Plan) -> Vec<&'static str> {
         ("admin.listen", keep(&mut plan.admin, &old.admin)),
         ("cache.redis", keep(&mut plan.cache.redis, &old.cache.redis)),
         ("cache.redis_ca", keep(&mut plan.cache.redis_ca, &old.cache.redis_ca)),
+        ("metrics.emf", keep(&mut plan.metrics, &old.metrics)),
         // A worker uses one log for all its requests.
         ("log.access", keep(&mut plan.log.access, &old.log.access)),
         ("log.fields", keep(&mut plan.log.fields, &old.log.fields)),

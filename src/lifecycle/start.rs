@@ -19,7 +19,7 @@ use tokio::{
 use super::{
     cgroup::MemoryGroup,
     child::{ChildCommand, ChildSupervisor},
-    descriptors, memory, memory_watch,
+    descriptors, emf, memory, memory_watch,
     parts::ProcessParts,
     prepare::{SettingsAdvice, announce_listener, listen_addresses, log_settings_advice},
     process::{self, TooFewDescriptors},
@@ -114,7 +114,7 @@ pub fn start(
     division.as_ref().inspect(|division| division.reserve());
     let counts = &metrics.process().tls;
     let tls = plan.tls.as_ref().map(|tls| TlsContext::load(tls, counts, None)).transpose()?;
-    let ServiceManager { mut sockets, notifier } = service_manager;
+    let ServiceManager { mut sockets, notifier, task } = service_manager;
     let listeners = listen_addresses(&plan).into_iter().map(|(listen_address, mode)| match sockets
         .remove(&listen_address)
     {
@@ -133,20 +133,21 @@ pub fn start(
     let site = listeners.iter().map(|one| (one.local().clone(), one.mode())).collect();
     let admin = admin_listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
-    let log = match plan.log.access {
-        AccessLog::Off => None,
-        AccessLog::Json | AccessLog::Combined => {
-            let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-            let target = LogTarget {
-                out: if is_shared { Box::new(SharedOutput(out)) } else { Box::new(out) },
-                name: "access-log",
-                limit: plan.log.limit(),
-                full_at: plan.log.full_at(),
-                on_error: report_log_error,
-            };
-            Some(LogSink::start(target, Arc::clone(&metrics.process().access_log_dropped))?)
-        }
+    let has_access_log = plan.log.access != AccessLog::Off;
+    let stdout = if has_access_log || plan.metrics.emf {
+        let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let target = LogTarget {
+            out: if is_shared { Box::new(SharedOutput(out)) } else { Box::new(out) },
+            name: "stdout",
+            limit: plan.log.limit(),
+            full_at: plan.log.full_at(),
+            on_error: report_log_error,
+        };
+        Some(LogSink::start(target, Arc::clone(&metrics.process().access_log_dropped))?)
+    } else {
+        None
     };
+    let log = stdout.clone().filter(|_| has_access_log);
     let first = if plan.health.wait_for_application { Phase::Starting } else { Phase::Ready };
     let (phase, watched) = watch::channel(first);
     let redis =
@@ -170,6 +171,9 @@ pub fn start(
             .start(listener)?;
     }
 
+    if let Some(stdout) = stdout.filter(|_| app.plan.metrics.emf) {
+        emf::start(task, Arc::clone(&app.metrics), stdout)?;
+    }
     let process = Arc::clone(app.metrics.process());
     memory_watch::start(container, Arc::clone(&process), Arc::downgrade(&workers.placement()))?;
     let proxy_protocol = ProxyProtocol::of(&app.plan.server);

@@ -92,6 +92,7 @@ pub struct Plan {
     pub missing: MissingFileSettings,
     pub health: HealthSettings,
     pub admin: AdminSettings,
+    pub metrics: MetricsSettings,
     pub log: LogSettings,
     pub shutdown: ShutdownSettings,
 }
@@ -164,6 +165,13 @@ pub struct HealthSettings {
 pub struct AdminSettings {
     /// `None` disables it.
     pub listen: Option<SocketAddr>,
+}
+
+/// Metrics that are written, in addition to those that the admin listener shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MetricsSettings {
+    /// Lines for CloudWatch on stdout.
+    pub emf: bool,
 }
 
 /// Times of the shutdown.

@@ -2,6 +2,7 @@
 //! the output.
 
 pub mod access_log;
+mod bucket_counts;
 mod cache_counts;
 mod cache_labels;
 pub mod cache_names;
@@ -10,6 +11,7 @@ mod compression_labels;
 pub mod compression_names;
 mod counter;
 pub mod denied;
+pub mod emf;
 pub mod escape;
 pub mod events;
 pub mod exposition;

@@ -75,6 +75,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     ("health", "Health checks of load balancers and containers."),
     ("admin", "The listener for metrics, separate from those for clients."),
+    ("metrics", "Metrics that are written to stdout, in addition to those of the admin listener."),
     ("log", "The access log goes to stdout, events go to stderr."),
     ("shutdown", "What happens after SIGTERM."),
 ];
@@ -107,6 +108,7 @@ pub static KEYS: LazyLock<Vec<SettingKey>> = LazyLock::new(|| {
         files::ACCEL,
         operation::HEALTH,
         operation::ADMIN,
+        operation::METRICS,
         log::LOG,
         operation::SHUTDOWN,
     ];

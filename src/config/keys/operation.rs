@@ -8,7 +8,7 @@ use super::{
 };
 use crate::config::{
     address,
-    format::{BoolFormat, HOUR, MINUTE, OrNone, SECOND, TimeFormat},
+    format::{BoolFormat, ChoiceFormat, HOUR, MINUTE, OrNone, SECOND, TimeFormat},
     host, path,
 };
 
@@ -81,6 +81,18 @@ pub(super) const ADMIN: &[SettingKey] = &[SettingKey {
           clients.",
     short_env: Some("SIDEMAN_ADMIN"),
     flag: flag("--admin", "ADDR", "Address of the admin listener, or off"),
+}];
+
+/// Metrics on stdout.
+pub(super) const METRICS: &[SettingKey] = &[SettingKey {
+    name: "metrics.emf",
+    default: Some(&["off"]),
+    kind: &SingleValue(ChoiceFormat(&[("on", true), ("off", false)]), |to, on| {
+        to.plan.metrics.emf = on;
+    }),
+    doc: "Whether a line in CloudWatch's embedded metric format is written to stdout once a minute: saturation, queue, \
+          requests, errors and durations of this task, by the names of its ECS cluster and service.",
+    ..SettingKey::BLANK
 }];
 
 /// Graceful shutdown.

@@ -1,12 +1,13 @@
-//! What a service manager such as systemd has for the process: listening sockets that stay open while the process
-//! restarts (`sockets`), and a socket for reports of its state (`notifier`).
+//! What the program that manages this process has for it. systemd: listening sockets that stay open while the process
+//! restarts (`sockets`), and a socket for reports of its state (`notifier`). ECS: the names of its service (`ecs_task`).
 
+mod ecs_task;
 mod notifier;
 mod sockets;
 
-pub(super) use self::notifier::Notifier;
 pub use self::sockets::InheritedSocketError;
 use self::sockets::InheritedSockets;
+pub(super) use self::{ecs_task::TaskMetadata, notifier::Notifier};
 use crate::config::Environment;
 
 /// The service manager of this process.
@@ -14,6 +15,8 @@ use crate::config::Environment;
 pub struct ServiceManager {
     pub(super) sockets: InheritedSockets,
     pub(super) notifier: Notifier,
+    /// `None` outside of ECS.
+    pub(super) task: Option<TaskMetadata>,
 }
 
 // === impl ServiceManager ===
@@ -22,6 +25,10 @@ impl ServiceManager {
     /// Takes what was passed to this process. Must be called once, before other threads start: it removes the variables
     /// that describe the sockets, because they are not for child processes.
     pub fn of_process(environment: &Environment) -> Result<Self, InheritedSocketError> {
-        Ok(Self { sockets: InheritedSockets::take()?, notifier: Notifier::of(environment) })
+        Ok(Self {
+            sockets: InheritedSockets::take()?,
+            notifier: Notifier::of(environment),
+            task: TaskMetadata::of(environment),
+        })
     }
 }

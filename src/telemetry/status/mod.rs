@@ -7,6 +7,7 @@ mod report;
 mod value;
 mod window;
 
+pub(super) use self::window::{StatusSample, StatusWindow};
 pub use self::{
     history::StatusHistory,
     page::{PAGE_POLICY, page},

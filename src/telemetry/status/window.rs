@@ -4,35 +4,35 @@ use std::time::{Duration, Instant};
 
 use crate::telemetry::{
     Metrics,
+    bucket_counts::BucketCounts,
     histogram::HistogramTotals,
     labels::{MethodLabel, RouteLabel, StatusClass},
 };
 
 /// The counters of requests at one moment.
 #[derive(Clone, Debug)]
-pub(super) struct StatusSample {
+pub(in crate::telemetry) struct StatusSample {
     pub(super) at: Instant,
     /// Requests by the class of their status, in the order of `StatusClass::ALL`.
     classes: Vec<u64>,
-    /// Durations by bucket: the upper bound in microseconds, and the number.
-    durations: Vec<(Option<u64>, u64)>,
+    durations: BucketCounts,
 }
 
 /// The requests of a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct StatusWindow {
+pub(in crate::telemetry) struct StatusWindow {
     /// How long it was.
     pub(super) span: Duration,
     /// Requests by the class of their status, in the order of `StatusClass::ALL`.
     pub(super) classes: Vec<u64>,
-    durations: Vec<(Option<u64>, u64)>,
+    durations: BucketCounts,
 }
 
 // === impl StatusSample ===
 
 impl StatusSample {
     /// Reads the counters of all workers.
-    pub(super) fn take(metrics: &Metrics, at: Instant) -> Self {
+    pub(in crate::telemetry) fn take(metrics: &Metrics, at: Instant) -> Self {
         let of_class = |class| {
             let routes = RouteLabel::ALL.into_iter();
             let pairs = routes.flat_map(|route| MethodLabel::ALL.map(|method| (route, method)));
@@ -45,20 +45,17 @@ impl StatusSample {
             .shards()
             .iter()
             .flat_map(|shard| RouteLabel::ALL.map(|route| shard.duration(route)));
-        let durations = HistogramTotals::sum(histograms).buckets().collect();
+        let durations = BucketCounts::of(&HistogramTotals::sum(histograms));
         Self { at, classes, durations }
     }
 
     /// Returns what was counted since an earlier sample.
-    pub(super) fn since(&self, earlier: &Self) -> StatusWindow {
+    pub(in crate::telemetry) fn since(&self, earlier: &Self) -> StatusWindow {
         let classes = self.classes.iter().zip(&earlier.classes);
-        let durations = self.durations.iter().zip(&earlier.durations);
         StatusWindow {
             span: self.at.saturating_duration_since(earlier.at),
             classes: classes.map(|(now, then)| now.wrapping_sub(*then)).collect(),
-            durations: durations
-                .map(|((bound, now), (_, then))| (*bound, now.wrapping_sub(*then)))
-                .collect(),
+            durations: self.durations.since(&earlier.durations),
         }
     }
 }
@@ -67,12 +64,12 @@ impl StatusSample {
 
 impl StatusWindow {
     /// Returns the number of requests.
-    pub(super) fn requests(&self) -> u64 {
+    pub(in crate::telemetry) fn requests(&self) -> u64 {
         self.classes.iter().sum()
     }
 
     /// Returns the number of responses with status 5xx.
-    pub(super) fn failed(&self) -> u64 {
+    pub(in crate::telemetry) fn failed(&self) -> u64 {
         let classes = StatusClass::ALL.into_iter().zip(&self.classes);
         let failed = classes.filter(|(class, _)| *class == StatusClass::ServerError);
         failed.map(|(_, count)| count).sum()
@@ -86,17 +83,8 @@ impl StatusWindow {
 
     /// Returns a bound in microseconds that this percentage of the requests did not exceed: that of their bucket.
     /// `None` if there was no request; `Some(None)` if the bucket has no bound.
-    pub(super) fn percentile(&self, percent: u64) -> Option<Option<u64>> {
-        let count: u64 = self.durations.iter().map(|(_, count)| count).sum();
-        let rank = count.saturating_mul(percent).div_ceil(100);
-        let mut seen = 0;
-        for (bound, count) in self.durations.iter().filter(|(_, count)| *count > 0) {
-            seen += count;
-            if seen >= rank {
-                return Some(*bound);
-            }
-        }
-        None
+    pub(in crate::telemetry) fn percentile(&self, percent: u64) -> Option<Option<u64>> {
+        self.durations.percentile(percent)
     }
 }
 

@@ -331,32 +331,22 @@ fn metrics_are_sent_from_the_admin_listener_to_aws() {
     let names: Vec<String> =
         list(&task(GUNICORN, "TaskDefinition")["containerDefinitions"], |one| word(&one["name"]));
     assert_eq!(names, ["startup", "app", "sideman"]);
-    for (values, exporter) in [(EVERYTHING, "prometheusremotewrite"), (CLOUDWATCH, "awsemf")] {
-        let config = collector(values);
-        let scrape = &config["receivers"]["prometheus"]["config"]["scrape_configs"][0];
-        assert_eq!(scrape["static_configs"][0]["targets"], json!(["127.0.0.1:9180"]));
-        let pipeline = &config["service"]["pipelines"]["metrics"];
-        assert_eq!(pipeline["exporters"], json!([exporter]));
-        for part in ["receivers", "processors", "exporters"] {
-            let used = list(&pipeline[part], word);
-            let defined: Vec<&String> = config[part].as_object().unwrap().keys().collect();
-            assert!(
-                used.len() == defined.len() && used.iter().all(|one| defined.contains(&one)),
-                "{part}"
-            );
-        }
-        // Every metric that the collector keeps exists in Sideman.
-        let known = text("docs/metrics.md");
-        let keep = scrape["metric_relabel_configs"][0]["regex"].as_str().unwrap_or_default();
-        for name in keep.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_') {
-            let name = name.trim_start_matches("sideman_").trim_matches('_');
-            assert!(known.contains(name), "{name}");
-        }
+    let config = collector(EVERYTHING);
+    let scrape = &config["receivers"]["prometheus"]["config"]["scrape_configs"][0];
+    assert_eq!(scrape["static_configs"][0]["targets"], json!(["127.0.0.1:9180"]));
+    let pipeline = &config["service"]["pipelines"]["metrics"];
+    assert_eq!(pipeline["exporters"], json!(["prometheusremotewrite"]));
+    for part in ["receivers", "processors", "exporters"] {
+        let used = list(&pipeline[part], word);
+        let defined: Vec<&String> = config[part].as_object().unwrap().keys().collect();
+        assert!(
+            used.len() == defined.len() && used.iter().all(|one| defined.contains(&one)),
+            "{part}"
+        );
     }
     let admin = config::KEYS.iter().find(|key| key.name == "admin.listen").unwrap();
     assert_eq!(admin.default, Some(["127.0.0.1:9180"].as_slice()), "where metrics are");
 
-    let config = collector(EVERYTHING);
     let exporter = &config["exporters"]["prometheusremotewrite"];
     let endpoint =
         "https://aps-workspaces.AWS::Region.amazonaws.com/workspaces/ws-1/api/v1/remote_write";
@@ -369,11 +359,34 @@ fn metrics_are_sent_from_the_admin_listener_to_aws() {
     };
     let workspace = "arn:AWS::Partition:aps:AWS::Region:AWS::AccountId:workspace/ws-1";
     assert_eq!(may(EVERYTHING, workspace), ["aps:RemoteWrite"]);
-
-    let config = collector(CLOUDWATCH);
-    assert_eq!(config["exporters"]["awsemf"]["log_group_name"], "LogGroup");
-    assert!(may(CLOUDWATCH, "LogGroup.Arn").contains(&"logs:PutLogEvents".to_owned()));
     assert_eq!(may(GUNICORN, "LogGroup.Arn"), [] as [&str; 0]);
+}
+
+#[test]
+fn metrics_for_cloudwatch_are_lines_of_the_log_and_scale_the_service() {
+    let task = task(CLOUDWATCH, "TaskDefinition");
+    let names = list(&task["containerDefinitions"], |one| word(&one["name"]));
+    assert_eq!(names, ["startup", "app", "sideman"]);
+    let variable = |values| {
+        let sideman = container(&self::task(values, "TaskDefinition"), "sideman");
+        let variables = list(&sideman["environment"], Clone::clone);
+        variables.into_iter().find(|one| one["name"] == "SIDEMAN_METRICS__EMF")
+    };
+    assert_eq!(variable(CLOUDWATCH).unwrap()["value"], "on");
+    assert_eq!(variable(GUNICORN), None);
+    let policy = template(CLOUDWATCH)
+        .properties("SaturationPolicy", "AWS::ApplicationAutoScaling::ScalingPolicy")
+        .clone();
+    let tracked = &policy["TargetTrackingScalingPolicyConfiguration"];
+    let metric = &tracked["CustomizedMetricSpecification"];
+    // The names in the lines: src/telemetry/emf.rs.
+    let source = text("src/telemetry/emf.rs");
+    for name in ["Namespace", "MetricName", "Unit"] {
+        assert!(source.contains(&format!("\"{}\"", word(&metric[name]))), "{name}");
+    }
+    let dimensions = list(&metric["Dimensions"], |one| word(&one["Name"]));
+    assert_eq!(dimensions, ["ClusterName", "ServiceName"]);
+    assert!(source.contains("[[\"ClusterName\", \"ServiceName\"]]"));
 }
 
 #[test]

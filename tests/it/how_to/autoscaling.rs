@@ -121,23 +121,24 @@ fn metrics_of_a_busy_task_give_the_saturation() {
 fn policy_is_accepted_and_its_metrics_are_sent() {
     let page = Page::read("autoscaling.md");
     let policy: Value = serde_json::from_str(&page.block("json", "TargetValue")).unwrap();
-    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/deploy/ecs/cloudformation.yaml");
-    let template = fs::read_to_string(home).unwrap();
-    assert!(template.contains("namespace: Sideman\n"));
-    assert!(template.contains("dimensions: [[stack]]"));
-    assert!(template.contains("metric_name_selectors: [\"^sideman_(queue|upstream_in_flight)\"]"));
-    assert!(template.contains("queue_length|upstream_in_flight|"), "the metrics that are kept");
-    assert!(template.contains("scrape_interval: 60s") && template.contains("TargetValue: 60\n"));
-    let metrics = policy["CustomizedMetricSpecification"]["Metrics"].as_array().unwrap();
-    let names = metrics.iter().filter_map(|one| one["MetricStat"]["Metric"]["MetricName"].as_str());
-    assert_eq!(names.collect::<Vec<_>>(), ["sideman_upstream_in_flight", "sideman_queue_length"]);
+    let metric = &policy["CustomizedMetricSpecification"];
+    // The names in the lines, and the policy of the template.
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let line = fs::read_to_string(home.join("src/telemetry/emf.rs")).unwrap();
+    let template = fs::read_to_string(home.join("config/deploy/ecs/cloudformation.yaml")).unwrap();
+    for name in ["Namespace", "MetricName", "Unit"] {
+        let value = metric[name].as_str().unwrap();
+        assert!(line.contains(&format!("{value:?}")), "{value}");
+        assert!(template.contains(&format!("{name}: {value}\n")), "{value}");
+    }
+    assert!(template.contains("TargetValue: 60\n") && template.contains("TargetValue: 70\n"));
     let Some(checker) = Checker::prepared() else { return };
     let input = serde_json::json!({
         "PolicyName": "saturation",
         "PolicyType": "TargetTrackingScaling",
         "ServiceNamespace": "ecs",
         "ScalableDimension": "ecs:service:DesiredCount",
-        "ResourceId": "service/default/SERVICE",
+        "ResourceId": "service/default/site",
         "TargetTrackingScalingPolicyConfiguration": policy,
     });
     let command = page.block("", "put-scaling-policy");

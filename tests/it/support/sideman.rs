@@ -132,6 +132,14 @@ impl Sideman {
         self.stdout.as_ref().unwrap().find(&format!("{part:?} on stdout"), wanted)
     }
 
+    /// Waits longer, for lines that are written once a minute.
+    #[track_caller]
+    pub(crate) fn late_out_line(&self, part: &str) -> String {
+        let wanted = |line: &str| line.contains(part).then(|| line.to_owned());
+        let stdout = self.stdout.as_ref().unwrap();
+        stdout.find_within(TIME_LIMIT * 6, &format!("{part:?} on stdout"), wanted)
+    }
+
     /// Waits for a line on stderr.
     #[track_caller]
     pub(crate) fn event(&self, part: &str) -> String {
