@@ -374,9 +374,9 @@ fn metrics_for_cloudwatch_are_lines_of_the_log_and_scale_the_service() {
     };
     assert_eq!(variable(CLOUDWATCH).unwrap()["value"], "on");
     assert_eq!(variable(GUNICORN), None);
-    let policy = template(CLOUDWATCH)
-        .properties("SaturationPolicy", "AWS::ApplicationAutoScaling::ScalingPolicy")
-        .clone();
+    let template = template(CLOUDWATCH);
+    let policy =
+        template.properties("SaturationPolicy", "AWS::ApplicationAutoScaling::ScalingPolicy");
     let tracked = &policy["TargetTrackingScalingPolicyConfiguration"];
     let metric = &tracked["CustomizedMetricSpecification"];
     // The names in the lines: src/telemetry/emf.rs.
