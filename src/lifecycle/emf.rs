@@ -29,7 +29,9 @@ pub(super) fn start(
         );
         return Ok(());
     };
-    let write = move || write_lines(EmfRecorder::new(service(&task), &metrics), &metrics, &sink);
+    // Before the first request, so that the first line has all of them.
+    let recorder = EmfRecorder::new(&metrics);
+    let write = move || write_lines(recorder, &service(&task), &metrics, &sink);
     thread::Builder::new().name("emf".to_owned()).spawn(write).map(drop)
 }
 
@@ -52,13 +54,13 @@ fn service(task: &TaskMetadata) -> EmfService {
     }
 }
 
-fn write_lines(mut recorder: EmfRecorder, metrics: &Metrics, sink: &LogSink) {
+fn write_lines(mut recorder: EmfRecorder, service: &EmfService, metrics: &Metrics, sink: &LogSink) {
     let mut next = Instant::now();
     loop {
         // From a fixed beginning, so that a minute has 60 samples.
         next += EmfRecorder::INTERVAL;
         thread::sleep(next.saturating_duration_since(Instant::now()));
-        if let Some(line) = recorder.record(metrics, SystemTime::now()) {
+        if let Some(line) = recorder.record(service, metrics, SystemTime::now()) {
             sink.send(line.into_bytes(), 1);
         }
     }

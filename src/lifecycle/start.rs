@@ -297,7 +297,10 @@ impl fmt::Display for StartError {
                  the container's limit (nofile) to 1024 or more"
             ),
             Self::System(error) => {
-                write!(f, "cannot start: {error}; check the limits of threads and descriptors")
+                write!(
+                    f,
+                    "cannot start: {error}; check the limits of open files (nofile) and of threads"
+                )
             }
         }
     }

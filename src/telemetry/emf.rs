@@ -46,7 +46,6 @@ pub struct EmfService {
 /// Collects samples, and makes a line of a minute of them.
 #[derive(Debug)]
 pub struct EmfRecorder {
-    service: EmfService,
     saturation: Vec<u64>,
     begin: EmfSample,
 }
@@ -68,13 +67,18 @@ impl EmfRecorder {
     pub const INTERVAL: Duration = Duration::from_secs(1);
 
     /// Starts with the counters as they are.
-    pub fn new(service: EmfService, metrics: &Metrics) -> Self {
-        Self { service, saturation: Vec::new(), begin: EmfSample::take(metrics) }
+    pub fn new(metrics: &Metrics) -> Self {
+        Self { saturation: Vec::new(), begin: EmfSample::take(metrics) }
     }
 
     /// Adds a sample. Returns a line after each minute. A line without traffic has zeros, because a missing value would
     /// stop a policy from removing tasks.
-    pub fn record(&mut self, metrics: &Metrics, now: SystemTime) -> Option<String> {
+    pub fn record(
+        &mut self,
+        service: &EmfService,
+        metrics: &Metrics,
+        now: SystemTime,
+    ) -> Option<String> {
         self.saturation.push(saturation(metrics));
         if self.saturation.len() < SAMPLES {
             return None;
@@ -83,7 +87,7 @@ impl EmfRecorder {
         let begin = std::mem::replace(&mut self.begin, end);
         let saturation = std::mem::take(&mut self.saturation);
         let values = values(&saturation, &begin, &self.begin);
-        Some(line(&self.service, values, now))
+        Some(line(service, values, now))
     }
 }
 
@@ -171,9 +175,9 @@ mod tests {
     fn minute(recorder: &mut EmfRecorder, metrics: &Metrics) -> Value {
         let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
         for _ in 1..SAMPLES {
-            assert_eq!(recorder.record(metrics, now), None);
+            assert_eq!(recorder.record(&service(), metrics, now), None);
         }
-        let line = recorder.record(metrics, now).unwrap();
+        let line = recorder.record(&service(), metrics, now).unwrap();
         assert_eq!(line.find('\n'), Some(line.len() - 1));
         serde_json::from_str(&line).unwrap()
     }
@@ -181,7 +185,7 @@ mod tests {
     #[test]
     fn minute_without_traffic_has_zeros() {
         let metrics = Metrics::new(2);
-        let line = minute(&mut EmfRecorder::new(service(), &metrics), &metrics);
+        let line = minute(&mut EmfRecorder::new(&metrics), &metrics);
         for (name, _) in METRICS {
             let zero = if name == "Saturation" { json!(vec![0; SAMPLES]) } else { json!(0) };
             assert_eq!(line[name], zero, "{name}");
@@ -197,7 +201,7 @@ mod tests {
     #[test]
     fn line_follows_the_specification() {
         let metrics = Metrics::new(1);
-        let line = minute(&mut EmfRecorder::new(service(), &metrics), &metrics);
+        let line = minute(&mut EmfRecorder::new(&metrics), &metrics);
         let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
         assert!(line.to_string().len() < 16 * 1024);
         for directive in directives {
@@ -224,7 +228,7 @@ mod tests {
         let metrics = Metrics::new(2);
         let shard = &metrics.shards()[1];
         shard.errors(FailureKind::QueueFull).add(100);
-        let mut recorder = EmfRecorder::new(service(), &metrics);
+        let mut recorder = EmfRecorder::new(&metrics);
         metrics.process().servers.limit.store(8, Ordering::Relaxed);
         shard.upstream_in_flight.add(8);
         metrics.shards()[0].queued.add(2);
