@@ -32,8 +32,8 @@ const fn is_aligned_anyway(size: usize, alignment: usize) -> bool {
 // SAFETY: mimalloc's functions return null, or a block of at least `size` bytes that overlaps no other one and stays
 // until it is freed. They never unwind, and may be called from any thread. The alignment is that of the layout: either
 // it is asked for, or every block of this size has it (`is_aligned_anyway`, and the test below). `mi_free` and
-// `mi_realloc` take a block however it was allocated. What the caller owes them, a block of this allocator and a layout
-// of it, it owes by the contract of `GlobalAlloc`.
+// `mi_realloc` take a block however it was allocated. By the contract of `GlobalAlloc`, the caller passes them a block of
+// this allocator with its layout.
 unsafe impl GlobalAlloc for Mimalloc {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

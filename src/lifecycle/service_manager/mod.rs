@@ -1,5 +1,5 @@
-//! What the program that manages this process has for it. systemd: listening sockets that stay open while the process
-//! restarts (`sockets`), and a socket for reports of its state (`notifier`). ECS: the names of its service (`ecs_task`).
+//! The program that manages this process. systemd passes listening sockets that stay open while the process restarts
+//! (`sockets`), and receives reports of its state (`notifier`). ECS tells the names of the service (`ecs_task`).
 
 mod ecs_task;
 mod notifier;

@@ -7,6 +7,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::hmac;
+use data_encoding::BASE64URL_NOPAD;
 
 use crate::{
     error::FailureKind,
@@ -85,25 +86,7 @@ fn decode(text: &[u8]) -> Option<[u8; 32]> {
     if text.len() != SIGNATURE_LENGTH {
         return None;
     }
-    let mut bytes = [0; 32];
-    let (mut bits, mut count, mut next) = (0_u32, 0, bytes.iter_mut());
-    for &byte in text {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'-' => 62,
-            b'_' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6 | u32::from(value)) & 0xffff;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            *next.next()? = (bits >> count & 0xff) as u8;
-        }
-    }
-    (bits & 0b11 == 0).then_some(bytes)
+    BASE64URL_NOPAD.decode(text).ok()?.try_into().ok()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What was counted between two samples of the counters.
+//! Samples of the counters, and the requests between two of them.
 
 use std::time::{Duration, Instant};
 
