@@ -22,6 +22,8 @@ pub(crate) const TABLE: &[Module] = &[
     // Layer 1. The phase is a value that telemetry shows, as settings are.
     Module { name: "plan", may_import: &["rfc"] },
     Module { name: "body", may_import: &["error", "sync"] },
+    // The client for everything but the application.
+    Module { name: "outgoing", may_import: &[] },
     Module { name: "telemetry", may_import: &["error", "phase", "sync", "plan"] },
     // Layer 2: never each other.
     Module { name: "files", may_import: FOR_PARTS },
@@ -70,7 +72,16 @@ pub(crate) const TABLE: &[Module] = &[
     Module { name: "import_nginx", may_import: &[] },
     Module {
         name: "lifecycle",
-        may_import: &["config", "phase", "plan", "telemetry", "redis", "pipeline", "server"],
+        may_import: &[
+            "outgoing",
+            "config",
+            "phase",
+            "plan",
+            "telemetry",
+            "redis",
+            "pipeline",
+            "server",
+        ],
     },
     // Compiled for tests and for cargo-fuzz: reaches the parsers that it tries.
     Module {

@@ -1,40 +1,35 @@
 //! The names of the ECS service that this task belongs to, from the task metadata endpoint, version 4.
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4.html>
 
-use std::{
-    ffi::OsStr,
-    fmt,
-    io::{self, Read as _, Write as _},
-    net::{TcpStream, ToSocketAddrs as _},
-    time::Duration,
-};
+use std::{ffi::OsStr, fmt, io, time::Duration};
 
-use http::Uri;
+use bytes::Bytes;
+use http::{Request, StatusCode, Uri};
 use serde::Deserialize;
+use tokio::runtime;
 
-use crate::{config::Environment, telemetry::emf::EmfService};
+use crate::{
+    config::Environment,
+    outgoing::{Authorities, Bounds, HttpClient, OutgoingError},
+    telemetry::emf::EmfService,
+};
 
 /// The variable with the endpoint, which the ECS agent sets in every container.
 const VARIABLE: &str = "ECS_CONTAINER_METADATA_URI_V4";
-/// How long connecting, and each read and write may take. The endpoint is on the same machine.
-const TIMEOUT: Duration = Duration::from_secs(5);
-/// The longest response that is read, in bytes. A container takes about 2 kB of it.
-const MAX_RESPONSE: u64 = 1 << 20;
+/// The endpoint is on the same machine. Of its response, a container takes about 2 kB.
+const BOUNDS: Bounds = Bounds { time: Duration::from_secs(5), max_response: 1 << 20 };
 
-/// The endpoint.
+/// The URI of the endpoint's description of the task.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::lifecycle) struct TaskMetadata {
-    host: String,
-    port: u16,
-    path: String,
-}
+pub(in crate::lifecycle) struct TaskMetadata(Uri);
 
 /// Why the names are not known.
 #[derive(Debug)]
 pub(in crate::lifecycle) enum TaskMetadataError {
-    Connection(io::Error),
-    /// The status line of a response other than 200.
-    Status(String),
+    Runtime(io::Error),
+    Request(OutgoingError),
+    /// Other than 200.
+    Status(StatusCode),
     /// The response is not the description of a task.
     Content(serde_json::Error),
 }
@@ -57,42 +52,32 @@ struct Task {
 impl TaskMetadata {
     /// Returns the endpoint that the environment names.
     pub(super) fn of(environment: &Environment) -> Option<Self> {
-        let uri: Uri = environment.get(OsStr::new(VARIABLE))?.to_str()?.parse().ok()?;
-        Some(Self {
-            host: uri.host()?.to_owned(),
-            port: uri.port_u16().unwrap_or(80),
-            path: uri.path().trim_end_matches('/').to_owned(),
-        })
+        let endpoint = environment.get(OsStr::new(VARIABLE))?.to_str()?;
+        let uri: Uri = format!("{}/task", endpoint.trim_end_matches('/')).parse().ok()?;
+        uri.host().is_some().then_some(Self(uri))
     }
 
     /// Asks the endpoint. Blocks.
     pub(in crate::lifecycle) fn read(&self) -> Result<EmfService, TaskMetadataError> {
-        let response = self.get().map_err(TaskMetadataError::Connection)?;
-        let (head, body) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
-        let status = head.lines().next().unwrap_or_default();
-        if status.split(' ').nth(1) != Some("200") {
-            return Err(TaskMetadataError::Status(status.to_owned()));
+        let client = HttpClient::new(Authorities::Public).map_err(TaskMetadataError::Request)?;
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = self.0.clone();
+        let response = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(TaskMetadataError::Runtime)?
+            .block_on(client.send(request, BOUNDS))
+            .map_err(TaskMetadataError::Request)?;
+        if response.status() != StatusCode::OK {
+            return Err(TaskMetadataError::Status(response.status()));
         }
-        let task: Task = serde_json::from_str(body).map_err(TaskMetadataError::Content)?;
+        let task: Task =
+            serde_json::from_slice(response.body()).map_err(TaskMetadataError::Content)?;
         Ok(EmfService {
             cluster: last_part(&task.cluster),
             service: task.service_name.unwrap_or(task.family),
             task: last_part(&task.task_arn),
         })
-    }
-
-    /// In HTTP/1.0, a response has no chunks and ends with the connection (RFC 9112, 6.3).
-    fn get(&self) -> io::Result<String> {
-        let Self { host, port, path } = self;
-        let address = (host.as_str(), *port).to_socket_addrs()?.next();
-        let address = address.ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        stream.set_write_timeout(Some(TIMEOUT))?;
-        write!(stream, "GET {path}/task HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
-        let mut response = String::new();
-        stream.take(MAX_RESPONSE).read_to_string(&mut response)?;
-        Ok(response)
     }
 }
 
@@ -106,8 +91,11 @@ fn last_part(arn: &str) -> String {
 impl fmt::Display for TaskMetadataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connection(error) => write!(f, "cannot connect: {error}"),
-            Self::Status(line) => write!(f, "the response is {line:?}, not 200"),
+            Self::Runtime(error) => write!(f, "cannot send the request: {error}"),
+            Self::Request(error) => error.fmt(f),
+            Self::Status(status) => {
+                write!(f, "the status of the response is {}, not 200", status.as_u16())
+            }
             Self::Content(error) => write!(f, "the response does not describe a task: {error}"),
         }
     }
@@ -115,7 +103,11 @@ impl fmt::Display for TaskMetadataError {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::TcpListener, thread};
+    use std::{
+        io::{Read as _, Write as _},
+        net::TcpListener,
+        thread,
+    };
 
     use super::*;
 
@@ -146,7 +138,7 @@ mod tests {
         let expected =
             EmfService { cluster: "prod".into(), service: "site".into(), task: "0a1b".into() };
         assert_eq!(read.unwrap(), expected);
-        assert!(request.starts_with("GET /v4/0a1b-2/task HTTP/1.0\r\n"), "{request}");
+        assert!(request.starts_with("GET /v4/0a1b-2/task HTTP/1.1\r\n"), "{request}");
     }
 
     #[test]
@@ -160,11 +152,8 @@ mod tests {
     #[test]
     fn other_responses_are_errors() {
         for (response, expected) in [
-            (
-                "HTTP/1.0 404 Not Found\r\n\r\n",
-                "the response is \"HTTP/1.0 404 Not Found\", not 200",
-            ),
-            ("", "the response is \"\", not 200"),
+            ("HTTP/1.0 404 Not Found\r\n\r\n", "the status of the response is 404, not 200"),
+            ("", "no valid response: connection closed before message completed"),
             (
                 "HTTP/1.0 200 OK\r\n\r\n{}",
                 "the response does not describe a task: missing field `Cluster`",
