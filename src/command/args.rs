@@ -142,6 +142,9 @@ pub struct StatusArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Show the status again each second, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
     /// How long the request may take
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub timeout: String,

@@ -15,8 +15,10 @@ use socket2::Socket;
 /// The beginning of a fault if nothing listens at the address.
 pub(super) const CANNOT_CONNECT: &str = "cannot connect";
 
-/// Maximum number of response bytes to read: enough for the head and a reason.
-const MAX_RESPONSE: usize = 16 * 1024;
+/// Maximum number of response bytes to read for a check: enough for the head and a reason.
+const MAX_CHECKED: usize = 16 * 1024;
+/// Maximum number of response bytes to read if they are wanted.
+const MAX_RESPONSE: usize = 1024 * 1024;
 /// Maximum length of a reason.
 const MAX_REASON: usize = 200;
 
@@ -67,7 +69,8 @@ pub(super) fn get(
         "{preface}GET {path} HTTP/1.0\r\nHost: {authority}\r\nUser-Agent: sideman-healthcheck\r\n\
          Connection: close\r\n\r\n"
     );
-    let Exchange { response, read } = exchange(peer, &request, time, is_good)?;
+    let Exchange { response, read } =
+        exchange(peer, &request, time, |read| read.len() >= MAX_CHECKED || is_good(read))?;
     match (status(&response), read) {
         (Some(200..=299), _) => Ok(()),
         (Some(status), _) => Err(format!("the response was {status}{}", reason(&response))),
@@ -81,7 +84,11 @@ pub(super) fn get(
 
 /// Sends a request as text, and returns the body of the response if its status is 200.
 pub(super) fn send(peer: &CheckPeer, request: &str, time: Duration) -> Result<String, String> {
-    let Exchange { response, read } = exchange(peer, request, time, |_| false)?;
+    let is_too_long = |read: &[u8]| read.len() > MAX_RESPONSE;
+    let Exchange { response, read } = exchange(peer, request, time, is_too_long)?;
+    if is_too_long(&response) {
+        return Err(format!("the response has more than {MAX_RESPONSE} bytes"));
+    }
     let text = String::from_utf8_lossy(&response);
     match (status(&response), read) {
         (Some(200), Ok(())) => {
@@ -154,7 +161,7 @@ fn write(stream: &mut Socket, request: &[u8], deadline: CheckDeadline) -> io::Re
     stream.write_all(request)
 }
 
-/// Reads until the result is certain: enough, the end of the stream, or the most that is read.
+/// Reads until the result is certain: enough, or the end of the stream.
 fn receive(
     stream: &mut Socket,
     response: &mut Vec<u8>,
@@ -162,7 +169,7 @@ fn receive(
     is_enough: fn(&[u8]) -> bool,
 ) -> io::Result<()> {
     let mut buffer = [0; 2048];
-    while response.len() < MAX_RESPONSE && !is_enough(response) {
+    while !is_enough(response) {
         stream.set_read_timeout(Some(deadline.left()?))?;
         match stream.read(&mut buffer) {
             Ok(0) => break,

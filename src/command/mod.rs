@@ -13,6 +13,7 @@ mod import_nginx;
 mod own_port;
 mod purge;
 mod run;
+mod screen;
 mod status;
 mod version;
 

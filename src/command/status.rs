@@ -1,16 +1,23 @@
-//! `sideman status`: prints the status of the running process, from its admin listener.
+//! `sideman status`: prints the status of the running process, from its admin listener, once or each second.
 
-use std::{io, process::ExitCode, time::Duration};
-
-use crate::config::{self, Environment};
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+    thread,
+    time::Duration,
+};
 
 use super::{
     admin_peer,
     args::StatusArgs,
     http_request::{self, CheckPeer},
+    screen::ScreenSize,
 };
+use crate::config::{self, Environment};
 
 const MAX_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+/// The pause between two reports of `--watch`. The process counts once a second.
+const WATCH_PAUSE: Duration = Duration::from_secs(1);
 
 /// Prints the status. The exit status is 1 if the process cannot be asked.
 pub(super) fn status(
@@ -20,6 +27,7 @@ pub(super) fn status(
     err: &mut dyn io::Write,
 ) -> ExitCode {
     match fetch(args, environment) {
+        Ok(text) if args.watch => watch(text, args, environment, out),
         Ok(text) => {
             let _ = write!(out, "{text}");
             ExitCode::SUCCESS
@@ -28,6 +36,30 @@ pub(super) fn status(
             let _ = writeln!(err, "{fault}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Prints the status until nobody reads it. A process that ends may be back after a restart.
+fn watch(
+    mut text: String,
+    args: &StatusArgs,
+    environment: &Environment,
+    out: &mut dyn io::Write,
+) -> ExitCode {
+    let is_screen = io::stdout().is_terminal() && !args.json;
+    loop {
+        let shown = match is_screen {
+            true => ScreenSize::of_stdout().frame(&text),
+            false => text,
+        };
+        if write!(out, "{shown}").and_then(|()| out.flush()).is_err() {
+            return ExitCode::SUCCESS;
+        }
+        thread::sleep(WATCH_PAUSE);
+        text = fetch(args, environment).unwrap_or_else(|fault| match args.json {
+            true => serde_json::json!({ "error": fault }).to_string() + "\n",
+            false => fault + "\n",
+        });
     }
 }
 

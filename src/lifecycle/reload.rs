@@ -183,7 +183,7 @@ impl Reloader {
 
 /// Logs the problems. The settings in use stay unchanged.
 fn fail(app: &App, problems: &[String]) -> ReloadReply {
-    app.metrics.process().reloads.on_failure();
+    app.metrics.process().reloads.on_failure(SystemTime::now());
     let mut text = "not reloaded, keeping the current settings:\n".to_owned();
     for (index, problem) in problems.iter().enumerate() {
         tracing::error!(problem, "the new settings are invalid");

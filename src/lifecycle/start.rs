@@ -166,8 +166,8 @@ pub fn start(
     let workers = Workers::start(&app, log.as_ref(), &watched)?;
     let (reload_sender, requests) = mpsc::channel(MAX_PENDING_RELOADS);
     if let Some(listener) = admin_listener {
-        let purger = Arc::clone(app.purger());
-        AdminListener::new(Arc::clone(&app.metrics), watched, reload_sender, purger)
+        let (purger, servers) = (Arc::clone(app.purger()), Arc::clone(app.servers()));
+        AdminListener::new(Arc::clone(&app.metrics), watched, reload_sender, purger, servers)
             .start(listener)?;
     }
 

@@ -12,6 +12,7 @@ use super::{
     passwords::PasswordChecker,
     purge_request::CachePurger,
     routes::RouteTable,
+    servers_in_use::ServersInUse,
     store_kind::StoreKind,
     upstream_handle::{self, UpstreamHandle},
 };
@@ -59,6 +60,8 @@ pub struct App {
     pub(super) cache: Option<Arc<Cache>>,
     /// Purges the cache of the app in use. It does not change on reload.
     purger: Arc<CachePurger>,
+    /// The applications of the app in use. It does not change on reload.
+    servers: Arc<ServersInUse>,
     /// The link to the caches of other processes. It does not change on reload.
     pub(super) redis: Option<Arc<RedisLink>>,
     /// Checks the passwords of users. It does not change on reload.
@@ -106,6 +109,7 @@ impl App {
             buffers: buffers(&plan.buffers, &process.buffers),
             cache: cache(&plan, &process.cache),
             purger: Arc::default(),
+            servers: Arc::default(),
             redis: None,
             heads: Budget::new(plan.memory.heads, Arc::clone(&process.buffers.heads)),
             metrics,
@@ -185,6 +189,7 @@ impl App {
             buffers,
             cache,
             purger: Arc::clone(&self.purger),
+            servers: Arc::clone(&self.servers),
             redis: self.redis.clone(),
             heads: Budget::new(plan.memory.heads, Arc::clone(&process.buffers.heads)),
             metrics: Arc::clone(&self.metrics),
@@ -203,6 +208,7 @@ impl App {
     pub fn begin(&self, before: Option<&Self>) {
         if before.is_none() {
             self.purger.set(self.cache_in_use());
+            self.servers.set(self.applications());
         }
         if before.is_none_or(|before| !Arc::ptr_eq(&before.files, &self.files)) {
             self.files.begin();
@@ -233,6 +239,7 @@ impl App {
     /// Releases what only requests in flight still use, once `next` has replaced this app.
     pub fn retire(&self, next: &Self) {
         self.purger.set(next.cache_in_use());
+        self.servers.set(next.applications());
         for (old, new) in [(&self.files, &next.files), (&self.media, &next.media)] {
             if !Arc::ptr_eq(old, new) {
                 old.retire();
@@ -269,6 +276,17 @@ impl App {
     /// Returns what purges the cache of the app in use, also after reloads.
     pub fn purger(&self) -> &Arc<CachePurger> {
         &self.purger
+    }
+
+    /// Returns the servers of the app in use, also after reloads.
+    pub fn servers(&self) -> &Arc<ServersInUse> {
+        &self.servers
+    }
+
+    /// Returns all applications, without auth servers and the fallback.
+    fn applications(&self) -> Vec<Arc<Backends>> {
+        let handles = [&self.backends].into_iter().chain(&self.routed);
+        handles.map(|upstream_handle| Arc::clone(&upstream_handle.backends)).collect()
     }
 
     /// Returns the application for requests that get no other one from a route.

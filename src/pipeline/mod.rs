@@ -18,7 +18,8 @@
 //! 7. [`drain_body`] reads the rest of a request body that nothing else has read.
 //!
 //! A server gives [`handle`] a [`request`] and a description of its connection ([`connection_info`]). A request may
-//! also have [`interim_responses`] before its final response, and a [`tunnel`] after it.
+//! also have [`interim_responses`] before its final response, and a [`tunnel`] after it. [`servers_in_use`] is what the
+//! admin listener shows of the applications.
 
 mod accel;
 mod access;
@@ -65,6 +66,7 @@ mod request_start;
 mod response;
 mod routes;
 mod scheme;
+mod servers_in_use;
 mod shared_purge;
 mod status_page;
 mod store_kind;
@@ -83,6 +85,7 @@ pub use self::{
     request::{ClientRequest, RequestRefusal},
     response::{Response, ResponseHead},
     routes::matching_routes,
+    servers_in_use::ServersInUse,
     tunnel::Tunnel,
     worker_state::WorkerState,
 };

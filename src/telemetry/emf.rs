@@ -237,7 +237,7 @@ mod tests {
         shard.cache_responses(CacheOutcome::Hit).add(3);
         shard.cache_responses(CacheOutcome::Miss).add(1);
         for millis in [4, 400, 61_000] {
-            shard.duration(RouteLabel::ALL[0]).observe(Duration::from_millis(millis));
+            shard.duration(RouteLabel::Proxy).observe(Duration::from_millis(millis));
             shard.queue_wait.observe(Duration::from_millis(millis / 4));
         }
         for class in [StatusClass::Success, StatusClass::Success, StatusClass::ServerError] {

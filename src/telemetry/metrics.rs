@@ -175,6 +175,8 @@ pub struct ReloadCounts {
     pub failed: AtomicU64,
     /// 1 if the last one failed.
     pub has_failed: AtomicU64,
+    /// When the last one that failed was tried, in seconds since 1970.
+    pub failed_at: AtomicU64,
     /// When the settings in use were loaded, in seconds since 1970.
     pub loaded: AtomicU64,
 }
@@ -205,16 +207,20 @@ impl ServerCounts {
 impl ReloadCounts {
     /// Records that settings were loaded now, at the start or by a reload.
     pub fn set_loaded(&self, now: SystemTime) {
-        let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        self.loaded.store(seconds, Ordering::Relaxed);
+        self.loaded.store(seconds(now), Ordering::Relaxed);
         self.has_failed.store(0, Ordering::Relaxed);
     }
 
     /// Records a failed reload.
-    pub fn on_failure(&self) {
+    pub fn on_failure(&self, now: SystemTime) {
         self.failed.fetch_add(1, Ordering::Relaxed);
+        self.failed_at.store(seconds(now), Ordering::Relaxed);
         self.has_failed.store(1, Ordering::Relaxed);
     }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// Values of TLS for clients, except the results of handshakes.

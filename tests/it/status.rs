@@ -1,8 +1,20 @@
 //! The status at the admin listener, and `sideman status`.
 
+use std::net::Ipv4Addr;
+
 use serde_json::json;
 
-use crate::support::{App, Browser, Client, Settings, eventually_is};
+use crate::support::{
+    App, Browser, Client, Gate, Origin, ReservedAddress, Settings, Sideman, Transport, eventually,
+    eventually_is, expect, open, until_closed,
+};
+
+/// Where visitors come from, unlike Sideman and the application.
+const VISITOR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
+
+fn status(sideman: &Sideman) -> serde_json::Value {
+    sideman.admin_get("/-/status.json").json()
+}
 
 /// Runs `sideman status`, and returns what it prints.
 fn run(args: &[&str]) -> String {
@@ -20,7 +32,7 @@ fn status_shows_requests_limit_and_errors_without_urls() {
     eventually_is("the first sample", &true, || {
         sideman.admin_get("/-/status").text().contains("last minute")
     });
-    let mut client = Client::connect(sideman.address());
+    let mut client = Client::connect_from(VISITOR.into(), sideman.address());
     client.send("GET /page?token=secret HTTP/1.1\r\nHost: a\r\nCookie: sessionid=secret\r\n\r\n");
     assert_eq!(client.response().status, 200);
     client.send("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n");
@@ -35,15 +47,52 @@ fn status_shows_requests_limit_and_errors_without_urls() {
     let good: u64 = status["last_minute"]["status_2xx"].as_u64().unwrap();
     assert!(good >= 1, "{status}");
     assert_eq!(status["last_minute"]["status_4xx"], 1);
+    assert!(status["last_minute"]["application_p50"].as_u64() >= Some(1), "{status}");
     let errors = status["errors"].as_object().unwrap();
     assert_eq!(errors.len(), 1, "{errors:?}");
 
     let admin = sideman.admin().to_string();
     let text = run(&["--admin", &admin]);
     assert!(text.contains("\n  status 4xx                 1\n"), "{text}");
-    assert!(!text.contains("secret") && !text.contains("127.0.0.1"), "{text}");
+    assert!(!text.contains("secret") && !text.contains("127.0.0.9"), "{text}");
     let printed = run(&["--json", "--admin", &admin]);
     serde_json::from_str::<serde_json::Value>(&printed).unwrap();
+}
+
+#[test]
+fn status_shows_each_server_and_the_oldest_wait() {
+    let asked = Gate::new();
+    let busy = Origin::script([expect("GET /busy "), open(&asked), until_closed()]);
+    let away = ReservedAddress::new(Transport::ALL[0]);
+    let sideman = Settings::before(&busy.url())
+        .set("upstream.max_in_flight", "1")
+        .route("away", &[("path", "/away/"), ("upstream", &away.url())])
+        .start();
+    let [mut first, mut second, mut third] =
+        [(); 3].map(|()| Client::connect_from(VISITOR.into(), sideman.address()));
+    first.send("GET /busy HTTP/1.1\r\nHost: a\r\n\r\n");
+    asked.pass();
+    second.send("GET /queued HTTP/1.1\r\nHost: a\r\n\r\n");
+    third.send("GET /away/ HTTP/1.1\r\nHost: a\r\n\r\n");
+    let is_shown = |status: &serde_json::Value| {
+        status["application"]["oldest_wait"].as_u64() > Some(0)
+            && status["servers"].as_object().is_some_and(|servers| {
+                servers.values().any(|server| server["state"] == "unavailable")
+            })
+    };
+    let status =
+        eventually("a wait and an unavailable server", || Some(status(&sideman)).filter(is_shown));
+    let servers = status["servers"].as_object().unwrap();
+    assert_eq!(servers.len(), 2, "{status}");
+    let name = |url: String| url.strip_prefix("http://").unwrap().to_owned();
+    let server = &servers[&name(busy.url())];
+    assert_eq!((&server["state"], &server["in_flight"]), (&json!("available"), &json!(1)));
+    assert_eq!(server["error"], json!(null));
+    let server = &servers[&name(away.url())];
+    assert!(server["error"].as_str().is_some_and(|error| error.contains("refused")), "{status}");
+    assert!(server["seconds"].as_u64().is_some_and(|seconds| seconds < 60), "{status}");
+    let text = sideman.admin_get("/-/status").text();
+    assert!(text.contains(" unavailable for "), "{text}");
 }
 
 #[test]

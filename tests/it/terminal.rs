@@ -137,3 +137,41 @@ fn demo_announces_the_second_ctrl_c() {
     terminal.until(AGAIN);
     assert_eq!(terminal.wait(), Some(0));
 }
+
+#[test]
+fn watched_status_replaces_itself_until_ctrl_c() {
+    let application = App::saying("hello");
+    let sideman = run(&application.url()).start().until_ready();
+    let admin = sideman.admin().to_string();
+    let settings = Settings::default().args(&["status", "--watch", "--admin", &admin]);
+    let Some(mut terminal) = Terminal::start(&settings) else { return };
+    // The cursor goes to the first line of the screen, and the rest of each line is cleared.
+    for _ in 0..2 {
+        assert!(terminal.until("process").ends_with("\u{1b}[Hprocess\u{1b}[K"));
+        terminal.until("  phase                      ready\u{1b}[K");
+    }
+    assert_eq!(sideman.shut_down().0, Some(0));
+    terminal.until("cannot connect");
+    terminal.press(CTRL_C);
+    // Ended by SIGINT: Python has -2 for it, modulo 256.
+    assert_eq!(terminal.wait(), Some(254));
+}
+
+#[test]
+fn status_is_watched_by_other_programs_too() {
+    let application = App::saying("hello");
+    let sideman = run(&application.url()).start().until_ready();
+    let admin = sideman.admin().to_string();
+    let mut command =
+        Settings::default().args(&["status", "--watch", "--json", "--admin", &admin]).command();
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for _ in 0..2 {
+        let line = lines.next().unwrap().unwrap();
+        let status: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(status["process"]["phase"], "ready");
+    }
+    // Nobody reads it any more.
+    drop(lines);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

@@ -541,7 +541,7 @@ _sideman() {
             return 0
             ;;
         sideman__subcmd__status)
-            opts="-h --json --timeout --config --listen --upstream --max-in-flight --static --media --accel --admin --workers --help"
+            opts="-h --json --watch --timeout --config --listen --upstream --max-in-flight --static --media --accel --admin --workers --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

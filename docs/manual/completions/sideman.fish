@@ -107,6 +107,7 @@ complete -c sideman -n "__fish_sideman_using_subcommand status" -l accel -d 'Lik
 complete -c sideman -n "__fish_sideman_using_subcommand status" -l admin -d 'Address of the admin listener, or off [also: SIDEMAN_ADMIN] [default: 127.0.0.1:9180]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand status" -l workers -d 'Number of worker threads [default: one for each core that may be used]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand status" -l json -d 'Print JSON'
+complete -c sideman -n "__fish_sideman_using_subcommand status" -l watch -d 'Show the status again each second, until Ctrl-C'
 complete -c sideman -n "__fish_sideman_using_subcommand status" -s h -l help -d 'Print help'
 complete -c sideman -n "__fish_sideman_using_subcommand demo" -l listen -d 'Address of the site' -r
 complete -c sideman -n "__fish_sideman_using_subcommand demo" -l admin -d 'Address of /metrics [default: 127.0.0.1:9180, or a free port if that is taken]' -r

@@ -131,6 +131,7 @@ _arguments "${_arguments_options[@]}" : \
 '--admin=[Address of the admin listener, or off \[also\: SIDEMAN_ADMIN\] \[default\: 127.0.0.1\:9180\]]:ADDR:_default' \
 '--workers=[Number of worker threads \[default\: one for each core that may be used\]]:N:_default' \
 '--json[Print JSON]' \
+'--watch[Show the status again each second, until Ctrl-C]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0

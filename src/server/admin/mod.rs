@@ -31,7 +31,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use self::clients::AdminClients;
 use crate::{
     phase::Phase,
-    pipeline::{CachePurger, PURGE, PURGED_TYPE, PurgeRequest},
+    pipeline::{CachePurger, PURGE, PURGED_TYPE, PurgeRequest, ServersInUse},
     plan::ClientNetwork,
     telemetry::{
         LogThrottle, Metrics, exposition, plain,
@@ -70,20 +70,22 @@ pub struct AdminListener {
     phase: watch::Receiver<Phase>,
     reloads: mpsc::Sender<ReloadRequest>,
     purger: Arc<CachePurger>,
+    servers: Arc<ServersInUse>,
     history: Arc<Mutex<StatusHistory>>,
 }
 
 // === impl AdminListener ===
 
 impl AdminListener {
-    /// Shows these metrics in this phase; reload requests are sent to `reloads`, purges to `purger`.
+    /// Shows these metrics and servers in this phase; reload requests are sent to `reloads`, purges to `purger`.
     pub fn new(
         metrics: Arc<Metrics>,
         phase: watch::Receiver<Phase>,
         reloads: mpsc::Sender<ReloadRequest>,
         purger: Arc<CachePurger>,
+        servers: Arc<ServersInUse>,
     ) -> Self {
-        Self { metrics, phase, reloads, purger, history: Arc::default() }
+        Self { metrics, phase, reloads, purger, servers, history: Arc::default() }
     }
 
     /// Serves on its own thread until the process ends. It keeps running after the client listeners have closed.
@@ -204,9 +206,10 @@ impl AdminListener {
     }
 
     fn status(&self) -> StatusReport {
-        let phase = self.phase.borrow().name();
+        let (phase, now) = (self.phase.borrow().name(), Instant::now());
+        let servers = self.servers.status(now);
         let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        StatusReport::read(&self.metrics, &history, phase, Instant::now())
+        StatusReport::read(&self.metrics, &history, &servers, phase, now)
     }
 
     /// Purges the cache, and responds with the number of responses.

@@ -27,14 +27,14 @@ pub(super) fn requests(windows: &[StatusWindow]) -> String {
     draw(&title, "requests", &bars.collect::<Vec<_>>())
 }
 
-/// Draws the 95th percentile of the durations.
+/// Draws the 95th percentile of the application's durations.
 pub(super) fn p95(windows: &[StatusWindow]) -> String {
     let micros = windows
         .iter()
         .map(|window| window.percentile(95).map_or(0, |bound| bound.unwrap_or(MAX_MICROS)));
     let bars: Vec<_> = micros.map(|value| ChartBar { value, failed: 0 }).collect();
     let most = bars.iter().map(|bar| bar.value).max().unwrap_or_default();
-    draw(&format!("p95, at most {} ms", most.div_ceil(1000)), "time", &bars)
+    draw(&format!("p95 of the application, at most {} ms", most.div_ceil(1000)), "time", &bars)
 }
 
 /// Draws bars whose highest fills the picture.

@@ -11,7 +11,7 @@ use super::{
 const STYLE: &str = include_str!("page.css");
 
 /// The `Content-Security-Policy` of the page: only its own style is allowed, by its hash.
-pub const PAGE_POLICY: &str = "default-src 'none'; style-src 'sha256-LKSyQV91GSfC3Vxd7QbrOAyeCfr5lukWYsEwNTvJrJg='; img-src data:; \
+pub const PAGE_POLICY: &str = "default-src 'none'; style-src 'sha256-6TjM9L8qhHyxke7IgG7LR6FYcNdKKQfCkBRBnReRTJc='; img-src data:; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Returns the page.
@@ -88,7 +88,10 @@ mod tests {
     use data_encoding::BASE64;
 
     use super::*;
-    use crate::telemetry::{Metrics, status::StatusHistory};
+    use crate::telemetry::{
+        Metrics,
+        status::{ApplicationStatus, StatusHistory},
+    };
 
     #[test]
     fn policy_allows_the_style_of_the_page() {
@@ -101,7 +104,13 @@ mod tests {
         let metrics = Metrics::new(1);
         metrics.process().tls.set_expiries(vec![("<script>\"&".into(), 1)]);
         let history = StatusHistory::default();
-        let report = StatusReport::read(&metrics, &history, "ready", Instant::now());
+        let report = StatusReport::read(
+            &metrics,
+            &history,
+            &ApplicationStatus::default(),
+            "ready",
+            Instant::now(),
+        );
         let page = page(&report);
         assert!(page.contains("<dt>&lt;script&gt;&quot;&amp;</dt>"), "{page}");
         assert!(!page.contains("<script"), "{page}");

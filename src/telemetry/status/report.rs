@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    application::{ApplicationStatus, ServerStatus},
     history::StatusHistory,
     value::{StatusValue, quoted},
     window::{StatusSample, StatusWindow},
@@ -23,6 +24,8 @@ use crate::{
 
 /// How many kinds of failures are listed.
 const ERRORS: usize = 5;
+/// How many servers are listed. A name may have hundreds of addresses.
+const SERVERS: usize = 20;
 
 /// The status at one moment.
 #[derive(Debug, Default)]
@@ -44,12 +47,19 @@ pub(super) struct StatusSection {
 // === impl StatusReport ===
 
 impl StatusReport {
-    /// Reads the status from the metrics and the history.
-    pub fn read(metrics: &Metrics, history: &StatusHistory, phase: &str, now: Instant) -> Self {
+    /// Reads the status from the metrics, the history, and the state of the applications.
+    pub fn read(
+        metrics: &Metrics,
+        history: &StatusHistory,
+        applications: &ApplicationStatus,
+        phase: &str,
+        now: Instant,
+    ) -> Self {
         let sample = StatusSample::take(metrics, now);
         let sections = vec![
             StatusSection { title: "process", values: process(metrics, phase) },
-            StatusSection { title: "application", values: application(metrics) },
+            StatusSection { title: "application", values: application(metrics, applications) },
+            StatusSection { title: "servers", values: servers(&applications.servers) },
             section("last_minute", history.minute(&sample)),
             section("last_hour", history.hour(&sample)),
             StatusSection { title: "memory", values: memory(metrics) },
@@ -94,10 +104,10 @@ impl StatusSection {
         self.title.replace('_', " ")
     }
 
-    /// Returns the name of a value for people. Errors and certificates keep theirs.
+    /// Returns the name of a value for people. Servers, errors and certificates keep theirs.
     pub(super) fn name(&self, name: &str) -> String {
         match self.title {
-            "errors" | "certificates" => name.to_owned(),
+            "servers" | "errors" | "certificates" => name.to_owned(),
             _ => name.replace('_', " "),
         }
     }
@@ -110,17 +120,23 @@ fn section(title: &'static str, window: Option<StatusWindow>) -> StatusSection {
 fn process(metrics: &Metrics, phase: &str) -> Vec<(String, StatusValue)> {
     let reloads = &metrics.process().reloads;
     let loaded = UNIX_EPOCH + Duration::from_secs(read(&reloads.loaded));
-    let last = if read(&reloads.has_failed) == 1 { "failed, see the log" } else { "ok" };
+    let failed = UNIX_EPOCH + Duration::from_secs(read(&reloads.failed_at));
+    let last = match (read(&reloads.has_failed), read(&reloads.ok)) {
+        (1, _) => format!("failed {} ago, see the log", since(failed)),
+        (_, 0) => "none".to_owned(),
+        _ => "ok".to_owned(),
+    };
     vec![
         value("version", text(env!("CARGO_PKG_VERSION"))),
         value("phase", text(phase)),
         value("uptime", since(metrics.began())),
         value("settings_age", since(loaded)),
-        value("last_reload", text(last)),
+        value("last_reload", StatusValue::Text(last)),
     ]
 }
 
-fn application(metrics: &Metrics) -> Vec<(String, StatusValue)> {
+fn application(metrics: &Metrics, applications: &ApplicationStatus) -> Vec<(String, StatusValue)> {
+    let oldest = applications.oldest_wait.unwrap_or_default().as_millis();
     let servers = &metrics.process().servers;
     let source = match servers.limit_source.get() {
         LimitSource::Set => "set",
@@ -133,9 +149,23 @@ fn application(metrics: &Metrics) -> Vec<(String, StatusValue)> {
         value("limit", count(&servers.limit)),
         value("limit_source", text(source)),
         value("queued", StatusValue::Count(metrics.sum(|shard| &shard.queued))),
+        value("oldest_wait", StatusValue::Millis(u64::try_from(oldest).unwrap_or(u64::MAX))),
         value("servers_available", count(&servers.available)),
         value("servers_unavailable", count(&servers.unavailable)),
     ]
+}
+
+/// Lists the servers by name, those that are unavailable first. Two applications may share one.
+fn servers(servers: &[ServerStatus]) -> Vec<(String, StatusValue)> {
+    let mut servers: Vec<_> = servers.iter().collect();
+    servers.sort_by_key(|server| (server.outage.is_none(), &server.name));
+    servers.dedup_by_key(|server| &server.name);
+    let shown = servers.into_iter().take(SERVERS).map(|server| {
+        let outage = server.outage.clone();
+        let state = StatusValue::Server(outage, server.time.as_secs(), server.in_flight);
+        (server.name.clone(), state)
+    });
+    shown.collect()
 }
 
 fn requests(window: &StatusWindow) -> Vec<(String, StatusValue)> {
@@ -144,7 +174,9 @@ fn requests(window: &StatusWindow) -> Vec<(String, StatusValue)> {
         value("requests", StatusValue::Count(window.requests())),
         value("requests_a_second", StatusValue::Rate(window.tenths_a_second())),
     ];
-    for (name, percent) in [("p50", 50), ("p95", 95), ("p99", 99)] {
+    for (name, percent) in
+        [("application_p50", 50), ("application_p95", 95), ("application_p99", 99)]
+    {
         let Some(micros) = window.percentile(percent) else { continue };
         let millis = micros.map(|micros| micros.div_ceil(1000));
         values.push(value(name, StatusValue::AtMostMillis(millis)));
@@ -237,7 +269,13 @@ mod tests {
     fn report(metrics: &Metrics) -> StatusReport {
         let mut history = StatusHistory::default();
         history.record(metrics, Instant::now());
-        StatusReport::read(metrics, &history, "ready", Instant::now())
+        StatusReport::read(
+            metrics,
+            &history,
+            &ApplicationStatus::default(),
+            "ready",
+            Instant::now(),
+        )
     }
 
     #[test]

@@ -13,7 +13,10 @@ pub(super) enum StatusValue {
     Rate(u64),
     /// Milliseconds that were not exceeded, as far as the buckets tell; `None` if they do not.
     AtMostMillis(Option<u64>),
+    Millis(u64),
     Seconds(u64),
+    /// A server: why it is unavailable, if it is; for how many seconds it has been so; its requests in flight.
+    Server(Option<String>, u64, usize),
     /// Bytes in use, and their limit if there is one.
     Bytes(u64, Option<u64>),
     /// Seconds until a certificate expires, negative if it has.
@@ -29,8 +32,18 @@ impl StatusValue {
     pub(super) fn json(&self) -> String {
         match self {
             Self::Text(text) => quoted(text),
-            Self::Count(number) | Self::Percent(number) | Self::Seconds(number) => {
-                number.to_string()
+            Self::Count(number)
+            | Self::Percent(number)
+            | Self::Millis(number)
+            | Self::Seconds(number) => number.to_string(),
+            Self::Server(outage, seconds, in_flight) => {
+                let (state, error) = match outage {
+                    None => ("available", "null".into()),
+                    Some(outage) => ("unavailable", quoted(outage)),
+                };
+                format!(
+                    "{{\"state\":\"{state}\",\"seconds\":{seconds},\"error\":{error},\"in_flight\":{in_flight}}}"
+                )
             }
             Self::Rate(tenths) => format!("{}.{}", tenths / 10, tenths % 10),
             Self::AtMostMillis(millis) => or_null(*millis),
@@ -55,7 +68,18 @@ impl Display for StatusValue {
             Self::Rate(tenths) => write!(f, "{}.{}", tenths / 10, tenths % 10),
             Self::AtMostMillis(Some(millis)) => write!(f, "at most {millis} ms"),
             Self::AtMostMillis(None) => f.write_str("more than 60 s"),
+            Self::Millis(millis) => write!(f, "{millis} ms"),
             Self::Seconds(seconds) => duration(f, *seconds),
+            Self::Server(None, seconds, in_flight) => {
+                f.write_str("available for ")?;
+                duration(f, *seconds)?;
+                write!(f, ", {in_flight} in flight")
+            }
+            Self::Server(Some(outage), seconds, _) => {
+                f.write_str("unavailable for ")?;
+                duration(f, *seconds)?;
+                write!(f, ": {outage}")
+            }
             Self::Bytes(used, limit) => {
                 bytes(f, *used)?;
                 let Some(limit) = limit else { return Ok(()) };
@@ -112,6 +136,17 @@ mod tests {
             (StatusValue::AtMostMillis(Some(25)), "at most 25 ms", "25"),
             (StatusValue::AtMostMillis(None), "more than 60 s", "null"),
             (StatusValue::Seconds(59), "59 s", "59"),
+            (StatusValue::Millis(1500), "1500 ms", "1500"),
+            (
+                StatusValue::Server(None, 61, 3),
+                "available for 1 min, 3 in flight",
+                "{\"state\":\"available\",\"seconds\":61,\"error\":null,\"in_flight\":3}",
+            ),
+            (
+                StatusValue::Server(Some("the \"reason\"".into()), 2, 0),
+                "unavailable for 2 s: the \"reason\"",
+                "{\"state\":\"unavailable\",\"seconds\":2,\"error\":\"the \\\"reason\\\"\",\"in_flight\":0}",
+            ),
             (StatusValue::Seconds(3_660), "1 h 1 min", "3660"),
             (StatusValue::Seconds(90_000), "1 d 1 h", "90000"),
             (StatusValue::Bytes(2048, None), "2 KiB", "{\"used\":2048,\"limit\":null}"),

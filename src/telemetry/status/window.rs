@@ -15,6 +15,7 @@ pub(in crate::telemetry) struct StatusSample {
     pub(super) at: Instant,
     /// Requests by the class of their status, in the order of `StatusClass::ALL`.
     classes: Vec<u64>,
+    /// Of the responses of the application.
     durations: BucketCounts,
 }
 
@@ -41,10 +42,8 @@ impl StatusSample {
             })
         };
         let classes = StatusClass::ALL.into_iter().map(of_class).collect();
-        let histograms = metrics
-            .shards()
-            .iter()
-            .flat_map(|shard| RouteLabel::ALL.map(|route| shard.duration(route)));
+        // Files and health checks take no time, and would hide what visitors wait for.
+        let histograms = metrics.shards().iter().map(|shard| shard.duration(RouteLabel::Proxy));
         let durations = BucketCounts::of(&HistogramTotals::sum(histograms));
         Self { at, classes, durations }
     }
@@ -81,8 +80,8 @@ impl StatusWindow {
         self.requests().saturating_mul(10_000).checked_div(millis).unwrap_or_default()
     }
 
-    /// Returns a bound in microseconds that this percentage of the requests did not exceed: that of their bucket.
-    /// `None` if there was no request; `Some(None)` if the bucket has no bound.
+    /// Returns a bound in microseconds that this percentage of the application's responses did not exceed: that of
+    /// their bucket. `None` if there was none; `Some(None)` if the bucket has no bound.
     pub(in crate::telemetry) fn percentile(&self, percent: u64) -> Option<Option<u64>> {
         self.durations.percentile(percent)
     }
@@ -102,7 +101,9 @@ mod tests {
                 let requests =
                     shard.requests(RouteLabel::ALL[0], MethodLabel::ALL[0], StatusClass::Success);
                 requests.add(1);
-                shard.duration(RouteLabel::ALL[0]).observe(Duration::from_millis(millis));
+                shard.duration(RouteLabel::Proxy).observe(Duration::from_millis(millis));
+                // A file is not part of the percentiles.
+                shard.duration(RouteLabel::Static).observe(Duration::from_micros(10));
             }
         }
         let window = StatusSample::take(&metrics, begin + Duration::from_secs(8)).since(&first);
@@ -123,7 +124,7 @@ mod tests {
     fn request_beyond_the_last_bucket_has_no_bound() {
         let metrics = Metrics::new(1);
         let first = StatusSample::take(&metrics, Instant::now());
-        metrics.shards()[0].duration(RouteLabel::ALL[0]).observe(Duration::from_secs(61));
+        metrics.shards()[0].duration(RouteLabel::Proxy).observe(Duration::from_secs(61));
         let window = StatusSample::take(&metrics, Instant::now()).since(&first);
         assert_eq!(window.percentile(99), Some(None));
     }

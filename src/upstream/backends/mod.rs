@@ -10,6 +10,7 @@ mod admit;
 mod auto_limit;
 mod ejected;
 mod mismatch;
+mod overview;
 mod probes;
 mod protocol;
 mod queue;

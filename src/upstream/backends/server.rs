@@ -74,9 +74,11 @@ pub(in crate::upstream) struct UpstreamServer {
     is_logged: AtomicBool,
 }
 
-/// The state of an unavailable server.
-#[derive(Debug, Default)]
+/// The state of a server, with what is known of its outage.
+#[derive(Debug)]
 struct ServerOutage {
+    /// Since when it is available or unavailable.
+    since: Instant,
     /// The attempts to reach it since it became unavailable.
     attempts: u32,
     /// The earliest time of the next attempt.
@@ -110,7 +112,14 @@ impl UpstreamServer {
             ejections: AtomicU32::new(0),
             protocol: ProtocolCheck::new(),
             share: ServerShare::full(),
-            outage: Mutex::default(),
+            outage: Mutex::new(ServerOutage {
+                since: Instant::now(),
+                attempts: 0,
+                not_before: None,
+                last: None,
+                is_ejection: false,
+                first_failure: None,
+            }),
             outages: LogThrottle::new(),
             sent: Mutex::default(),
             is_logged: AtomicBool::new(false),
@@ -175,6 +184,7 @@ impl UpstreamServer {
         if self.is_unavailable.swap(true, Ordering::Relaxed) {
             return false;
         }
+        outage.since = Instant::now();
         outage.attempts = 0;
         outage.is_ejection = ejections;
         let pause = if is_lasting {
@@ -193,6 +203,7 @@ impl UpstreamServer {
         self.failures.store(0, Ordering::Relaxed);
         let was_unavailable = self.is_unavailable.swap(false, Ordering::Relaxed);
         if was_unavailable {
+            self.outage().since = Instant::now();
             self.protocol.forget();
         }
         was_unavailable
@@ -287,6 +298,11 @@ impl UpstreamServer {
         {
             outage.not_before = Some(soon);
         }
+    }
+
+    /// Since when it is available or unavailable.
+    pub(super) fn state_since(&self) -> Instant {
+        self.outage().since
     }
 
     /// Why it is unavailable.

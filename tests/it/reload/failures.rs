@@ -15,6 +15,8 @@ fn invalid_file_changes_nothing() {
     let loaded = sideman.metric("sideman_settings_loaded_timestamp_seconds", &[]);
     assert!(loaded > 1.7e9, "{loaded}");
     assert_eq!(sideman.metric("sideman_last_reload_failed", &[]), 0.0);
+    let status = || sideman.admin_get("/-/status.json").json();
+    assert_eq!(status()["process"]["last_reload"], "none");
     let mut client = sideman.connect();
     assert_eq!(client.get("/").text(), "hello");
 
@@ -32,6 +34,8 @@ fn invalid_file_changes_nothing() {
     }
     assert!(sideman.event("not reloaded").contains("problems=4"));
     assert_eq!(sideman.metric("sideman_last_reload_failed", &[]), 1.0);
+    let shown = status()["process"]["last_reload"].to_string();
+    assert!(shown.starts_with("\"failed ") && shown.ends_with(" s ago, see the log\""), "{shown}");
     assert_eq!(client.get("/").text(), "hello");
 
     let response = ask(&sideman);
@@ -46,6 +50,11 @@ fn invalid_file_changes_nothing() {
     reload(&sideman);
     assert_eq!(client.get("/").text(), "other");
     assert_eq!(sideman.metric("sideman_last_reload_failed", &[]), 0.0);
+    let shown = status();
+    assert_eq!(shown["process"]["last_reload"], "ok");
+    // The servers are those of the settings in use.
+    let servers: Vec<_> = shown["servers"].as_object().unwrap().keys().collect();
+    assert_eq!(servers, [other.url().trim_start_matches("http://")]);
     assert_eq!(sideman.metric("sideman_reloads_total", &[("result", "failed")]), 2.0);
     assert!(sideman.metric("sideman_settings_loaded_timestamp_seconds", &[]) >= loaded);
     std::fs::remove_file(file.directory.join("sideman.toml")).unwrap();
