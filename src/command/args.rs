@@ -58,6 +58,9 @@ pub enum Command {
     /// Print the status of the running process
     #[command(after_help = STATUS_HELP)]
     Status(StatusArgs),
+    /// Look for mistakes in the deployment: in a file, or beside the running process
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(DoctorArgs),
     /// Run a demonstration with a small built-in application
     Demo(DemoArgs),
     /// Print the settings file for an nginx configuration
@@ -148,6 +151,35 @@ pub struct StatusArgs {
     /// How long the request may take
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub timeout: String,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+}
+
+/// The arguments of `doctor`.
+#[derive(Args, Clone, Debug)]
+#[command(group = clap::ArgGroup::new("file").multiple(false))]
+pub struct DoctorArgs {
+    /// Check a task definition of Amazon ECS, in JSON
+    #[arg(long, value_name = "FILE", group = "file")]
+    pub task_definition: Option<PathBuf>,
+    /// Check a file of docker compose
+    #[arg(long, value_name = "FILE", group = "file")]
+    pub compose: Option<PathBuf>,
+    /// Check a manifest of AWS Copilot
+    #[arg(long, value_name = "FILE", group = "file")]
+    pub copilot: Option<PathBuf>,
+    /// One of the site's names, for requests to the running process [default: one of the settings, or localhost]
+    #[arg(long, value_name = "NAME", conflicts_with = "file")]
+    pub host: Option<String>,
+    /// Path of a page to look at, besides / and login pages; may be repeated
+    #[arg(long, value_name = "PATH", conflicts_with = "file")]
+    pub page: Vec<String>,
+    /// How long each request may take
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub timeout: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub settings: SettingsArgs,
 }
@@ -245,6 +277,19 @@ Exit status: 0, or 1 if it failed.
 Examples:
   sideman status
   sideman status --json";
+
+const DOCTOR_HELP: &str = "\
+Prints what is wrong with the deployment, the worst first: how it was seen, what to do, and the page
+with the background. A check that cannot be certain prints nothing.
+Without a file it looks at the running process with the same settings: it sends some requests through
+server.listen to the application, and reads admin.listen. They change nothing.
+Exit status: 0 if nothing was found; 1 if something was; 2 if it could not look.
+
+Examples:
+  sideman doctor --host www.example.org
+  sideman doctor --task-definition task-definition.json
+  sideman doctor --compose compose.yaml
+  sideman doctor --copilot copilot/site/manifest.yml --json";
 
 const IMPORT_NGINX_HELP: &str = "\
 Prints the settings, each with the line that it comes from. Comments at the end list what was not

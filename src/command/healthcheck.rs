@@ -3,26 +3,20 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::ExitCode,
     time::{Duration, Instant},
 };
 
-use crate::{
-    config::{self, Environment, HealthTarget},
-    plan::ListenAddress,
-};
+use crate::config::{self, Environment, HealthTarget};
 
 use super::{
     args::HealthcheckArgs,
     http_request::{self, CheckPeer},
+    listener_peer,
     own_port::use_own_port,
 };
 
 const MAX_TIMEOUT: Duration = Duration::from_secs(60 * 60);
-
-/// A header of the PROXY protocol (version 1) that names no client.
-const PROXY_HEADER: &str = "PROXY UNKNOWN\r\n";
 
 /// The address and path of a check.
 #[derive(Debug, PartialEq, Eq)]
@@ -113,35 +107,9 @@ impl HealthRequest {
 
     /// Returns the address of the process that runs with the same settings.
     fn of_target(target: HealthTarget) -> Result<Self, String> {
-        let path = target.path;
-        let preface = if target.has_proxy_header { PROXY_HEADER } else { "" };
-        let address = match target.listen {
-            Some(ListenAddress::Tcp(address)) => address,
-            Some(ListenAddress::Unix(socket)) => {
-                return Ok(Self { peer: CheckPeer::Unix(socket), preface, path });
-            }
-            None => {
-                return Err(
-                    "server.listen is none, and the health check uses plain HTTP: listen on \
-                            127.0.0.1:8080 as well"
-                        .into(),
-                );
-            }
-        };
-        let ip = match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
-        };
-        match address.port() {
-            0 => Err("server.listen has port 0, so the port is not known before the start: \
-                      give the URL, as in sideman healthcheck http://127.0.0.1:8080/healthz"
-                .into()),
-            port => {
-                let peer = CheckPeer::Host(SocketAddr::new(ip, port).to_string());
-                Ok(Self { peer, preface, path })
-            }
-        }
+        let path = target.path.clone();
+        let (peer, preface) = listener_peer::of_target(target)?;
+        Ok(Self { peer, preface, path })
     }
 
     /// Returns the address from the command line. Without a path it uses the path of the settings.
@@ -177,13 +145,16 @@ impl HealthRequest {
 mod tests {
     use std::{
         io::{Read as _, Write as _},
-        net::{TcpListener, TcpStream},
+        net::{SocketAddr, TcpListener, TcpStream},
         thread::{self, JoinHandle},
     };
 
     use clap::Parser as _;
 
-    use crate::command::args::{Cli, Command};
+    use crate::{
+        command::args::{Cli, Command},
+        plan::ListenAddress,
+    };
 
     use super::*;
 

@@ -100,6 +100,21 @@ pub(super) fn send(peer: &CheckPeer, request: &str, time: Duration) -> Result<St
     }
 }
 
+/// Sends a request as text, and returns the bytes of the response up to its end, or the first ones of a long response.
+pub(super) fn fetch(peer: &CheckPeer, request: &str, time: Duration) -> Result<Vec<u8>, String> {
+    let is_enough = |read: &[u8]| read.len() > MAX_RESPONSE || is_complete(read);
+    let Exchange { response, read } = exchange(peer, request, time, is_enough)?;
+    match read {
+        Err(error) if response.is_empty() => Err(describe(&error)),
+        Ok(()) | Err(_) => Ok(response),
+    }
+}
+
+/// Opens a connection.
+pub(super) fn open(peer: &CheckPeer, time: Duration) -> Result<Socket, String> {
+    open_until(peer, CheckDeadline(Instant::now() + time))
+}
+
 /// Sends a request and reads until `is_enough`, or to the end.
 fn exchange(
     peer: &CheckPeer,
@@ -108,17 +123,33 @@ fn exchange(
     is_enough: fn(&[u8]) -> bool,
 ) -> Result<Exchange, String> {
     let deadline = CheckDeadline(Instant::now() + time);
-    let mut stream = match peer {
-        CheckPeer::Host(authority) => connect(authority, deadline)?,
-        CheckPeer::Unix(path) => {
-            let stream = UnixStream::connect(path);
-            stream.map_err(|error| format!("{CANNOT_CONNECT}: {error}"))?.into()
-        }
-    };
+    let mut stream = open_until(peer, deadline)?;
     let mut response = Vec::new();
     let read = write(&mut stream, request.as_bytes(), deadline)
         .and_then(|()| receive(&mut stream, &mut response, deadline, is_enough));
     Ok(Exchange { response, read })
+}
+
+fn open_until(peer: &CheckPeer, deadline: CheckDeadline) -> Result<Socket, String> {
+    match peer {
+        CheckPeer::Host(authority) => connect(authority, deadline),
+        CheckPeer::Unix(path) => {
+            let stream = UnixStream::connect(path);
+            Ok(stream.map_err(|error| format!("{CANNOT_CONNECT}: {error}"))?.into())
+        }
+    }
+}
+
+/// Whether the response has the length that it announces: some servers keep the connection open.
+fn is_complete(response: &[u8]) -> bool {
+    let Some(end) = response.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
+        return false;
+    };
+    let head = String::from_utf8_lossy(response.get(..end).unwrap_or_default());
+    let head = head.to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length = length.and_then(|length| length.trim().parse::<usize>().ok());
+    length.is_some_and(|length| response.len() - end - 4 >= length)
 }
 
 fn is_good(response: &[u8]) -> bool {

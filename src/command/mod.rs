@@ -6,10 +6,12 @@ mod admin_peer;
 mod check;
 mod check_request;
 mod demo;
+mod doctor;
 mod exec;
 mod healthcheck;
 mod http_request;
 mod import_nginx;
+mod listener_peer;
 mod own_port;
 mod purge;
 mod run;
@@ -43,6 +45,9 @@ pub fn call(cli: &Cli, environment: &Environment) -> ExitCode {
         }
         Command::Status(args) => {
             status::status(args, environment, &mut io::stdout(), &mut io::stderr())
+        }
+        Command::Doctor(args) => {
+            doctor::doctor(args, environment, &mut io::stdout(), &mut io::stderr())
         }
         Command::ImportNginx(args) => {
             import_nginx::import_nginx(args, environment, &mut io::stdout(), &mut io::stderr())

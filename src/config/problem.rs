@@ -38,6 +38,11 @@ impl Problem {
         self.is_missing
     }
 
+    /// Whether each value may be valid on its own, or beside others.
+    pub fn is_conflict(&self) -> bool {
+        self.is_missing || (self.key.is_some() && self.expected.is_none())
+    }
+
     /// Reports a value that does not have the format of its key.
     pub(super) fn bad_value(id: &SettingId, invalid: &InvalidValue, origin: &ValueOrigin) -> Self {
         match &invalid.item {

@@ -25,6 +25,11 @@ enum CgroupVersion {
     Two,
 }
 
+/// Returns the memory limit of this process's container in bytes, if it has one.
+pub fn container_memory() -> Option<u64> {
+    Some(MemoryGroup::find(false)?.limit)
+}
+
 // === impl MemoryGroup ===
 
 impl MemoryGroup {

@@ -19,6 +19,7 @@ mod start;
 pub use crate::pipeline::matching_routes;
 
 pub use self::{
+    cgroup::container_memory,
     child::{ChildCommand, ProgramCall},
     prepare::file_faults,
     process::TooFewDescriptors,

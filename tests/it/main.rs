@@ -21,6 +21,7 @@ mod compression;
 mod demo;
 mod deploy;
 mod django;
+mod doctor;
 mod emf;
 mod exec;
 mod forwarded;

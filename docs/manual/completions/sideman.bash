@@ -22,6 +22,9 @@ _sideman() {
             sideman,demo)
                 cmd="sideman__subcmd__demo"
                 ;;
+            sideman,doctor)
+                cmd="sideman__subcmd__doctor"
+                ;;
             sideman,exec)
                 cmd="sideman__subcmd__exec"
                 ;;
@@ -48,6 +51,9 @@ _sideman() {
                 ;;
             sideman__subcmd__help,demo)
                 cmd="sideman__subcmd__help__subcmd__demo"
+                ;;
+            sideman__subcmd__help,doctor)
+                cmd="sideman__subcmd__help__subcmd__doctor"
                 ;;
             sideman__subcmd__help,exec)
                 cmd="sideman__subcmd__help__subcmd__exec"
@@ -77,7 +83,7 @@ _sideman() {
 
     case "${cmd}" in
         sideman)
-            opts="-V -v -h --version --verbose --help run exec check healthcheck purge status demo import-nginx help"
+            opts="-V -v -h --version --verbose --help run exec check healthcheck purge status doctor demo import-nginx help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -160,6 +166,80 @@ _sideman() {
                     return 0
                     ;;
                 --admin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sideman__subcmd__doctor)
+            opts="-h --task-definition --compose --copilot --host --page --timeout --json --config --listen --upstream --max-in-flight --static --media --accel --admin --workers --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --task-definition)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compose)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --copilot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --page)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upstream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-in-flight)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --static)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --accel)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --admin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workers)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -279,7 +359,7 @@ _sideman() {
             return 0
             ;;
         sideman__subcmd__help)
-            opts="run exec check healthcheck purge status demo import-nginx help"
+            opts="run exec check healthcheck purge status doctor demo import-nginx help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -307,6 +387,20 @@ _sideman() {
             return 0
             ;;
         sideman__subcmd__help__subcmd__demo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sideman__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -33,6 +33,7 @@ complete -c sideman -n "__fish_sideman_needs_command" -f -a "check" -d 'Check th
 complete -c sideman -n "__fish_sideman_needs_command" -f -a "healthcheck" -d 'Check whether the running process is healthy: exit status 0 or 1'
 complete -c sideman -n "__fish_sideman_needs_command" -f -a "purge" -d 'Purge stored responses from the cache of the running process'
 complete -c sideman -n "__fish_sideman_needs_command" -f -a "status" -d 'Print the status of the running process'
+complete -c sideman -n "__fish_sideman_needs_command" -f -a "doctor" -d 'Look for mistakes in the deployment: in a file, or beside the running process'
 complete -c sideman -n "__fish_sideman_needs_command" -f -a "demo" -d 'Run a demonstration with a small built-in application'
 complete -c sideman -n "__fish_sideman_needs_command" -f -a "import-nginx" -d 'Print the settings file for an nginx configuration'
 complete -c sideman -n "__fish_sideman_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -109,16 +110,34 @@ complete -c sideman -n "__fish_sideman_using_subcommand status" -l workers -d 'N
 complete -c sideman -n "__fish_sideman_using_subcommand status" -l json -d 'Print JSON'
 complete -c sideman -n "__fish_sideman_using_subcommand status" -l watch -d 'Show the status again each second, until Ctrl-C'
 complete -c sideman -n "__fish_sideman_using_subcommand status" -s h -l help -d 'Print help'
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -l task-definition -d 'Check a task definition of Amazon ECS, in JSON' -r -F
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -l compose -d 'Check a file of docker compose' -r -F
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -l copilot -d 'Check a manifest of AWS Copilot' -r -F
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -l host -d 'One of the site\'s names, for requests to the running process [default: one of the settings, or localhost]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -l page -d 'Path of a page to look at, besides / and login pages; may be repeated' -r
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -l timeout -d 'How long each request may take' -r
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -l config -d 'Settings file in TOML [also: SIDEMAN_CONFIG]' -r -F
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -l listen -d 'Address for plain HTTP; may be repeated [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, https://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -l max-in-flight -d 'Maximum number of requests in flight at the application: its workers x threads; more are queued [also: SIDEMAN_MAX_IN_FLIGHT]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -l static -d 'Serve the files of DIR below the URL prefix; may be repeated [also: SIDEMAN_STATIC]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -l media -d 'Like --static, for files that users uploaded, hardened [also: SIDEMAN_MEDIA]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -l accel -d 'Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile [also: SIDEMAN_ACCEL]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -l admin -d 'Address of the admin listener, or off [also: SIDEMAN_ADMIN] [default: 127.0.0.1:9180]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -l workers -d 'Number of worker threads [default: one for each core that may be used]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -l json -d 'Print JSON'
+complete -c sideman -n "__fish_sideman_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c sideman -n "__fish_sideman_using_subcommand demo" -l listen -d 'Address of the site' -r
 complete -c sideman -n "__fish_sideman_using_subcommand demo" -l admin -d 'Address of /metrics [default: 127.0.0.1:9180, or a free port if that is taken]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand demo" -s h -l help -d 'Print help'
 complete -c sideman -n "__fish_sideman_using_subcommand import-nginx" -s h -l help -d 'Print help'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status demo import-nginx help" -f -a "run" -d 'Serve static files and health checks, and forward all other requests to the application'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status demo import-nginx help" -f -a "exec" -d 'Start the application, and serve in front of it as `run` does'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status demo import-nginx help" -f -a "check" -d 'Check the settings that `run` would use, and print those that are set'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status demo import-nginx help" -f -a "healthcheck" -d 'Check whether the running process is healthy: exit status 0 or 1'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status demo import-nginx help" -f -a "purge" -d 'Purge stored responses from the cache of the running process'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status demo import-nginx help" -f -a "status" -d 'Print the status of the running process'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status demo import-nginx help" -f -a "demo" -d 'Run a demonstration with a small built-in application'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status demo import-nginx help" -f -a "import-nginx" -d 'Print the settings file for an nginx configuration'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status demo import-nginx help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status doctor demo import-nginx help" -f -a "run" -d 'Serve static files and health checks, and forward all other requests to the application'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status doctor demo import-nginx help" -f -a "exec" -d 'Start the application, and serve in front of it as `run` does'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status doctor demo import-nginx help" -f -a "check" -d 'Check the settings that `run` would use, and print those that are set'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status doctor demo import-nginx help" -f -a "healthcheck" -d 'Check whether the running process is healthy: exit status 0 or 1'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status doctor demo import-nginx help" -f -a "purge" -d 'Purge stored responses from the cache of the running process'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status doctor demo import-nginx help" -f -a "status" -d 'Print the status of the running process'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status doctor demo import-nginx help" -f -a "doctor" -d 'Look for mistakes in the deployment: in a file, or beside the running process'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status doctor demo import-nginx help" -f -a "demo" -d 'Run a demonstration with a small built-in application'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status doctor demo import-nginx help" -f -a "import-nginx" -d 'Print the settings file for an nginx configuration'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run exec check healthcheck purge status doctor demo import-nginx help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

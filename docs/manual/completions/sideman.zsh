@@ -136,6 +136,28 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+'--task-definition=[Check a task definition of Amazon ECS, in JSON]:FILE:_files' \
+'--compose=[Check a file of docker compose]:FILE:_files' \
+'--copilot=[Check a manifest of AWS Copilot]:FILE:_files' \
+'(--task-definition --compose --copilot)--host=[One of the site'\''s names, for requests to the running process \[default\: one of the settings, or localhost\]]:NAME:_default' \
+'(--task-definition --compose --copilot)*--page=[Path of a page to look at, besides / and login pages; may be repeated]:PATH:_default' \
+'--timeout=[How long each request may take]:TIME:_default' \
+'--config=[Settings file in TOML \[also\: SIDEMAN_CONFIG\]]:FILE:_files' \
+'*--listen=[Address for plain HTTP; may be repeated \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \
+'*--upstream=[Where the application listens; may be repeated\: http\://HOST\:PORT, https\://HOST\:PORT, http+unix\:/PATH, uwsgi\://HOST\:PORT or uwsgi+unix\:/PATH \[also\: SIDEMAN_UPSTREAM\]]:URL:_default' \
+'--max-in-flight=[Maximum number of requests in flight at the application\: its workers x threads; more are queued \[also\: SIDEMAN_MAX_IN_FLIGHT\]]:N:_default' \
+'*--static=[Serve the files of DIR below the URL prefix; may be repeated \[also\: SIDEMAN_STATIC\]]:PREFIX=DIR:_default' \
+'*--media=[Like --static, for files that users uploaded, hardened \[also\: SIDEMAN_MEDIA\]]:PREFIX=DIR:_default' \
+'*--accel=[Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile \[also\: SIDEMAN_ACCEL\]]:PREFIX=DIR:_default' \
+'--admin=[Address of the admin listener, or off \[also\: SIDEMAN_ADMIN\] \[default\: 127.0.0.1\:9180\]]:ADDR:_default' \
+'--workers=[Number of worker threads \[default\: one for each core that may be used\]]:N:_default' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (demo)
 _arguments "${_arguments_options[@]}" : \
 '--listen=[Address of the site]:ADDR:_default' \
@@ -187,6 +209,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (demo)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -217,6 +243,7 @@ _sideman_commands() {
 'healthcheck:Check whether the running process is healthy\: exit status 0 or 1' \
 'purge:Purge stored responses from the cache of the running process' \
 'status:Print the status of the running process' \
+'doctor:Look for mistakes in the deployment\: in a file, or beside the running process' \
 'demo:Run a demonstration with a small built-in application' \
 'import-nginx:Print the settings file for an nginx configuration' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -232,6 +259,11 @@ _sideman__subcmd__check_commands() {
 _sideman__subcmd__demo_commands() {
     local commands; commands=()
     _describe -t commands 'sideman demo commands' commands "$@"
+}
+(( $+functions[_sideman__subcmd__doctor_commands] )) ||
+_sideman__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman doctor commands' commands "$@"
 }
 (( $+functions[_sideman__subcmd__exec_commands] )) ||
 _sideman__subcmd__exec_commands() {
@@ -252,6 +284,7 @@ _sideman__subcmd__help_commands() {
 'healthcheck:Check whether the running process is healthy\: exit status 0 or 1' \
 'purge:Purge stored responses from the cache of the running process' \
 'status:Print the status of the running process' \
+'doctor:Look for mistakes in the deployment\: in a file, or beside the running process' \
 'demo:Run a demonstration with a small built-in application' \
 'import-nginx:Print the settings file for an nginx configuration' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -267,6 +300,11 @@ _sideman__subcmd__help__subcmd__check_commands() {
 _sideman__subcmd__help__subcmd__demo_commands() {
     local commands; commands=()
     _describe -t commands 'sideman help demo commands' commands "$@"
+}
+(( $+functions[_sideman__subcmd__help__subcmd__doctor_commands] )) ||
+_sideman__subcmd__help__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman help doctor commands' commands "$@"
 }
 (( $+functions[_sideman__subcmd__help__subcmd__exec_commands] )) ||
 _sideman__subcmd__help__subcmd__exec_commands() {

@@ -13,11 +13,17 @@ from urllib.parse import unquote, urlsplit
 BASE_DIR = Path(__file__).resolve().parent
 
 SECRET_KEY = os.environ.get("SECRET_KEY", "only-for-the-tests-of-sideman-which-hold-no-secret")
-DEBUG = False
+# The tests choose among these, at random for the cache, and one by one for mistakes of deployments.
+FEATURES = set(os.environ.get("SITE_FEATURES", "").split())
+DEBUG = "debug" in FEATURES
 # Never `*`: a health check that reached Django with a load balancer's Host would be a 400.
 ALLOWED_HOSTS = ["example.test", *os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1").split(",")]
+if "any-host" in FEATURES:
+    ALLOWED_HOSTS = ["*"]
 # Like a deployment behind a proxy, which must set this header correctly.
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+if "no-proxy-header" not in FEATURES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = "secure-cookies" in FEATURES
 SECURE_SSL_REDIRECT = "SECURE_SSL_REDIRECT" in os.environ
 
 INSTALLED_APPS = [
@@ -37,8 +43,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-# The tests of the cache choose among these at random.
-FEATURES = set(os.environ.get("SITE_FEATURES", "").split())
 if "locale" in FEATURES:
     MIDDLEWARE.insert(2, "django.middleware.locale.LocaleMiddleware")
 if "conditional" in FEATURES:
@@ -98,7 +102,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_REDIRECT_URL = "/private/"
 USE_TZ = True
 
-STATIC_URL = "/static/"
+STATIC_URL = os.environ.get("SITE_STATIC_URL", "/static/")
 STATIC_ROOT = os.environ.get("SITE_STATIC_ROOT", BASE_DIR.parent / "staticfiles")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {

@@ -1,0 +1,146 @@
+//! Limits of the container, and what the application can do: memory, descriptors, workers, and options of its server.
+
+use super::{
+    server_command::{GUNICORN_CMD_ARGS, GUNICORN_OPTIONS, Server, ServerCommand},
+    subject::Subject,
+};
+use crate::{
+    command::doctor::finding::{Check, Finding, Severity},
+    plan::{Plan, Protocol},
+};
+
+pub(in crate::command::doctor) static MEMORY_LIMIT: Check =
+    Check { id: "memory-limit", severity: Severity::Error, page: "docs/limits.md#memory" };
+pub(in crate::command::doctor) static DESCRIPTORS: Check =
+    Check { id: "descriptors", severity: Severity::Warning, page: "docs/limits.md#open-files" };
+pub(in crate::command::doctor) static WORKERS: Check = Check {
+    id: "workers",
+    severity: Severity::Warning,
+    page: "docs/workers.md#how-many-requests-at-once",
+};
+pub(in crate::command::doctor) static UWSGI_BUFFER: Check = Check {
+    id: "uwsgi-buffer",
+    severity: Severity::Error,
+    page: "docs/workers.md#the-uwsgi-protocol",
+};
+pub(in crate::command::doctor) static GUNICORN_ARGS: Check = Check {
+    id: "gunicorn-args",
+    severity: Severity::Warning,
+    page: "config/deploy/README.md#examples-of-deployments",
+};
+
+/// The budgets must fit into the container.
+pub(super) fn memory_limit(subject: &Subject<'_>) -> Option<Finding> {
+    let keys = ["memory.limit", "cache.memory", "static.memory", "media.memory", "buffers.memory"];
+    let plan = subject.settings.plan(&keys)?;
+    let container = subject.sideman.memory.or(subject.deployment.memory)?;
+    memory_finding(plan, container, &subject.sideman.name)
+}
+
+/// Compares the budgets with the memory of the container.
+pub(in crate::command::doctor) fn memory_finding(
+    plan: &Plan,
+    container: u64,
+    name: &str,
+) -> Option<Finding> {
+    let auto = plan.memory;
+    let budgets = [
+        ("cache.memory", Some(plan.cache.memory).filter(|memory| *memory > 0)),
+        ("static.memory", Some(plan.files.memory).filter(|_| !auto.is_static_auto)),
+        ("media.memory", Some(plan.media.memory).filter(|_| !auto.is_media_auto)),
+        ("buffers.memory", Some(plan.buffers.memory).filter(|_| !auto.is_buffers_auto)),
+    ];
+    let set: Vec<(&str, u64)> =
+        budgets.into_iter().filter_map(|(name, bytes)| Some((name, bytes?))).collect();
+    let sum = set.iter().fold(0, |sum: u64, (_, bytes)| sum.saturating_add(*bytes));
+    let seen = match plan.memory.limit {
+        Some(limit) if limit > container => format!("memory.limit is {}", mebibytes(limit)),
+        _ if sum > container => {
+            let names: Vec<&str> = set.iter().map(|(name, _)| *name).collect();
+            format!("{} together are {}", names.join(", "), mebibytes(sum))
+        }
+        _ => return None,
+    };
+    Some(MEMORY_LIMIT.finding(
+        "Sideman may use more memory than its container has, and is then killed",
+        format!("{seen}, {name} has {}", mebibytes(container)),
+        "leave these settings out, so that Sideman divides the container's memory, or give it more",
+    ))
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+/// Connections need descriptors.
+pub(super) fn descriptors(subject: &Subject<'_>) -> Option<Finding> {
+    let connections = subject.settings.plan(&["server.max_connections"])?.server.max_connections?;
+    let limit = subject.sideman.descriptors?;
+    let connections = u64::try_from(connections).unwrap_or(u64::MAX);
+    (connections > limit).then(|| {
+        DESCRIPTORS.finding(
+            "connections are refused before server.max_connections is reached",
+            format!("server.max_connections is {connections}, the hard limit of nofile is {limit}"),
+            "raise the hard limit of nofile to twice server.max_connections",
+        )
+    })
+}
+
+/// Requests beyond the application's workers wait in its own listen queue.
+pub(super) fn workers(subject: &Subject<'_>) -> Option<Finding> {
+    let plan = subject.settings.plan(&["upstream.max_in_flight", "upstream.url"])?;
+    let admission = plan.upstream.admission;
+    let (workers, shown) = ServerCommand::of(subject.application?)?.concurrency()?;
+    if admission.tunes || admission.max_in_flight <= workers {
+        return None;
+    }
+    Some(WORKERS.finding(
+        "requests wait in the application's own queue, where Sideman cannot reorder or drop them",
+        format!(
+            "upstream.max_in_flight is {}, the application has {shown}",
+            admission.max_in_flight
+        ),
+        format!("set SIDEMAN_MAX_IN_FLIGHT={workers}, or leave it out: Sideman finds the number"),
+    ))
+}
+
+/// A request longer than uWSGI's buffer is dropped.
+pub(super) fn uwsgi_buffer(subject: &Subject<'_>) -> Option<Finding> {
+    let plan = subject.settings.plan(&["upstream.url", "upstream.uwsgi_buffer_size"])?;
+    let Protocol::Uwsgi(uwsgi) = plan.upstream.protocol else { return None };
+    let size = ServerCommand::of(subject.application?)?.buffer_size()?;
+    (uwsgi.buffer_size > size).then(|| {
+        UWSGI_BUFFER.finding(
+            "uWSGI drops requests with long headers, and clients get 502",
+            format!(
+                "upstream.uwsgi_buffer_size is {} bytes, --buffer-size of uWSGI is {size}",
+                uwsgi.buffer_size
+            ),
+            format!("set SIDEMAN_UPSTREAM__UWSGI_BUFFER_SIZE={size}B"),
+        )
+    })
+}
+
+/// Flags of the command override those of `GUNICORN_CMD_ARGS`.
+pub(super) fn gunicorn_args(subject: &Subject<'_>) -> Vec<Finding> {
+    let Some(app) = subject.application else { return Vec::new() };
+    let variable = app.variables.get(GUNICORN_CMD_ARGS).and_then(Option::as_deref);
+    let Some(wanted) = variable.and_then(ServerCommand::of_cmd_args) else { return Vec::new() };
+    let Some(command) = ServerCommand::of(app).filter(|one| one.server == Server::Gunicorn) else {
+        return Vec::new();
+    };
+    let check = |option| {
+        let (wanted, used) = (wanted.value(option)?, command.value(option)?);
+        (wanted != used).then(|| {
+            GUNICORN_ARGS.finding(
+                format!("{} of {GUNICORN_CMD_ARGS} has no effect", option.long),
+                format!(
+                    "{GUNICORN_CMD_ARGS} has {wanted}, the command of {} has {used}, which wins",
+                    app.name
+                ),
+                format!("remove {} from one of the two", option.long),
+            )
+        })
+    };
+    GUNICORN_OPTIONS.into_iter().filter_map(check).collect()
+}

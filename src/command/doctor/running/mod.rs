@@ -1,0 +1,274 @@
+//! Checks beside the running process, with the settings that it has: a few labelled requests through its listener to
+//! the application, its metrics, and the limits of the container.
+
+mod connection;
+mod links;
+mod metrics;
+mod page;
+mod probe;
+mod process;
+mod site;
+mod target;
+
+use std::time::Duration;
+
+use crate::{
+    command::{admin_peer, args::DoctorArgs},
+    config::{self, Environment, LoadedSettings},
+    lifecycle,
+    plan::{Plan, Protocol, RouteAction, UwsgiFlavour, UwsgiSettings},
+};
+
+#[cfg(test)]
+use super::finding::Check;
+use super::{
+    deployment::{idle_finding, memory_finding},
+    finding::{Examination, Finding},
+};
+
+use self::{
+    links::Asset,
+    metrics::Metrics,
+    probe::{Answer, Probe},
+    site::{BOGUS_HOST, Forms, Pair},
+    target::Target,
+};
+
+/// Maximum number of stylesheets and scripts to ask for.
+const MAX_ASSETS: usize = 20;
+/// Maximum number of application servers to connect to.
+const MAX_SERVERS: usize = 3;
+/// Pages of Django that often exist, and have a form.
+const LOGIN_PAGES: [&str; 2] = ["/accounts/login/", "/admin/login/"];
+/// A page that does not exist.
+const NO_PAGE: &str = "/sideman-doctor-404/";
+const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The checks beside the running process.
+#[cfg(test)]
+pub(super) static CHECKS: [&Check; 11] = [
+    &site::REDIRECT_LOOP,
+    &site::SECURE_COOKIES,
+    &site::CSRF_ORIGIN,
+    &site::ANY_HOST,
+    &site::DEBUG,
+    &links::STATIC_PREFIX,
+    &links::STATIC_MISSING,
+    &connection::KEEP_ALIVE,
+    &connection::CLOCK,
+    &process::SETTINGS_WARNING,
+    &process::CLIENT_ADDRESS,
+];
+
+/// A page of the site, with its answer.
+struct SitePage {
+    path: String,
+    answer: Answer,
+}
+
+/// Checks the running process. The error says why nothing could be checked.
+pub(super) fn examine(args: &DoctorArgs, environment: &Environment) -> Result<Examination, String> {
+    let time = config::duration(&args.timeout, Duration::from_millis(1), MAX_TIMEOUT)
+        .map_err(|fault| format!("--timeout {:?}: {fault}", args.timeout))?;
+    let (loaded, knows_upstream) = target::load(&args.settings.flags(), environment)?;
+    let plan = &loaded.plan;
+    let mut examination = Examination::default();
+    // Before the requests of the doctor itself.
+    let metrics = admin_peer::address(&args.settings.flags(), environment)
+        .and_then(|address| Metrics::fetch(&address.to_string(), time));
+    examination.findings.extend(of_process(&loaded));
+    match &metrics {
+        Ok(metrics) => {
+            examination.findings.extend(process::client_address(plan, metrics));
+            examination.findings.extend(process::open_files(plan, metrics));
+        }
+        Err(fault) => examination.not_checked.push(format!("clients and open files: {fault}")),
+    }
+    let target = Target::new(plan, args.host.as_deref(), time, knows_upstream)?;
+    let is_reached = of_site(plan, &target, &args.page, &mut examination)?;
+    if is_reached && knows_upstream {
+        of_application(plan, &target, &mut examination.findings);
+    }
+    Ok(examination)
+}
+
+fn of_process(loaded: &LoadedSettings) -> Vec<Finding> {
+    let mut findings = process::settings(loaded);
+    findings.extend(idle_finding(&loaded.plan, false));
+    if let Some(memory) = lifecycle::container_memory() {
+        findings.extend(memory_finding(&loaded.plan, memory, "the container"));
+    }
+    findings
+}
+
+/// Checks the site's pages. Returns whether the application answers.
+fn of_site(
+    plan: &Plan,
+    target: &Target,
+    more: &[String],
+    examination: &mut Examination,
+) -> Result<bool, String> {
+    let host = target.host.as_str();
+    let plain = target.plain.send(&Probe::get(host, "/"))?;
+    let https = target.https.as_ref().map(|one| one.send(&target.secure(Probe::get(host, "/"))));
+    let https = https.transpose()?;
+    let source = target.source;
+    let pair = Pair { host, path: "/", plain: &plain, https: https.as_ref(), source };
+    let best = https.as_ref().unwrap_or(&plain);
+    if let Some(found) = site::debug("/", best) {
+        examination.findings.push(found);
+        return Ok(true);
+    }
+    if let Some(found) = site::redirect_loop(&pair) {
+        examination.findings.push(found);
+        return Ok(true);
+    }
+    if best.status == 400 {
+        let text = format!(
+            "pages: GET / with Host: {host} got 400; give one of ALLOWED_HOSTS, as in --host www.example.org"
+        );
+        examination.not_checked.push(text);
+        return Ok(true);
+    }
+    if best.status >= 500 || best.status == 421 {
+        let text =
+            format!("pages: GET / got {}; sideman status shows the last errors", best.status);
+        examination.not_checked.push(text);
+        return Ok(false);
+    }
+    let findings = &mut examination.findings;
+    findings.extend(site::debug(NO_PAGE, &target.get(host, NO_PAGE)?));
+    if leads_to_application(plan) {
+        findings.extend(site::any_host("/", best, &target.get(BOGUS_HOST, "/")?));
+    }
+    let pages = pages(target, best.clone(), more)?;
+    let answers = || pages.iter().map(|page| &page.answer);
+    for page in &pages {
+        let pair = Pair { host, path: &page.path, plain: &page.answer, https: None, source };
+        if let Some(found) = site::secure_cookies(&pair) {
+            findings.push(found);
+            break;
+        }
+    }
+    findings.extend(links::missing(&assets(target, &pages)?, &plan.files.roots));
+    let uses_https = target.is_https_only
+        || plain.redirect().is_some_and(|location| location.starts_with("https://"))
+        || answers().any(|answer| {
+            !answer.secure_cookies().is_empty()
+                || answer.values("strict-transport-security").next().is_some()
+        });
+    if let Some(page) = pages.iter().find(|page| page::has_login_form(&page.answer.body)) {
+        findings.extend(csrf(target, &page.path, uses_https)?);
+    }
+    Ok(true)
+}
+
+/// Whether requests for any host get to the application with it.
+fn leads_to_application(plan: &Plan) -> bool {
+    let roots = plan.files.roots.iter().chain(&plan.media.roots);
+    let is_plain = plan.routes.iter().all(|route| {
+        matches!(route.action, None | Some(RouteAction::Upstream(_)))
+            && route.policies.host_header.is_none()
+            && route.policies.request_headers.is_empty()
+    });
+    is_plain
+        && plan.server.allowed_hosts.is_empty()
+        && roots.into_iter().all(|root| root.prefix != "/")
+}
+
+/// Asks for some pages: those that were named, the one that / leads to, and login pages.
+fn pages(target: &Target, first: Answer, more: &[String]) -> Result<Vec<SitePage>, String> {
+    let mut paths: Vec<String> = more.to_vec();
+    let own = first.redirect().filter(|path| path.starts_with('/') && !path.starts_with("//"));
+    paths.extend(own.map(str::to_owned));
+    paths.extend(LOGIN_PAGES.map(str::to_owned));
+    let mut pages = vec![SitePage { path: "/".into(), answer: first }];
+    for path in paths {
+        if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(format!("--page {path:?}: write a path such as /shop/"));
+        }
+        let answer = target.get(&target.host, &path)?;
+        // A query may contain a token.
+        let path = path.split('?').next().unwrap_or_default().to_owned();
+        pages.push(SitePage { path, answer });
+    }
+    pages.retain(|page| page.answer.is_good());
+    Ok(pages)
+}
+
+/// Asks for the stylesheets and scripts of the pages.
+fn assets(target: &Target, pages: &[SitePage]) -> Result<Vec<Asset>, String> {
+    let mut assets: Vec<Asset> = Vec::new();
+    for page in pages {
+        for path in page::assets(&page.answer.body) {
+            if assets.len() >= MAX_ASSETS {
+                return Ok(assets);
+            }
+            if assets.iter().all(|asset| asset.path != path) {
+                let answer = target.get(&target.host, &path)?;
+                assets.push(Asset { page: page.path.clone(), path, answer });
+            }
+        }
+    }
+    Ok(assets)
+}
+
+/// Sends three empty forms to a login page. Django refuses each: none has a cookie or a token.
+fn csrf(target: &Target, path: &str, uses_https: bool) -> Result<Option<Finding>, String> {
+    let (prober, scheme) = match (&target.https, uses_https) {
+        (Some(https), true) => (https, "https"),
+        _ => (&target.plain, "http"),
+    };
+    let origin = format!("{scheme}://{}", target.host);
+    let send = |sent: Option<&str>| {
+        let mut probe = Probe { method: "POST", ..Probe::get(&target.host, path) }
+            .with("Content-Type", "application/x-www-form-urlencoded")
+            .with("Content-Length", "0")
+            .with("Referer", format!("{origin}{path}"));
+        if let Some(origin) = sent {
+            probe = probe.with("Origin", origin);
+        }
+        prober.send(&if scheme == "https" { target.secure(probe) } else { probe })
+    };
+    let forms = Forms {
+        without_origin: send(None)?,
+        other_origin: send(Some(&format!("https://{BOGUS_HOST}")))?,
+        own_origin: send(Some(&origin))?,
+    };
+    Ok(site::csrf_origin(path, &origin, &forms))
+}
+
+/// Checks connections to the application's servers.
+fn of_application(plan: &Plan, target: &Target, findings: &mut Vec<Finding>) {
+    let upstream = &plan.upstream;
+    if let Protocol::Uwsgi(UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size }) =
+        upstream.protocol
+    {
+        findings.extend(long_header(plan, target, buffer_size));
+    }
+    let wait = upstream.idle_timeout.min(connection::MAX_WAIT);
+    for peer in target.servers.iter().take(MAX_SERVERS) {
+        let measure = || connection::measure(peer, &target.host, target.plain.time, wait);
+        let Some(measured) = measure() else { continue };
+        findings.extend(connection::clock(&measured));
+        let found = connection::keep_alive(&measured, upstream.idle_timeout);
+        // A worker that restarts closes its connections once.
+        let is_certain = found.is_some()
+            && measure().is_some_and(|again| {
+                connection::keep_alive(&again, upstream.idle_timeout).is_some()
+            });
+        findings.extend(found.filter(|_| is_certain && upstream.keeps_connections()));
+    }
+}
+
+fn long_header(plan: &Plan, target: &Target, limit: usize) -> Option<Finding> {
+    let head = &plan.server.head;
+    let length = connection::long_field(limit, head.field, head.head)?;
+    let send = |probe: Probe<'_>| target.plain.send(&probe).map(|answer| answer.status);
+    let short = send(Probe::get(&target.host, "/")).ok()?;
+    let long =
+        || send(Probe::get(&target.host, "/").with("X-Sideman-Doctor", "a".repeat(length))).ok();
+    // Once may be a worker that restarts.
+    let (first, second) = (long()?, long()?);
+    connection::uwsgi_buffer_size(length, short, first.min(second), limit)
+}
