@@ -281,8 +281,8 @@ Examples:
 const DOCTOR_HELP: &str = "\
 Prints what is wrong with the deployment, the worst first: how it was seen, what to do, and the page
 with the background. A check that cannot be certain prints nothing.
-Without a file it looks at the running process with the same settings: it sends some requests through
-server.listen to the application, and reads admin.listen. They change nothing.
+Without a file it looks at the running process with the same settings: it sends some requests
+through server.listen to the application, and reads admin.listen. They change nothing.
 Exit status: 0 if nothing was found; 1 if something was; 2 if it could not look.
 
 Examples:

@@ -301,7 +301,22 @@ fn settings_that_are_refused() {
         ),
     ]);
     let ended = examine(GUNICORN, &text(GUNICORN).replace("SIDEMAN_STATIC", "SIDEMAN_STATICS"));
-    assert!(ended.stdout.contains("did you mean SIDEMAN_STATIC?"), "{ended:?}");
+    assert!(
+        ended
+            .stdout
+            .contains("SIDEMAN_STATICS: there is no such setting: did you mean SIDEMAN_STATIC?"),
+        "{ended:?}"
+    );
+    // What the file sets is checked all the same, what it seems not to set is not.
+    check(&[(
+        COMPOSE,
+        &[
+            ("SIDEMAN_UPSTREAM__WAIT: 30s", "SIDEMAN_SHUTDOWN_TIME: 5s"),
+            ("stop_grace_period: 30s\n    # Started", "stop_grace_period: 20s\n    # Started"),
+            ("http://app:8000", "http://app:9000"),
+        ],
+        &["settings", "application-address"],
+    )]);
 }
 
 #[test]

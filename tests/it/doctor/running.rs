@@ -185,5 +185,6 @@ fn process_that_does_not_run_is_status_2() {
     let arguments = ["doctor", "--listen", "127.0.0.1:1", "--upstream", "http://127.0.0.1:2"];
     let ended = Settings::default().args(&arguments).run_to_end();
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
-    assert!(ended.stderr.contains("cannot connect"), "{ended:?}");
+    let expected = "GET http://127.0.0.1:1/: cannot connect: ";
+    assert!(ended.stderr.starts_with(expected) && ended.stderr.contains("--compose"), "{ended:?}");
 }

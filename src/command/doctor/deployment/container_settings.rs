@@ -59,14 +59,17 @@ impl ContainerSettings {
             if !name.to_ascii_uppercase().starts_with(PREFIX) {
                 continue;
             }
+            if let Some(problem) = unknown_name(name) {
+                settings.problems.push(problem);
+                // It stands for a setting that seems to have its default.
+                settings.is_complete = false;
+                continue;
+            }
             match value {
                 Some(value) if !name.ends_with("_FILE") && name != CONFIG => {
                     environment.insert(name.into(), value.into());
                 }
-                Some(_) | None => {
-                    settings.problems.extend(unknown_name(name));
-                    settings.hidden.extend(key_of(name));
-                }
+                Some(_) | None => settings.hidden.extend(key_of(name)),
             }
         }
         let has_file = flags.config.take().is_some() || container.variables.contains_key(CONFIG);
@@ -142,7 +145,7 @@ fn parse(arguments: &[String]) -> Result<Option<(Flags, bool)>, String> {
     }
 }
 
-/// Returns what is wrong with the name of a variable whose value is not in the file.
+/// Returns what is wrong with the name of a variable.
 fn unknown_name(name: &str) -> Option<String> {
     if key_of(name).is_some() || [CONFIG, "SIDEMAN_CONFIG_FILE"].contains(&name) {
         return None;
@@ -165,8 +168,11 @@ fn key_of(name: &str) -> Option<&'static str> {
     Some(key.name)
 }
 
-/// Joins the lines of a problem.
+/// Joins the lines of a problem: the subject, the fault, and what is expected.
 fn one_line(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    lines.join("; ")
+    match lines.split_first() {
+        Some((subject, rest)) => format!("{subject}: {}", rest.join("; ")),
+        None => String::new(),
+    }
 }

@@ -107,8 +107,8 @@ impl Deployment {
         let with = |is_it: fn(&Container) -> bool| {
             self.containers.iter().filter(|one| is_it(one)).collect::<Vec<_>>()
         };
-        let by_image = with(|one| one.has_own_image() || one.has_settings());
-        if by_image.is_empty() { with(|one| one.name == "sideman") } else { by_image }
+        let certain = with(|one| one.has_own_image() || one.has_settings() || one.runs_sideman());
+        if certain.is_empty() { with(|one| one.name == "sideman") } else { certain }
     }
 
     /// Whether `first` is among the dependencies of `then`, directly or through others.
@@ -144,6 +144,10 @@ impl Container {
 
     fn has_settings(&self) -> bool {
         self.variables.keys().any(|name| name.to_ascii_uppercase().starts_with("SIDEMAN_"))
+    }
+
+    fn runs_sideman(&self) -> bool {
+        self.words().iter().take(2).any(|word| word.rsplit('/').next() == Some("sideman"))
     }
 
     /// The whole command, or nothing if a part of it is in the image.

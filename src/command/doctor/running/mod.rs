@@ -109,7 +109,12 @@ fn of_site(
     examination: &mut Examination,
 ) -> Result<bool, String> {
     let host = target.host.as_str();
-    let plain = target.plain.send(&Probe::get(host, "/"))?;
+    let plain = target.plain.send(&Probe::get(host, "/")).map_err(|fault| {
+        format!(
+            "{fault}; is Sideman running here, with these settings? To check a file, give --compose, \
+             --task-definition or --copilot"
+        )
+    })?;
     let https = target.https.as_ref().map(|one| one.send(&target.secure(Probe::get(host, "/"))));
     let https = https.transpose()?;
     let source = target.source;

@@ -50,7 +50,14 @@ impl Prober {
         }
         request += "\r\n";
         let response = http_request::fetch(&self.peer, &request, self.time);
-        let fault = |fault: String| format!("{method} {path}: {fault}");
+        // A query may contain a token.
+        let shown = path.split('?').next().unwrap_or_default();
+        let fault = |fault: String| match &self.peer {
+            CheckPeer::Host(authority) => format!("{method} http://{authority}{shown}: {fault}"),
+            CheckPeer::Unix(socket) => {
+                format!("{method} {shown} at unix:{}: {fault}", socket.display())
+            }
+        };
         let response = response.map_err(fault)?;
         Answer::parse(&response).ok_or_else(|| fault("the response was not HTTP".into()))
     }
