@@ -9,7 +9,7 @@ use crate::plan::{ListenAddress, Plan};
 
 use super::{
     environment::{self, Environment},
-    file, keys,
+    file, keys, otel,
     problem::{Problem, Problems},
     read::{Setting, read},
     sources::{SourceValue, Sources, ValueOrigin},
@@ -48,9 +48,13 @@ pub struct HealthTarget {
 /// Reads all sources and makes the plan.
 pub fn load(flags: &Flags, environment: &Environment) -> Result<LoadedSettings, Problems> {
     let (sources, problems) = gather(flags, environment);
-    let result = read(&sources, problems, |_| true);
+    let mut result = read(&sources, problems, |_| true);
+    let traces = otel::traces(environment, &mut result.problems);
     match result.problems.is_empty() {
-        true => Ok(LoadedSettings { plan: result.draft.into_plan(), settings: result.settings }),
+        true => {
+            let plan = Plan { traces, ..result.draft.into_plan() };
+            Ok(LoadedSettings { plan, settings: result.settings })
+        }
         false => Err(Problems::new(result.problems)),
     }
 }

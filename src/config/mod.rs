@@ -18,6 +18,7 @@ mod environment;
 mod file;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod otel;
 mod sources;
 mod text_file;
 

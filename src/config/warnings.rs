@@ -16,8 +16,8 @@ use rustix::{
 
 use crate::plan::{
     CertificateSettings, ListenAddress, PageSettings, PageSource, Plan, Purpose, Root, Route,
-    RouteAction, RouteMatcher, ServerSettings, SpillDirectory, TlsSettings, UpstreamSettings,
-    UpstreamTarget,
+    RouteAction, RouteMatcher, ServerSettings, SpillDirectory, TlsSettings, Traces,
+    UpstreamSettings, UpstreamTarget,
 };
 
 use super::{
@@ -76,6 +76,9 @@ pub fn warnings(loaded: &LoadedSettings) -> Vec<String> {
         if !secret(name) {
             warnings.extend(wide(name, networks));
         }
+    }
+    if let Traces::Unavailable(reason) = &loaded.plan.traces {
+        warnings.push(reason.clone());
     }
     warnings.extend(trust(server, tls.as_ref()));
     warnings.extend(plain_passwords::warning(&loaded.plan));

@@ -8,7 +8,9 @@ use crate::rfc::{
     conditional::{PreconditionResult, Validators, evaluate, range_allowed},
     date, identity,
     request_parts::Headers,
-    trace, trailers, upgrade,
+    trace,
+    trace_context::RemoteContext,
+    trailers, upgrade,
 };
 
 const CONDITIONS: [HeaderName; 4] = [
@@ -100,6 +102,14 @@ fn values(headers: &HeaderMap) {
         }
         if let Some(root) = value.to_str().ok().and_then(trace::amazon_root) {
             assert!(value.as_bytes().windows(root.len()).any(|part| part == root.as_bytes()));
+        }
+        for read in [
+            RemoteContext::of_traceparent(value.as_bytes()),
+            RemoteContext::of_amazon(value.as_bytes()),
+        ] {
+            assert!(
+                read.is_none_or(|read| read.trace_id != [0; 16] && read.parent != Some([0; 8]))
+            );
         }
         if trace::is_request_id(value.as_bytes()) {
             assert!(value.as_bytes().iter().all(u8::is_ascii_graphic), "{value:?}");

@@ -359,9 +359,9 @@ const DUTIES: &[(&str, Duty)] = &[
     ("perl_*", Closes(NO_LUA)),
     (
         "opentracing*",
-        Lost("requests have X-Request-ID and traceparent in the log: docs/logging.md"),
+        Lost("set OTEL_EXPORTER_OTLP_ENDPOINT in the environment: docs/how-to/tracing.md"),
     ),
-    ("otel_*", Lost("requests have X-Request-ID and traceparent in the log: docs/logging.md")),
+    ("otel_*", Lost("set OTEL_EXPORTER_OTLP_ENDPOINT in the environment: docs/how-to/tracing.md")),
     ("passenger_*", Lost("applications are not started: run gunicorn or uWSGI")),
     ("mail", Lost("only HTTP is spoken")),
     ("stream", Lost("only HTTP is spoken: use another proxy for TCP and UDP")),

@@ -15,6 +15,7 @@ mod shutdown;
 mod signals;
 mod source;
 mod start;
+mod traces;
 
 pub use crate::pipeline::matching_routes;
 

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::{
     child::ChildSupervisor, reload::Reloader, service_manager::Notifier, signals::Signals,
+    traces::TraceExporter,
 };
 use crate::{
     phase::Phase,
@@ -22,6 +23,7 @@ pub(super) struct ProcessParts {
     pub(super) accepting: AcceptorHandle,
     pub(super) workers: Workers,
     pub(super) log: Option<LogSink>,
+    pub(super) traces: Option<TraceExporter>,
     pub(super) signals: Signals,
     pub(super) notifier: Notifier,
     pub(super) reloader: Reloader,

@@ -3,7 +3,7 @@
 
 use std::{fs, sync::Arc};
 
-use super::{cgroup::MemoryGroup, descriptors, memory, source::ReadSettings};
+use super::{cgroup::MemoryGroup, descriptors, memory, source::ReadSettings, traces};
 use crate::{
     config::{self, LoadedSettings, Setting},
     pipeline::App,
@@ -138,7 +138,12 @@ pub fn file_faults(plan: &Plan) -> Vec<String> {
     let certificates = plan.tls.iter().flat_map(TlsContext::faults).map(|fault| fault.to_string());
     let is_there = plan.cache.redis_ca.as_ref().is_none_or(|path| fs::metadata(path).is_ok());
     let redis = RedisTls::load(&plan.cache).err().filter(|_| is_there);
-    certificates.chain(config::read_user_files(&mut plan.clone())).chain(redis).collect()
+    let traces = traces::client(&plan.traces).err();
+    certificates
+        .chain(config::read_user_files(&mut plan.clone()))
+        .chain(redis)
+        .chain(traces)
+        .collect()
 }
 
 /// Logs the warnings of `check` that were not logged before.

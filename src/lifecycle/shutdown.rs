@@ -15,6 +15,7 @@ use super::{
     parts::ProcessParts,
     reload::ReloadTarget,
     signals::Signals,
+    traces::{FLUSH_TIMEOUT, TraceExporter},
 };
 use crate::{
     phase::Phase,
@@ -57,6 +58,7 @@ pub(super) async fn serve_until_signal(parts: ProcessParts) -> io::Result<Shutdo
         accepting,
         workers,
         log,
+        traces,
         mut signals,
         notifier,
         mut reloader,
@@ -83,7 +85,8 @@ pub(super) async fn serve_until_signal(parts: ProcessParts) -> io::Result<Shutdo
     let current = Arc::clone(&app.borrow());
     let settings = drain_settings(current.plan.shutdown, has_child, signal);
     let begin = Instant::now();
-    notifier.stopping(current.plan.shutdown.timeout + LOG_TIMEOUT);
+    let flush = if traces.is_some() { FLUSH_TIMEOUT } else { Duration::ZERO };
+    notifier.stopping(current.plan.shutdown.timeout + LOG_TIMEOUT + flush);
     let cause = DrainCause { signal, begin, settings };
     let cut = {
         let drained = drain(&current, cause, &phase, (accepting, workers), &mut signals);
@@ -96,6 +99,8 @@ pub(super) async fn serve_until_signal(parts: ProcessParts) -> io::Result<Shutdo
             }
         }
     };
+    // The last spans are sent while the application ends.
+    let traces = traces.map(TraceExporter::stop);
     let child_outcome = match child_outcome {
         None if has_child => {
             let share = child_time(current.plan.shutdown.timeout);
@@ -111,6 +116,9 @@ pub(super) async fn serve_until_signal(parts: ProcessParts) -> io::Result<Shutdo
         }
         ended => ended,
     };
+    if let Some(traces) = traces {
+        traces.wait();
+    }
     finish(cut, log.as_ref(), begin);
     Ok(outcome(cut, child_outcome))
 }

@@ -28,6 +28,7 @@ use super::{
     shutdown::{ShutdownOutcome, serve_until_signal},
     signals::{HangUps, Signals},
     source::SettingsSource,
+    traces,
 };
 use crate::{
     config::{self, LoadedSettings, Setting},
@@ -93,6 +94,8 @@ pub fn start(
         return Err(StartError::Files(faults));
     }
     let redis_tls = RedisTls::load(&plan.cache).map_err(|fault| StartError::Files(vec![fault]))?;
+    let traces_client =
+        traces::client(&plan.traces).map_err(|fault| StartError::Files(vec![fault]))?;
     let count = match plan.server.workers {
         Some(count) => count,
         None => thread::available_parallelism()?.get(),
@@ -154,7 +157,8 @@ pub fn start(
         plan.cache.redis.clone().map(|settings| {
             RedisLink::new(settings, redis_tls, Arc::clone(&metrics.process().redis))
         });
-    let app = Arc::new(App::new(plan, metrics).with_redis(redis.clone()));
+    let (spans, traces) = traces::start(&plan.traces, traces_client, &metrics)?.unzip();
+    let app = Arc::new(App::new(plan, metrics).with_redis(redis.clone()).with_spans(spans));
     app.begin(None);
     if let Some(redis) = redis {
         let purger = Arc::clone(app.purger());
@@ -197,6 +201,7 @@ pub fn start(
         accepting,
         workers,
         log,
+        traces,
         signals,
         notifier,
         reloader,

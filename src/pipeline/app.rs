@@ -23,7 +23,7 @@ use crate::{
     files::FileStore,
     plan::{self, FallbackSettings, Plan, SpillDirectory},
     redis::RedisLink,
-    telemetry::{BufferCounts, CacheCounts, LogThrottle, Metrics, StoreCounts},
+    telemetry::{BufferCounts, CacheCounts, LogThrottle, Metrics, StoreCounts, traces::SpanSink},
     upstream::Backends,
 };
 
@@ -64,6 +64,8 @@ pub struct App {
     servers: Arc<ServersInUse>,
     /// The link to the caches of other processes. It does not change on reload.
     pub(super) redis: Option<Arc<RedisLink>>,
+    /// The way of spans to the exporter, if requests are traced. It does not change on reload.
+    pub(super) spans: Option<SpanSink>,
     /// Checks the passwords of users. It does not change on reload.
     pub(super) passwords: Arc<PasswordChecker>,
     /// The budget for request heads that are longer than usual.
@@ -111,6 +113,7 @@ impl App {
             purger: Arc::default(),
             servers: Arc::default(),
             redis: None,
+            spans: None,
             heads: Budget::new(plan.memory.heads, Arc::clone(&process.buffers.heads)),
             metrics,
             pages,
@@ -127,6 +130,12 @@ impl App {
     #[must_use]
     pub fn with_redis(self, redis: Option<Arc<RedisLink>>) -> Self {
         Self { redis, ..self }
+    }
+
+    /// Records requests, as `plan.traces` says.
+    #[must_use]
+    pub fn with_spans(self, spans: Option<SpanSink>) -> Self {
+        Self { spans, ..self }
     }
 
     /// Creates the app of another plan. It takes over the state of every part whose settings are unchanged. Nothing of
@@ -191,6 +200,7 @@ impl App {
             purger: Arc::clone(&self.purger),
             servers: Arc::clone(&self.servers),
             redis: self.redis.clone(),
+            spans: self.spans.clone(),
             heads: Budget::new(plan.memory.heads, Arc::clone(&process.buffers.heads)),
             metrics: Arc::clone(&self.metrics),
             pages: self.pages.next(&plan),

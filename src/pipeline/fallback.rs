@@ -101,6 +101,7 @@ impl FallbackClient {
                     client: None,
                     waited: &Cell::new(None),
                     server: None,
+                    attempts: None,
                     timeouts: RequestTimeouts::default(),
                     interim: None,
                 },

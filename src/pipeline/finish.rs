@@ -11,7 +11,10 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::{request_context::RequestContext, response::Response, status_page, tunnel::Tunnel};
+use super::{
+    request_context::RequestContext, request_record, response::Response, status_page,
+    tunnel::Tunnel,
+};
 use crate::{
     body::{Body, FileStream, SealedPart},
     error::{Error, FailureKind},
@@ -192,6 +195,9 @@ impl Drop for RequestContext {
         }
         let method = MethodLabel::from(&self.parts.method);
         metrics.requests(self.route, method, status.into()).add(1);
+        if self.trace.is_some() {
+            request_record::record(self, status, now);
+        }
         if self.local.log.is_on() && self.is_reported(status, duration) {
             self.log(status, duration);
         }

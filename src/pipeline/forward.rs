@@ -11,7 +11,11 @@ use super::{
 };
 use crate::{
     rfc::{
-        client_address, fields, forwarded, host, identity, request_parts::FieldName, trace, upgrade,
+        client_address, fields, forwarded, host, identity,
+        request_parts::FieldName,
+        trace,
+        trace_context::{AMAZON_LENGTH, TRACEPARENT_LENGTH},
+        upgrade,
     },
     upstream::{RequestFraming, RequestOrigin, UpstreamRequestHead},
 };
@@ -36,7 +40,8 @@ pub(super) struct HeaderBuffers {
     port: itoa::Buffer,
     hops: itoa::Buffer,
     start: RequestStart,
-    traceparent: Option<[u8; 55]>,
+    traceparent: Option<[u8; TRACEPARENT_LENGTH]>,
+    amazon: Option<[u8; AMAZON_LENGTH]>,
 }
 
 /// Returns the head that the application gets. `client` is the client's address as text; `fallback_host` is the host
@@ -73,6 +78,9 @@ pub(super) fn head<'a>(
     }
     if let Some(traceparent) = traceparent(context) {
         forwarded_fields.push((b"traceparent", buffers.traceparent.insert(traceparent)));
+    }
+    if let Some(amazon) = context.trace.as_ref().and_then(|trace| trace.amazon()) {
+        forwarded_fields.push((b"x-amzn-trace-id", buffers.amazon.insert(amazon)));
     }
     if upgrade::asks_for_websocket(&context.parts) {
         forwarded_fields
@@ -202,7 +210,11 @@ fn action(
     }
     let believed = &context.local.app.plan.server.trusted_headers;
     if believed.iter().any(|believed| believed.as_str().as_bytes() == name) {
-        return if is_trusted { FieldAction::Pass } else { FieldAction::Forged };
+        return match is_trusted {
+            true if context.replaces_trace_field(known) => FieldAction::Rewritten,
+            true => FieldAction::Pass,
+            false => FieldAction::Forged,
+        };
     }
     // An application believes it also in requests of routes without the auth server.
     if of_auth.is_some() {
@@ -226,6 +238,9 @@ fn action(
         FieldName::Proxy | FieldName::Forwarded | FieldName::XForwarded | FieldName::XRealIp => {
             FieldAction::Forged
         }
+        FieldName::Traceparent | FieldName::XAmznTraceId if context.replaces_trace_field(known) => {
+            FieldAction::Rewritten
+        }
         FieldName::Authorization if context.is_authorization_used => FieldAction::Rewritten,
         FieldName::Other => action_of_other(name, value, context),
         _ if fields::is_hop_by_hop_name(known) => FieldAction::Rewritten,
@@ -241,6 +256,11 @@ fn action_of_other(name: &[u8], value: &[u8], context: &RequestContext) -> Field
     }
     if client_address::is_client_address(text) && !is_known_client(value, context) {
         return FieldAction::ClientAddress;
+    }
+    // It belongs to the trace that the client has named.
+    if text == "tracestate" && context.trace.as_ref().is_some_and(|trace| !trace.is_of_traceparent)
+    {
+        return FieldAction::Rewritten;
     }
     // WSGI cannot tell `X_Forwarded_For` from `X-Forwarded-For`.
     if text.starts_with("x-forwarded-") || text.contains('_') {
@@ -267,8 +287,12 @@ fn keeps_request_start(context: &RequestContext) -> bool {
         && values.next().is_none()
 }
 
-/// Returns the `traceparent` for a request without one that a load balancer of AWS has given a trace id.
-fn traceparent(context: &RequestContext) -> Option<[u8; 55]> {
+/// Returns the `traceparent` of a traced request, or that for a request without one that a load balancer of AWS has given
+/// a trace id.
+fn traceparent(context: &RequestContext) -> Option<[u8; TRACEPARENT_LENGTH]> {
+    if let Some(trace) = &context.trace {
+        return trace.traceparent();
+    }
     let headers = &context.parts.headers;
     if headers.contains(FieldName::Traceparent) {
         return None;

@@ -1,6 +1,7 @@
 //! The pipeline: one request from top to bottom. Read [`handle`] first. Each step is a file of its own:
 //!
 //! 1. [`request_context`] records what is known of the request. [`finish`] logs and counts it when its response ends.
+//!    [`request_trace`] and [`request_record`] make its spans, if requests are traced.
 //! 2. [`routes`] finds what the routes set for it, by its host and its path, which [`normal_path`] has decoded once.
 //!    [`own_paths`] has those of [`health`] checks and files.
 //! 3. [`guard`], [`hosts`], [`loops`] and [`access`] refuse requests that must not go further; [`redirect`] redirects
@@ -62,7 +63,9 @@ mod redirect;
 mod replacements;
 mod request;
 mod request_context;
+mod request_record;
 mod request_start;
+mod request_trace;
 mod response;
 mod routes;
 mod scheme;

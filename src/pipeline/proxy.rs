@@ -10,7 +10,6 @@ use super::{
 use crate::{
     body::{ClientShare, RequestBody},
     error::Error,
-    plan::LogField,
     rfc::{response_lines::ResponseLines, trailers},
     telemetry::RouteLabel,
     upstream::{SendNotes, UpstreamResponse},
@@ -39,11 +38,18 @@ pub(super) async fn serve(
             interim.push(status, fields);
         }
     };
-    let server = local.log.includes(LogField::Upstream).then_some(&context.server);
+    let server = context.wants_server().then_some(&context.server);
+    let attempts = context.trace.as_ref().map(|trace| &trace.attempts);
     let timeouts = context.policies.timeouts;
     let client = client_network::of(context).map(ClientShare::of);
-    let notes =
-        SendNotes { client, waited: &context.queued, server, timeouts, interim: Some(&on_interim) };
+    let notes = SendNotes {
+        client,
+        waited: &context.queued,
+        server,
+        attempts,
+        timeouts,
+        interim: Some(&on_interim),
+    };
     let reply = upstream.send(&head, framing, body.take(), notes).await?;
     drop(head);
 
@@ -57,6 +63,9 @@ pub(super) async fn respond(
     context: &mut RequestContext,
     mut reply: UpstreamResponse,
 ) -> Result<Response, Error> {
+    if let Some(trace) = &context.trace {
+        trace.upstream_status.set(Some(reply.status));
+    }
     let streams = context.policies.streaming.response || reply.is_prompt;
     // If no rule changes single fields, the lines are forwarded unchanged.
     let is_intercepted = context.policies.intercepts(reply.status);

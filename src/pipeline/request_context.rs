@@ -17,6 +17,7 @@ use super::{
     connection_info::ConnectionInfo,
     interim_responses::InterimResponses,
     normal_path::NormalPath,
+    request_trace::RequestTrace,
     routes::{Policies, RouteQuery},
     worker_state::WorkerState,
 };
@@ -89,6 +90,8 @@ pub(super) struct RequestContext {
     pub(super) auth_fields: Option<Box<AuthFields>>,
     /// What the cache did, if the request has seen it.
     pub(super) cache: Option<CacheOutcome>,
+    /// The request's place in a trace, if requests are traced.
+    pub(super) trace: Option<Box<RequestTrace>>,
     /// Whether the head is released, except for what the log needs.
     is_head_released: bool,
 }
@@ -104,6 +107,10 @@ const LOGGED_FIELDS: [(LogField, FieldName); 8] = [
     (LogField::Combined, FieldName::UserAgent),
     (LogField::Combined, FieldName::Referer),
 ];
+
+/// The header fields that a span needs: for host, request id and scheme.
+const RECORDED_FIELDS: [FieldName; 3] =
+    [FieldName::Host, FieldName::XRequestId, FieldName::XForwardedProto];
 
 /// Returns what decides about the routes of a request.
 pub(super) fn route_query<'a>(
@@ -148,6 +155,10 @@ impl RequestContext {
         let begin = Instant::now();
         let query = route_query(&parts, path.or_raw(), client, connection.server_port);
         let policies = local.routes.find(&query);
+        let trace = match &local.app.spans {
+            None => None,
+            Some(_) => RequestTrace::begin(&local, &parts.headers, is_trusted),
+        };
         Box::new(Self {
             local,
             connection,
@@ -178,6 +189,7 @@ impl RequestContext {
             interim: None,
             auth_fields: None,
             cache: None,
+            trace,
             is_head_released: false,
         })
     }
@@ -191,7 +203,10 @@ impl RequestContext {
         self.is_head_released = true;
         let log = &self.local.log;
         let logged = LOGGED_FIELDS.iter().filter(|(field, _)| log.includes(*field));
-        let names: Vec<FieldName> = logged.map(|(_, name)| *name).collect();
+        let mut names: Vec<FieldName> = logged.map(|(_, name)| *name).collect();
+        if self.trace.as_ref().is_some_and(|trace| trace.is_sampled) {
+            names.extend(RECORDED_FIELDS);
+        }
         self.parts.keep_only(&names);
         if self.parts.headers.bytes() <= UNRESERVED_HEAD {
             self.head_room = None;
@@ -233,7 +248,18 @@ impl RequestContext {
     pub(super) fn trace_id(&self) -> Option<&str> {
         let headers = &self.parts.headers;
         let root = headers.get_str(FieldName::XAmznTraceId).and_then(trace::amazon_root);
-        root.or_else(|| headers.get_str(FieldName::Traceparent).and_then(trace::traceparent_id))
+        root.or_else(|| self.trace.as_ref().map(|trace| trace.id()))
+            .or_else(|| headers.get_str(FieldName::Traceparent).and_then(trace::traceparent_id))
+    }
+
+    /// Whether the log or a span reports the upstream server.
+    pub(super) fn wants_server(&self) -> bool {
+        self.local.log.includes(LogField::Upstream) || self.trace.is_some()
+    }
+
+    /// Whether the application gets another value of this field, because requests are traced.
+    pub(super) fn replaces_trace_field(&self, name: FieldName) -> bool {
+        self.trace.as_ref().is_some_and(|trace| trace.replaces(name))
     }
 
     /// Returns the client's address as text.

@@ -137,10 +137,15 @@ impl WorkerState {
         of_route.or(self.server_names.last()).map_or("localhost", String::as_str)
     }
 
+    /// Returns bytes for a new id.
+    pub(super) fn random_bytes(&self) -> [u8; 16] {
+        self.random.borrow_mut().u128(..).to_le_bytes()
+    }
+
     /// Returns a new request id: 32 hex digits.
     pub(super) fn new_id(&self) -> [u8; 32] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let number = self.random.borrow_mut().u128(..).to_le_bytes();
+        let number = self.random_bytes();
         let mut id = [0; 32];
         for (pair, byte) in id.chunks_exact_mut(2).zip(number) {
             for (digit, value) in pair.iter_mut().zip([byte >> 4, byte & 15]) {

@@ -21,6 +21,7 @@ mod routes;
 mod signed_urls;
 mod status;
 mod tls;
+mod traces;
 mod upstream;
 mod upstream_tls;
 
@@ -52,6 +53,10 @@ pub use self::{
     signed_urls::{SignatureKeys, SignedUrls},
     status::{ErrorPage, PageContent, PageSource, StatusPattern},
     tls::{CertificateFiles, CertificateSettings, TlsSettings, TlsVersion},
+    traces::{
+        RootSampling, TraceBatches, TraceEncoding, TracePropagation, TraceSampler, TraceSettings,
+        Traces,
+    },
     upstream::{
         AdmissionSettings, EjectionSettings, ProbePurpose, ProbeSettings, Protocol,
         UpstreamSettings, UpstreamTarget, UwsgiFlavour, UwsgiSettings,
@@ -94,6 +99,8 @@ pub struct Plan {
     pub admin: AdminSettings,
     pub metrics: MetricsSettings,
     pub log: LogSettings,
+    /// From the environment alone, so that a reload does not change it.
+    pub traces: Traces,
     pub shutdown: ShutdownSettings,
 }
 

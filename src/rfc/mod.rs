@@ -29,6 +29,7 @@ pub mod response_lines;
 pub mod target;
 pub mod token;
 pub mod trace;
+pub mod trace_context;
 pub mod trailers;
 pub mod upgrade;
 pub mod vary;

@@ -434,6 +434,7 @@ impl Collector for Scrape {
         single(e, names::ACCESS_LOG_DROPPED, ProcessMetrics::read(&process.access_log_dropped))?;
         self.counter(e, names::ACCESS_LOG_SAMPLED, |shard| &shard.log_sampled_out)?;
         self.counter(e, names::ACCESS_LOG_WAITS, |shard| &shard.log_waits)?;
+        families::traces(e, &process.traces)?;
         single(e, names::EVENTS_DROPPED, ProcessMetrics::read(&process.events_dropped))?;
         self.counter(e, names::PANICS, |shard| &shard.panics)?;
         single(e, names::APPLICATION_STARTS, ProcessMetrics::read(&process.application_starts))?;

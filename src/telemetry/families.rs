@@ -15,6 +15,7 @@ use super::{
     histogram::HistogramTotals,
     names::{self, MetricName},
     redis_counts::{LimitDecisionSource, RedisCounts},
+    traces::TraceCounts,
     usage::ProcessUsage,
 };
 
@@ -107,6 +108,20 @@ pub(super) fn redis(
         .map(|source| (source.name(), counts.limit_decisions(source).load(Ordering::Relaxed)));
     counters(encoder, names::RATE_LIMIT_GLOBAL, "decision", &sources)?;
     gauge(encoder, names::REDIS_UNAVAILABLE, counts.unavailable.load(Ordering::Relaxed))
+}
+
+/// Writes what happened to spans.
+pub(super) fn traces(
+    encoder: &mut DescriptorEncoder<'_>,
+    counts: &TraceCounts,
+) -> Result<(), Error> {
+    single(encoder, names::SPANS_SENT, counts.sent.load(Ordering::Relaxed))?;
+    let lost = [
+        ("full", counts.dropped.load(Ordering::Relaxed)),
+        ("failed", counts.failed.load(Ordering::Relaxed)),
+        ("refused", counts.refused.load(Ordering::Relaxed)),
+    ];
+    counters(encoder, names::SPANS_LOST, "cause", &lost)
 }
 
 /// Writes the resource usage of the process. Values that cannot be read are left out.

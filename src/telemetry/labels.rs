@@ -128,7 +128,8 @@ pub const LABELS: &[Label] = &[
     label(
         "cause",
         "Reason of the refusal: at the admin listener, of a connection that must begin with a PROXY header \
-         (from `network`), or why a server of the application is not used (from `refused`)",
+         (from `network`), why a server of the application is not used (from `refused`), or why a span was lost (from \
+         `full`, and `refused`)",
         &[
             "slow",
             "crowded",
@@ -145,6 +146,8 @@ pub const LABELS: &[Label] = &[
             "status",
             "probe",
             "protocol",
+            "full",
+            "failed",
         ],
     ),
     label("certificate", "The file of the certificate, or `self-signed`", &[]),

@@ -68,6 +68,11 @@ pub fn of(plan: &Plan, connections: usize) -> Vec<(&'static str, u64)> {
         ("media.memory", plan.media.memory),
         ("media.entries", count(plan.media.entries)),
     ];
+    limits.extend(
+        plan.traces
+            .settings()
+            .map(|traces| ("OTEL_BSP_MAX_QUEUE_SIZE", count(traces.batches.max_queue))),
+    );
     limits.extend(plan.tls.as_ref().map(|tls| ("tls.handshakes", count(tls.handshakes))));
     limits
 }

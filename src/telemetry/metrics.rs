@@ -20,6 +20,7 @@ use super::{
     },
     limits::{LimitGauges, LimitSourceGauge},
     redis_counts::RedisCounts,
+    traces::TraceCounts,
     usage,
 };
 use crate::{error::FailureKind, sync::AtomicU64 as SharedBytes};
@@ -292,6 +293,8 @@ pub struct ProcessMetrics {
     pub cache: Arc<CacheCounts>,
     /// The link to the caches of other processes.
     pub redis: Arc<RedisCounts>,
+    /// Spans of requests.
+    pub traces: Arc<TraceCounts>,
 }
 
 /// Values of a file store, outside the request path.

@@ -33,6 +33,7 @@ mod redis_counts;
 mod reference;
 pub mod shared_output;
 pub mod status;
+pub mod traces;
 pub mod usage;
 
 pub use self::{

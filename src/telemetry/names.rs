@@ -265,6 +265,16 @@ pub const ACCESS_LOG_WAITS: MetricName = counter(
 );
 pub const EVENTS_DROPPED: MetricName =
     counter("sideman_events_dropped", "Events lost because stderr was slow or failed");
+pub const SPANS_SENT: MetricName = counter(
+    "sideman_trace_spans_sent",
+    "Spans that the collector has accepted (OTEL_EXPORTER_OTLP_ENDPOINT)",
+);
+pub const SPANS_LOST: MetricName = counter(
+    "sideman_trace_spans_lost",
+    "Spans that the collector has not got, by cause: full (OTEL_BSP_MAX_QUEUE_SIZE), failed (it did not respond in \
+     time) or refused (it has refused them)",
+)
+.by(&["cause"]);
 pub const PANICS: MetricName =
     counter("sideman_panics", "Internal errors (panics); should always be 0");
 pub const RELOADS: MetricName =
@@ -440,6 +450,8 @@ pub const SECTIONS: &[(&str, &[MetricName])] = &[
             ACCESS_LOG_SAMPLED,
             ACCESS_LOG_WAITS,
             EVENTS_DROPPED,
+            SPANS_SENT,
+            SPANS_LOST,
             PANICS,
             APPLICATION_STARTS,
             RELOADS,

@@ -36,8 +36,8 @@ pub use self::{
     backends::{Backends, Trouble},
     probe::accepts,
     request::{
-        OnInterim, RequestFraming, RequestOrigin, RequestTimeouts, SendNotes, ServedBy,
-        UpstreamRequestHead,
+        AttemptTimes, Attempts, OnInterim, RequestFraming, RequestOrigin, RequestTimeouts,
+        SendNotes, ServedBy, UpstreamRequestHead,
     },
     send::{UpstreamClient, UpstreamResponse},
     upgraded::UpgradedStream,

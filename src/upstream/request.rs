@@ -4,7 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     fmt,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use http::{Method, StatusCode, Version};
@@ -56,9 +56,25 @@ pub struct SendNotes<'a> {
     pub waited: &'a Cell<Option<Duration>>,
     /// Receives the server of the request, if the sender wants it.
     pub server: Option<&'a RefCell<Option<ServedBy>>>,
+    /// Receives the times of the attempts, if the sender wants them.
+    pub attempts: Option<&'a AttemptTimes>,
     pub timeouts: RequestTimeouts,
     /// Receives interim responses (RFC 9110, 15.2), if the sender wants them.
     pub interim: Option<OnInterim<'a>>,
+}
+
+/// When a request was sent.
+#[derive(Clone, Debug, Default)]
+pub struct AttemptTimes(Cell<Option<Attempts>>);
+
+/// The attempts to send a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempts {
+    /// When the first one began, after the wait in the queue.
+    pub first: Instant,
+    pub last: Instant,
+    /// Their number without the first.
+    pub retries: u32,
 }
 
 /// Timeouts of one request, in place of those of its application.
@@ -90,6 +106,28 @@ impl UpstreamRequestHead<'_> {
     /// Whether the application may switch to another protocol. Only then is `Upgrade` among the fields.
     pub(super) fn asks_upgrade(&self) -> bool {
         self.fields.iter().any(|(name, _)| *name == b"upgrade")
+    }
+}
+
+// === impl AttemptTimes ===
+
+impl AttemptTimes {
+    /// Returns the attempts, if there were any.
+    pub fn get(&self) -> Option<Attempts> {
+        self.0.get()
+    }
+
+    /// Replaces all attempts.
+    pub fn set(&self, attempts: Option<Attempts>) {
+        self.0.set(attempts);
+    }
+
+    /// Adds an attempt.
+    pub(super) fn begin(&self, now: Instant) {
+        self.0.set(Some(match self.0.get() {
+            None => Attempts { first: now, last: now, retries: 0 },
+            Some(before) => Attempts { last: now, retries: before.retries + 1, ..before },
+        }));
     }
 }
 

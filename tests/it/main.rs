@@ -56,6 +56,7 @@ mod terminal;
 mod tls;
 mod tools;
 mod trace_headers;
+mod traces;
 mod unavailable;
 mod unix_clients;
 mod unsupported_systems;

@@ -72,6 +72,7 @@ async fn ask(
         client: client_network::of(context).map(ClientShare::of),
         waited: &Cell::new(None),
         server: None,
+        attempts: None,
         timeouts: RequestTimeouts::default(),
         interim: None,
     };

@@ -5,7 +5,7 @@ use http::HeaderName;
 
 use crate::{
     pipeline::{forward, request_context::RequestContext, scheme},
-    rfc::request_parts::FieldName,
+    rfc::{request_parts::FieldName, trace_context::TRACEPARENT_LENGTH},
     upstream::RequestOrigin,
 };
 
@@ -18,6 +18,8 @@ pub(super) struct SubrequestTexts {
     port_digits: String,
     /// Scheme, host, path and query.
     url: Vec<u8>,
+    /// Set if the request is traced.
+    traceparent: Option<[u8; TRACEPARENT_LENGTH]>,
 }
 
 /// The host of a request of HTTP/1.0 that names none.
@@ -32,7 +34,8 @@ impl SubrequestTexts {
         let (host, target) = (host(context), context.parts.path_and_query());
         let url = [scheme.as_bytes(), b"://", host, target.as_bytes()].concat();
         let client = context.client.to_string();
-        Self { client, scheme, port, port_digits: port.to_string(), url }
+        let traceparent = context.trace.as_ref().and_then(|trace| trace.traceparent_of_server());
+        Self { client, scheme, port, port_digits: port.to_string(), url, traceparent }
     }
 
     /// Returns what protocols other than HTTP would transfer beside the fields.
@@ -88,6 +91,9 @@ pub(super) fn fields<'a>(
         !is_replaced && !is_chosen && !is_conditional(FieldName::of(name))
     });
     fields.extend(own);
+    if let Some(traceparent) = &texts.traceparent {
+        fields.push((b"traceparent", traceparent));
+    }
     fields
 }
 

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::{
     decide::{self, Use, UseFacts},
@@ -210,6 +210,9 @@ impl Exchange<'_> {
     /// Replaces a stale response in the background, unless someone does already.
     fn refresh(&self, context: &RequestContext, stored: &Arc<StoredResponse>) {
         if let Joined::Leader(leader) = self.join(context, Some(stored.policy.vary())) {
+            if let Some(trace) = &context.trace {
+                trace.continues_in_background();
+            }
             self.fetch_for(context, Some(Arc::clone(stored)), Some(leader)).begin_in_background();
         }
     }
@@ -292,12 +295,15 @@ impl Exchange<'_> {
         let mut fetch = self.fetch_for(context, stored, leader);
         fetch.interim = context.interim.clone();
         let end = fetch.begin().await;
-        let Ok(FetchEnd { queued, server, first_byte, result }) = end else {
+        let Ok(FetchEnd { queued, server, attempts, first_byte, result }) = end else {
             return Err(Error::new(FailureKind::UpstreamClosed));
         };
         context.queued.set(queued);
         context.server.replace(server);
         context.first_byte = first_byte;
+        if let Some(trace) = &context.trace {
+            trace.attempts.set(attempts);
+        }
         let now = status::now();
         match result? {
             Fetched::Stored(stored, reply) => {
@@ -312,6 +318,9 @@ impl Exchange<'_> {
             }
             Fetched::Confirmed(stored) => {
                 context.cache = Some(CacheOutcome::Revalidated);
+                if let Some(trace) = &context.trace {
+                    trace.upstream_status.set(Some(StatusCode::NOT_MODIFIED));
+                }
                 let ttl = status::ttl(&stored, now);
                 let status =
                     CacheStatus { forward_status: Some(304), is_stored: true, ttl, ..status };

@@ -38,7 +38,7 @@ use crate::{
         response_lines::{ResponseLines, ResponseLinesBuilder},
     },
     telemetry::NotStoredLabel,
-    upstream::{RequestFraming, ServedBy, Trouble, UpstreamResponse},
+    upstream::{AttemptTimes, Attempts, RequestFraming, ServedBy, Trouble, UpstreamResponse},
 };
 
 /// What is to be fetched, and for whom.
@@ -64,6 +64,7 @@ pub(super) struct Fetch {
 pub(super) struct FetchEnd {
     pub(super) queued: Option<Duration>,
     pub(super) server: Option<ServedBy>,
+    pub(super) attempts: Option<Attempts>,
     pub(super) first_byte: Option<Duration>,
     pub(super) result: Result<Fetched, Error>,
 }
@@ -224,6 +225,7 @@ impl Fetch {
         FetchEnd {
             queued: self.request.queued.get(),
             server: self.request.server.borrow().clone(),
+            attempts: self.request.attempts.as_ref().and_then(AttemptTimes::get),
             first_byte,
             result,
         }

@@ -19,12 +19,11 @@ use super::{
 use crate::{
     body::ClientShare,
     pipeline::{client_network, request_context::RequestContext, routes::Policies},
-    plan::LogField,
     rfc::{
         caching::ResponsePolicy,
         request_parts::{FieldName, Headers},
     },
-    upstream::{OnInterim, RequestOrigin, SendNotes, ServedBy, UpstreamRequestHead},
+    upstream::{AttemptTimes, OnInterim, RequestOrigin, SendNotes, ServedBy, UpstreamRequestHead},
 };
 
 /// A request without a body, in its own memory.
@@ -47,6 +46,8 @@ pub(super) struct FetchRequest {
     wants_server: bool,
     /// The server that got the request, if the log reports it.
     pub(super) server: RefCell<Option<ServedBy>>,
+    /// Set if the request is recorded.
+    pub(super) attempts: Option<AttemptTimes>,
 }
 
 /// See [`RequestOrigin`].
@@ -90,8 +91,9 @@ impl FetchRequest {
             visitor: request.cookies.visitor,
             client: client_network::of(context).map(ClientShare::of),
             queued: Cell::new(None),
-            wants_server: context.local.log.includes(LogField::Upstream),
+            wants_server: context.wants_server(),
             server: RefCell::default(),
+            attempts: context.trace.as_ref().map(|_| AttemptTimes::default()),
         };
         let headers = &context.parts.headers;
         let settings = &context.local.app.plan.cache;
@@ -155,6 +157,7 @@ impl FetchRequest {
             client: self.client,
             waited: &self.queued,
             server: self.wants_server.then_some(&self.server),
+            attempts: self.attempts.as_ref(),
             timeouts: self.policies.timeouts,
             interim: Some(on_interim),
         }

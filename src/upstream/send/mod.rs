@@ -137,6 +137,9 @@ impl UpstreamClient {
             if let Some(server) = notes.server {
                 server.replace(Some(ServedBy(Arc::clone(permit.server()))));
             }
+            if let Some(attempts) = notes.attempts {
+                attempts.begin(begin);
+            }
             let is_repeatable = head.method.is_idempotent() && upload.is_repeatable();
             // A request that cannot be repeated must not get a connection that is being closed.
             let may_reuse = retry.may_reuse() && (is_repeatable || permit.pool().is_proven());

@@ -7,6 +7,7 @@ mod cdn;
 mod client_certificates;
 mod ecs_deploys;
 mod pages;
+mod tracing;
 mod varnish;
 mod video;
 mod whitenoise;
