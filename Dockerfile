@@ -8,6 +8,8 @@ WORKDIR /build
 # macros, which the compiler has to load as shared libraries. Packed relocations are half a megabyte less;
 # a linker that cannot pack them says so and goes on.
 ENV RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs"
+# As in .cargo/config.toml.
+ENV AWS_LC_SYS_NO_JITTER_ENTROPY=1
 
 # The dependencies alone, in a layer that changes only with Cargo.lock.
 COPY Cargo.toml Cargo.lock ./
