@@ -146,6 +146,27 @@ fn uploads_of_a_route_are_signed_and_static_files_are_not() {
 }
 
 #[test]
+fn reload_reads_the_keys_again() {
+    let Some(targets) = targets() else { return };
+    let keys = TempDir::new();
+    let uploads = start(&keys, "timestamp", |settings| settings);
+    let mut client = uploads.sideman.connect();
+    let (of_key, of_old_key) = (&targets[0], &targets[1]);
+    let mut statuses = || [of_key, of_old_key].map(|target| client.get(target).status);
+    assert_eq!(statuses(), [200, 200]);
+    // The old key is retired, and then a file that cannot be used changes nothing.
+    for (text, status) in [(format!("{KEY}\n"), 200), ("short\n".into(), 422)] {
+        keys.write("keys", text);
+        let reply = uploads.sideman.admin_post("/-/reload");
+        assert_eq!(reply.status, status, "{}", reply.text());
+        assert_eq!(statuses(), [200, 403]);
+    }
+    keys.write("keys", format!("{OLD_KEY}\n"));
+    assert_eq!(uploads.sideman.admin_post("/-/reload").status, 200);
+    assert_eq!(statuses(), [403, 200]);
+}
+
+#[test]
 fn keys_that_cannot_be_used_prevent_the_start() {
     let directory = TempDir::new();
     let file = directory.write("keys", "short\n");
