@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::BytesMut;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf},
     net::TcpStream,
@@ -85,6 +86,16 @@ impl TlsConnection {
         if self.0.get_ref().1.wants_write() {
             let _ = Pin::new(&mut *self.0).poll_flush(cx);
         }
+    }
+}
+
+impl Drop for TlsConnection {
+    /// Says that no more data follows (RFC 8446, 6.1), if the socket accepts it at once. At shutdown, the runtime may
+    /// have ended before.
+    fn drop(&mut self) {
+        let (tcp, session) = self.0.get_mut();
+        session.send_close_notify();
+        let _ = session.write_tls(&mut &*SockRef::from(&*tcp));
     }
 }
 

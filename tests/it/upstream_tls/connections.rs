@@ -2,7 +2,12 @@
 
 use std::{
     io,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::channel,
+    },
+    time::Duration,
 };
 
 use super::{
@@ -85,6 +90,32 @@ fn body_of_unknown_length_needs_close_notify() {
             assert!(response.map_or(true, |response| response.status == 502), "{line}");
             assert_eq!(line["error"], "upstream_truncated", "{line}");
         }
+    }
+}
+
+/// RFC 8446, 6.1.
+#[test]
+fn connection_that_sideman_closes_ends_with_close_notify() {
+    let cases = [("idle", ""), ("shut down", ""), ("asked to close", "Connection: close\r\n")];
+    for (case, field) in cases {
+        let directory = TempDir::new();
+        let (sender, ends) = channel();
+        let sender = Mutex::new(sender);
+        let (_peer, settings) = peer(&directory, move |served| {
+            served.head()?;
+            served.send(format!("HTTP/1.1 200 OK\r\n{field}Content-Length: 5\r\n\r\nhello"))?;
+            let end = served.until_closed().map_err(|error| error.to_string());
+            sender.lock().unwrap().send(end).unwrap();
+            Ok(())
+        });
+        let idle = if case == "idle" { "100ms" } else { "1m" };
+        let sideman = settings.set("upstream.idle_timeout", idle).start();
+        assert_eq!(sideman.get("/").text(), "hello");
+        if case == "shut down" {
+            assert_eq!(sideman.shut_down().0, Some(0));
+        }
+        let end = ends.recv_timeout(Duration::from_secs(20));
+        assert_eq!(end, Ok(Ok(())), "{case}");
     }
 }
 

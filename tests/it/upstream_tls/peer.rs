@@ -115,6 +115,14 @@ impl Served {
         self.stream.sock.shutdown(Shutdown::Both)
     }
 
+    /// Waits for the client's end. An error if it comes without `close_notify`.
+    pub(super) fn until_closed(&mut self) -> io::Result<()> {
+        match self.stream.read(&mut [0])? {
+            0 => Ok(()),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
     pub(super) fn is_resumed(&self) -> bool {
         self.stream.conn.handshake_kind() == Some(HandshakeKind::Resumed)
     }
