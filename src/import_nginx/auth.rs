@@ -16,6 +16,19 @@ use super::{
 pub(super) const KEYS: [&str; 5] =
     ["auth", "auth_users", "auth_realm", "auth_allow", "auth_response_headers"];
 
+/// What an auth server with https has no setting of its own for, and what to do.
+const TLS: [(&str, &str); 3] = [
+    (
+        "proxy_ssl_trusted_certificate",
+        "the certificates of auth servers are verified by upstream.tls_ca: add this file there",
+    ),
+    ("proxy_ssl_name", "the name of an auth server is the host in `auth`: write this name there"),
+    (
+        "proxy_ssl_certificate",
+        "auth servers get no certificate: let it know Sideman in another way",
+    ),
+];
+
 /// Translates both for the place that `scope` is about. Networks are translated before.
 pub(super) fn restrict(
     scope: &Scope<'_>,
@@ -84,7 +97,15 @@ fn by_server(
     report: &mut Report,
 ) -> Result<Policies, String> {
     let mut policies = Policies::new();
-    policies.insert("auth", Value::Text(server(directive.arg(0), around)?));
+    let (url, asking) = server(directive.arg(0), around)?;
+    if url.starts_with("https://") {
+        for (name, remedy) in TLS {
+            if let Some(lost) = asking.last(&[name]) {
+                report.lost(lost, remedy);
+            }
+        }
+    }
+    policies.insert("auth", Value::Text(url));
     let mut headers = Vec::new();
     for set in scope.all(&["auth_request_set"]) {
         let (variable, value) = (set.arg(0), set.arg(1));
@@ -115,8 +136,11 @@ pub(super) fn is_of_server(variable: &str, scope: &Scope<'_>) -> bool {
     scope.all(&["auth_request_set"]).iter().any(|set| set.arg(0) == variable)
 }
 
-/// Returns the URL of the server that decides: that of the location which `auth_request` names.
-fn server(path: &str, around: &Surroundings<'_, '_>) -> Result<String, String> {
+/// Returns the URL of the server that decides, that of the location which `auth_request` names, with the settings there.
+fn server<'a>(
+    path: &str,
+    around: &'a Surroundings<'_, '_>,
+) -> Result<(String, &'a Scope<'a>), String> {
     let rank = |matcher: &Matcher| match matcher {
         Matcher::Exact(exact) if exact == path => Some(usize::MAX),
         Matcher::Prefix { path: prefix, .. } if path.starts_with(prefix.as_str()) => {
@@ -144,7 +168,7 @@ fn server(path: &str, around: &Surroundings<'_, '_>) -> Result<String, String> {
     let mark = if url.contains("unix:") { ":" } else { "" };
     match path.contains(['$', '?']) {
         true => Err(unknown()),
-        false => Ok(format!("{url}{mark}{path}")),
+        false => Ok((format!("{url}{mark}{path}"), &location.scope)),
     }
 }
 

@@ -734,6 +734,11 @@ fn what_is_not_translated_names_its_line_and_a_remedy() {
             "location /c/ { proxy_pass https://a; proxy_ssl_crl /crl.pem; }",
             "revocation lists are not read",
         ),
+        (
+            "location /c/ { auth_request /a; proxy_pass http://b; } location = /a { internal;
+             proxy_pass https://auth/check; proxy_ssl_trusted_certificate /ca.pem; }",
+            "the certificates of auth servers are verified by upstream.tls_ca: add this file",
+        ),
         ("location /c/ { proxy_pass http://$x; }", "the address is in a variable"),
         ("client_max_body_size ${SIZE};", "${SIZE} has no value: set it in the environment"),
         ("proxy_buffering {{ on }};", "{{ on }} has no value: render"),
