@@ -20,8 +20,8 @@ use crate::{
     plan,
     rfc::request_parts::{FieldName, Headers},
     upstream::{
-        Backends, RequestFraming, RequestOrigin, RequestTimeouts, SendNotes, UpstreamClient,
-        UpstreamRequestHead,
+        Backends, QueueClock, RequestFraming, RequestOrigin, RequestTimeouts, SendNotes,
+        UpstreamClient, UpstreamRequestHead,
     },
 };
 
@@ -99,7 +99,7 @@ impl FallbackClient {
                 RequestBody::empty(),
                 SendNotes {
                     client: None,
-                    waited: &Cell::new(None),
+                    queue: &QueueClock::default(),
                     server: None,
                     attempts: None,
                     timeouts: RequestTimeouts::default(),

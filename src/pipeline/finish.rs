@@ -246,7 +246,7 @@ impl RequestContext {
             bytes: self.bytes,
             bytes_in: self.received.as_ref().map_or(0, |received| received.get()),
             duration,
-            queue: self.queued.get(),
+            queue: self.queue_wait(),
             upstream_time: self.first_byte,
             upstream: server.as_ref().map(ServedBy::name),
             route: self.route,

@@ -44,7 +44,7 @@ pub(super) async fn serve(
     let client = client_network::of(context).map(ClientShare::of);
     let notes = SendNotes {
         client,
-        waited: &context.queued,
+        queue: &context.queue,
         server,
         attempts,
         timeouts,

@@ -31,7 +31,7 @@ use crate::{
         trace,
     },
     telemetry::{CacheOutcome, RouteLabel},
-    upstream::{ServedBy, UpgradedStream},
+    upstream::{QueueClock, ServedBy, UpgradedStream},
 };
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -61,8 +61,10 @@ pub(super) struct RequestContext {
     /// `None` until there is a response.
     pub(super) status: Option<StatusCode>,
     pub(super) error: Option<FailureKind>,
-    /// The time that the request waited for a permit, if it was queued.
-    pub(super) queued: Cell<Option<Duration>>,
+    /// How long the request waits for a permit, if it is queued.
+    pub(super) queue: QueueClock,
+    /// The same for the request that the cache sends in its place.
+    pub(super) fetch_queue: Option<Rc<QueueClock>>,
     /// The upstream server that got the request, if the log reports it.
     pub(super) server: RefCell<Option<ServedBy>>,
     pub(super) first_byte: Option<Duration>,
@@ -174,7 +176,8 @@ impl RequestContext {
             route: RouteLabel::None,
             status: None,
             error: None,
-            queued: Cell::new(None),
+            queue: QueueClock::default(),
+            fetch_queue: None,
             server: RefCell::default(),
             first_byte: None,
             bytes: 0,
@@ -192,6 +195,11 @@ impl RequestContext {
             trace,
             is_head_released: false,
         })
+    }
+
+    /// Returns how long the request, or that of the cache in its place, has waited for a permit.
+    pub(super) fn queue_wait(&self) -> Option<Duration> {
+        self.fetch_queue.as_deref().unwrap_or(&self.queue).waited()
     }
 
     /// Releases the parts of the head that the access log does not need, once the response has begun. A client may read

@@ -39,7 +39,7 @@ pub(super) fn record(context: &RequestContext, status: StatusCode, now: Instant)
         retries: attempts.retries,
         server: context.server.borrow().as_ref().map(ServedBy::name).unwrap_or_default().into(),
     });
-    let queue = context.queued.get().map(|time| {
+    let queue = context.queue_wait().map(|time| {
         let (span, _) = request_trace::span_ids(&context.local);
         QueueRecord { span, time }
     });

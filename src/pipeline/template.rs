@@ -88,7 +88,7 @@ fn value(context: &RequestContext, placeholder: Placeholder, filled: &mut Vec<u8
         Placeholder::Client => filled.extend_from_slice(context.client.to_string().as_bytes()),
         Placeholder::Scheme => filled.extend_from_slice(scheme::of(context).as_bytes()),
         // A request that was not queued has waited for no time.
-        Placeholder::QueueTime => milliseconds(context.queued.get().unwrap_or_default(), filled),
+        Placeholder::QueueTime => milliseconds(context.queue_wait().unwrap_or_default(), filled),
         Placeholder::UpstreamTime => milliseconds(context.first_byte?, filled),
         // Only redirects have these.
         Placeholder::Rest | Placeholder::Group(_) => {}

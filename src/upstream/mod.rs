@@ -20,6 +20,7 @@ mod pending_connection;
 mod permit;
 mod pool;
 mod probe;
+mod queue_clock;
 mod queue_metrics;
 mod refusal;
 mod request;
@@ -35,6 +36,7 @@ mod worker_pools;
 pub use self::{
     backends::{Backends, Trouble},
     probe::accepts,
+    queue_clock::QueueClock,
     request::{
         AttemptTimes, Attempts, OnInterim, RequestFraming, RequestOrigin, RequestTimeouts,
         SendNotes, ServedBy, UpstreamRequestHead,

@@ -9,7 +9,7 @@ use std::{
 
 use http::{Method, StatusCode, Version};
 
-use super::backends::UpstreamServer;
+use super::{backends::UpstreamServer, queue_clock::QueueClock};
 use crate::{body::ClientShare, plan::Protocol, rfc::response_lines::ResponseLines};
 
 /// The longest body that an HTTP server reads together with the head: gunicorn reads 8 KiB at first.
@@ -52,8 +52,8 @@ pub type OnInterim<'a> = &'a dyn Fn(StatusCode, &ResponseLines);
 pub struct SendNotes<'a> {
     /// The client, if it is known.
     pub client: Option<ClientShare>,
-    /// How long the request waited for a permit, if it had to. Also set if the request fails.
-    pub waited: &'a Cell<Option<Duration>>,
+    /// How long the request has waited for a permit, if it had to.
+    pub queue: &'a QueueClock,
     /// Receives the server of the request, if the sender wants it.
     pub server: Option<&'a RefCell<Option<ServedBy>>>,
     /// Receives the times of the attempts, if the sender wants them.
@@ -158,7 +158,7 @@ impl ServedBy {
 
 impl fmt::Debug for SendNotes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Notes(waited: {:?})", self.waited.get())
+        write!(f, "Notes(waited: {:?})", self.queue.waited())
     }
 }
 

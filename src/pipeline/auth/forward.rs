@@ -4,7 +4,7 @@
 //!
 //! [`subrequest`] makes the request, and [`verdict`](super::verdict) reads the response.
 
-use std::{cell::Cell, io, rc::Rc, time::Instant};
+use std::{io, rc::Rc, time::Instant};
 
 use http::Method;
 use tokio::time::timeout;
@@ -18,7 +18,9 @@ use crate::{
     error::{Error, FailureKind},
     pipeline::{client_network, request_context::RequestContext, response::Response},
     plan::ForwardAuth,
-    upstream::{RequestFraming, RequestTimeouts, SendNotes, UpstreamClient, UpstreamRequestHead},
+    upstream::{
+        QueueClock, RequestFraming, RequestTimeouts, SendNotes, UpstreamClient, UpstreamRequestHead,
+    },
 };
 
 /// Asks the auth server about a request. Returns its response if that is for the client; `None` lets the request pass,
@@ -70,7 +72,7 @@ async fn ask(
     let head = UpstreamRequestHead { method: &method, target: &auth.target, fields, origin };
     let notes = SendNotes {
         client: client_network::of(context).map(ClientShare::of),
-        waited: &Cell::new(None),
+        queue: &QueueClock::default(),
         server: None,
         attempts: None,
         timeouts: RequestTimeouts::default(),

@@ -294,11 +294,12 @@ impl Exchange<'_> {
     ) -> Result<Response, Error> {
         let mut fetch = self.fetch_for(context, stored, leader);
         fetch.interim = context.interim.clone();
+        // It may end later than its client.
+        context.fetch_queue = Some(Rc::clone(&fetch.request.queue));
         let end = fetch.begin().await;
-        let Ok(FetchEnd { queued, server, attempts, first_byte, result }) = end else {
+        let Ok(FetchEnd { server, attempts, first_byte, result }) = end else {
             return Err(Error::new(FailureKind::UpstreamClosed));
         };
-        context.queued.set(queued);
         context.server.replace(server);
         context.first_byte = first_byte;
         if let Some(trace) = &context.trace {

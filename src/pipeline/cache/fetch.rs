@@ -62,7 +62,6 @@ pub(super) struct Fetch {
 /// What the client of the fetch gets to know.
 #[derive(Debug)]
 pub(super) struct FetchEnd {
-    pub(super) queued: Option<Duration>,
     pub(super) server: Option<ServedBy>,
     pub(super) attempts: Option<Attempts>,
     pub(super) first_byte: Option<Duration>,
@@ -223,7 +222,6 @@ impl Fetch {
 
     fn end(&self, first_byte: Option<Duration>, result: Result<Fetched, Error>) -> FetchEnd {
         FetchEnd {
-            queued: self.request.queued.get(),
             server: self.request.server.borrow().clone(),
             attempts: self.request.attempts.as_ref().and_then(AttemptTimes::get),
             first_byte,

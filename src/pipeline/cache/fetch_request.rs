@@ -1,12 +1,7 @@
 //! The request that fetches a response for the cache. It has its own memory, because it goes on when its client has
 //! disconnected: others may wait for the response.
 
-use std::{
-    cell::{Cell, RefCell},
-    ops::Range,
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::RefCell, ops::Range, rc::Rc};
 
 use http::{Method, Version};
 
@@ -23,7 +18,10 @@ use crate::{
         caching::ResponsePolicy,
         request_parts::{FieldName, Headers},
     },
-    upstream::{AttemptTimes, OnInterim, RequestOrigin, SendNotes, ServedBy, UpstreamRequestHead},
+    upstream::{
+        AttemptTimes, OnInterim, QueueClock, RequestOrigin, SendNotes, ServedBy,
+        UpstreamRequestHead,
+    },
 };
 
 /// A request without a body, in its own memory.
@@ -41,8 +39,8 @@ pub(super) struct FetchRequest {
     pub(super) policies: Rc<Policies>,
     pub(super) visitor: Visitor,
     client: Option<ClientShare>,
-    /// How long the request was queued.
-    pub(super) queued: Cell<Option<Duration>>,
+    /// How long the request is queued.
+    pub(super) queue: Rc<QueueClock>,
     wants_server: bool,
     /// The server that got the request, if the log reports it.
     pub(super) server: RefCell<Option<ServedBy>>,
@@ -90,7 +88,7 @@ impl FetchRequest {
             policies: Rc::clone(&context.policies),
             visitor: request.cookies.visitor,
             client: client_network::of(context).map(ClientShare::of),
-            queued: Cell::new(None),
+            queue: Rc::default(),
             wants_server: context.wants_server(),
             server: RefCell::default(),
             attempts: context.trace.as_ref().map(|_| AttemptTimes::default()),
@@ -155,7 +153,7 @@ impl FetchRequest {
     pub(super) fn notes<'a>(&'a self, on_interim: OnInterim<'a>) -> SendNotes<'a> {
         SendNotes {
             client: self.client,
-            waited: &self.queued,
+            queue: &self.queue,
             server: self.wants_server.then_some(&self.server),
             attempts: self.attempts.as_ref(),
             timeouts: self.policies.timeouts,

@@ -132,8 +132,7 @@ impl UpstreamClient {
             };
             // The clock is read again only if there was a wait.
             let is_first = std::mem::replace(&mut retry.is_first, false);
-            let begin =
-                if is_first && notes.waited.get().is_none() { since } else { Instant::now() };
+            let begin = if is_first && notes.queue.is_unused() { since } else { Instant::now() };
             if let Some(server) = notes.server {
                 server.replace(Some(ServedBy(Arc::clone(permit.server()))));
             }
@@ -250,17 +249,17 @@ impl UpstreamClient {
     async fn acquire_permit(
         &self,
         since: Instant,
-        &SendNotes { client, waited, .. }: &SendNotes<'_>,
+        &SendNotes { client, queue, .. }: &SendNotes<'_>,
     ) -> Result<RequestPermit, Error> {
         let server_permit = match self.backends.try_admit(&self.pools.servers(), client) {
             Some(server_permit) => {
-                if waited.get().is_none() {
+                if queue.is_unused() {
                     self.metrics.queue_wait.observe(Duration::ZERO);
                 }
                 server_permit
             }
             None => {
-                let mut waiting = QueueMetrics::begin(&self.metrics, waited);
+                let mut waiting = QueueMetrics::begin(&self.metrics, queue);
                 let result = self.backends.admit(since, client).await;
                 waiting.is_over = true;
                 result?

@@ -18,8 +18,7 @@ fn request_abandoned_in_queue_never_reaches_the_application() {
         sideman.until_metric("sideman_queue_length", &[], 0.0);
         let line = sideman.log_of("/2");
         assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_disconnected".into()));
-        // With the cache, the wait is that of a fetch, which ends later than its client.
-        assert_eq!(line["queue_ms"].is_number(), cache == "off", "{line}");
+        assert!(line["queue_ms"].as_f64() > Some(0.0), "{line}");
         let mut third = ask_in_queue(&sideman, "/3", 1);
         for path in ["/1", "/3"] {
             workers.finish(path);
