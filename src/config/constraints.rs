@@ -1,15 +1,14 @@
 //! The table of constraints between settings. A constraint is checked if all settings that it names are valid on their
 //! own.
 
-use std::path::PathBuf;
-
 use crate::plan::{CacheRule, CacheSettings, ListenAddress, SpillDirectory, UpstreamTarget};
 
 use super::{
     address, caching, certificates,
     conflict::{Conflict, repeated, twice, when},
-    draft::{Draft, PrefixedDirectory, grouped},
-    log_names, own_address, path, servers,
+    draft::{Draft, grouped},
+    file_place::{self, PrefixedPlace},
+    log_names, own_address, servers,
 };
 
 /// A constraint between settings, or on one list as a whole.
@@ -148,6 +147,7 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
         when(is_unused, fault)
     }),
     constraint(&["static.roots"], |draft| repeated_roots(&draft.static_roots)),
+    constraint(&["static.roots"], |draft| after_bucket(&draft.static_roots)),
     constraint(&["static.caching"], |draft| {
         let conflict = |pattern| {
             let text = format!("{pattern} is listed twice, and the first one applies: remove one");
@@ -161,7 +161,9 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
         twice(extensions, "an extension is listed twice: remove one")
     }),
     constraint(&["media.roots"], |draft| repeated_roots(&draft.media_roots)),
+    constraint(&["media.roots"], |draft| after_bucket(&draft.media_roots)),
     constraint(&["accel.roots"], |draft| repeated_roots(&draft.accel_roots)),
+    constraint(&["accel.roots"], |draft| after_bucket(&draft.accel_roots)),
     constraint(&["media.roots", "static.roots"], |draft| {
         shared_roots(("media.roots", &draft.media_roots), "static.roots", &draft.static_roots)
     }),
@@ -251,19 +253,25 @@ fn own_addresses<'a>(
 }
 
 /// Returns conflicts for directories that a prefix lists twice.
-fn repeated_roots(places: &[PrefixedDirectory]) -> Vec<Conflict> {
-    let conflict = |place: &(String, PathBuf)| {
-        let text = format!("{} is listed twice: remove one", path::show_root(place));
+fn repeated_roots(places: &[PrefixedPlace]) -> Vec<Conflict> {
+    let conflict = |place: &PrefixedPlace| {
+        let text = format!("{} is listed twice: remove one", file_place::show_root(place));
         Conflict::new(text, "a prefix has the same directory twice: remove one")
     };
     repeated(places.iter()).into_iter().map(conflict).collect()
 }
 
+/// Returns conflicts for places behind the bucket of a prefix.
+fn after_bucket(places: &[PrefixedPlace]) -> Vec<Conflict> {
+    let groups = grouped(places);
+    groups.iter().flat_map(|(_, places)| file_place::after_bucket(places.iter())).collect()
+}
+
 /// Returns conflicts for prefixes that are in two sections.
 fn shared_roots(
-    (name, places): (&str, &[PrefixedDirectory]),
+    (name, places): (&str, &[PrefixedPlace]),
     other: &str,
-    others: &[PrefixedDirectory],
+    others: &[PrefixedPlace],
 ) -> Vec<Conflict> {
     let is_shared = |prefix: &String| others.iter().any(|(other, _)| other == prefix);
     let conflict = |prefix| {

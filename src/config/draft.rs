@@ -13,7 +13,10 @@ use crate::plan::{
 
 use super::{
     auth_url::AuthUrl,
+    aws_environment::AwsEnvironment,
+    buckets::BucketList,
     cors,
+    file_place::PrefixedPlace,
     list_item::ListItem,
     log_names,
     route_draft::{self, RouteDraft},
@@ -60,23 +63,22 @@ pub(super) struct Draft {
     pub(super) canonical_host: Option<String>,
     /// The directory of files at the root of the site.
     pub(super) root_files: Option<PathBuf>,
-    pub(super) static_roots: Vec<PrefixedDirectory>,
+    pub(super) static_roots: Vec<PrefixedPlace>,
     /// A template for all roots of static files.
     pub(super) static_root: Root,
     pub(super) cors: Vec<cors::CorsRule>,
     pub(super) fallback: Option<FallbackOrigin>,
     pub(super) fallback_timeout: Duration,
-    pub(super) media_roots: Vec<PrefixedDirectory>,
+    pub(super) media_roots: Vec<PrefixedPlace>,
     /// A template for all roots of uploads.
     pub(super) media_root: Root,
     /// The file with the keys of signed URLs.
     pub(super) signing_keys: Option<PathBuf>,
-    pub(super) accel_roots: Vec<PrefixedDirectory>,
+    pub(super) accel_roots: Vec<PrefixedPlace>,
+    /// What the environment says about AWS.
+    pub(super) aws: AwsEnvironment,
     pub(super) log_fields: Vec<ListItem<LogField>>,
 }
-
-/// A URL prefix with one of its directories.
-pub(super) type PrefixedDirectory = (String, PathBuf);
 
 // === impl Draft ===
 
@@ -92,11 +94,13 @@ impl Draft {
         }
         let mut upstream = self.application(&self.servers, &self.upstream_tls);
         upstream.probe = readiness.or(upstream.probe);
-        let mut media = self.media();
-        let mut static_roots = self.static_roots();
+        let tls = self.upstream_tls.of_other_origin();
+        let mut buckets = BucketList::new(self.aws.region.clone(), tls);
+        let mut media = self.media(&mut buckets);
+        let mut static_roots = self.static_roots(&mut buckets);
         let mut auth_servers = Vec::new();
         let (routes, routed) =
-            self.named_routes(&mut static_roots, &mut media.roots, &mut auth_servers);
+            self.named_routes(&mut static_roots, &mut media.roots, &mut auth_servers, &mut buckets);
         let tls = self.upstream_tls.of_other_origin();
         let fallback = self.fallback.map(|origin| fallback(origin, self.fallback_timeout, tls));
         let mut plan = self.plan;
@@ -115,6 +119,8 @@ impl Draft {
         plan.media = media;
         plan.files.roots = static_roots;
         plan.missing.fallback = fallback;
+        plan.buckets = buckets.into_buckets();
+        plan.aws = self.aws.credentials;
         plan.log.fields = log_names::fields_of(plan.log.access, &self.log_fields);
         let ShutdownSettings { timeout, tunnels, .. } = plan.shutdown;
         plan.shutdown.tunnels = tunnels.min(timeout);
@@ -131,6 +137,7 @@ impl Draft {
         static_roots: &mut Vec<Root>,
         media_roots: &mut Vec<Root>,
         auth_servers: &mut Vec<UpstreamSettings>,
+        buckets: &mut BucketList,
     ) -> (Vec<Route>, Vec<UpstreamSettings>) {
         let mut routed = Vec::new();
         let mut routes = Vec::new();
@@ -143,10 +150,10 @@ impl Draft {
                 application.admission.max_in_flight = draft.max_in_flight.unwrap_or(max_in_flight);
                 routed.push(application);
                 Some(RouteAction::Upstream(routed.len() - 1))
-            } else if let Some(root) = draft.static_root(&self.static_root) {
+            } else if let Some(root) = draft.static_root(&self.static_root, buckets) {
                 static_roots.push(root);
                 Some(draft.action_of_files(static_roots.len() - 1))
-            } else if let Some(root) = draft.uploads_root(&self.media_root) {
+            } else if let Some(root) = draft.uploads_root(&self.media_root, buckets) {
                 media_roots.push(root);
                 Some(draft.action_of_files(media_roots.len() - 1))
             } else {
@@ -239,37 +246,45 @@ impl Draft {
         set.or_else(|| self.canonical_host.clone()).or(allowed)
     }
 
-    fn static_roots(&self) -> Vec<Root> {
-        let root = |(prefix, directories): (String, _)| Root {
-            cors: self.cors_of(Some(&prefix)).or(self.cors_of(None)).unwrap_or(Cors::Fonts),
-            prefix,
-            directories,
-            purpose: Purpose::Static,
-            ..self.static_root.clone()
+    fn static_roots(&self, buckets: &mut BucketList) -> Vec<Root> {
+        let root = |(prefix, places): (String, _)| {
+            let (directories, bucket) = buckets.places(places);
+            Root {
+                cors: self.cors_of(Some(&prefix)).or(self.cors_of(None)).unwrap_or(Cors::Fonts),
+                prefix,
+                directories,
+                bucket,
+                purpose: Purpose::Static,
+                ..self.static_root.clone()
+            }
         };
         grouped(&self.static_roots).into_iter().map(root).collect()
     }
 
     /// Uploads, and files for X-Accel-Redirect. The latter have no caching rules: the application sends its own
     /// headers.
-    fn media(&self) -> FileSettings {
-        let media = |(prefix, directories): (String, _)| Root {
-            cors: self.cors_of(Some(&prefix)).unwrap_or(self.media_root.cors),
-            prefix,
-            directories,
-            purpose: Purpose::Media,
-            ..self.media_root.clone()
-        };
-        let accel = |(prefix, directories)| Root {
-            prefix,
-            directories,
-            purpose: Purpose::Internal,
-            ..Root::default()
-        };
-        let media_roots = grouped(&self.media_roots).into_iter().map(media);
-        let accel_roots = grouped(&self.accel_roots).into_iter().map(accel);
+    fn media(&self, buckets: &mut BucketList) -> FileSettings {
+        let media = (&self.media_roots, Purpose::Media, &self.media_root);
+        let accel = (&self.accel_roots, Purpose::Internal, &Root::default());
+        let mut roots = Vec::new();
+        for (prefixed, purpose, template) in [media, accel] {
+            for (prefix, places) in grouped(prefixed) {
+                let (directories, bucket) = buckets.places(places);
+                roots.push(Root {
+                    cors: match purpose {
+                        Purpose::Media => self.cors_of(Some(&prefix)).unwrap_or(template.cors),
+                        Purpose::Static | Purpose::Internal => template.cors,
+                    },
+                    prefix,
+                    directories,
+                    bucket,
+                    purpose,
+                    ..template.clone()
+                });
+            }
+        }
         FileSettings {
-            roots: media_roots.chain(accel_roots).collect(),
+            roots,
             memory: self.plan.media.memory,
             entries: self.plan.media.entries,
             write_once: self.plan.media.write_once,

@@ -292,7 +292,8 @@ fn upstreams(plan: &Plan) -> impl Iterator<Item = &UpstreamSettings> {
 /// The servers of Sideman itself: for clients' passwords, and for files of other releases.
 fn other_origins(plan: &Plan) -> impl Iterator<Item = &UpstreamSettings> {
     let fallback = plan.missing.fallback.as_ref().map(|fallback| &fallback.server);
-    plan.auth_servers.iter().chain(fallback)
+    let buckets = plan.buckets.iter().map(|bucket| &bucket.server);
+    plan.auth_servers.iter().chain(fallback).chain(buckets)
 }
 
 /// Whether an application may have several servers: several addresses, or a name that may have several.

@@ -8,6 +8,7 @@ use std::{
 use crate::plan::{ListenAddress, Plan};
 
 use super::{
+    aws,
     environment::{self, Environment},
     file, keys, otel,
     problem::{Problem, Problems},
@@ -50,6 +51,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<LoadedSettings, 
     let (sources, problems) = gather(flags, environment);
     let mut result = read(&sources, problems, |_| true);
     let traces = otel::traces(environment, &mut result.problems);
+    result.problems.extend(aws::read(&mut result.draft, environment));
     match result.problems.is_empty() {
         true => {
             let plan = Plan { traces, ..result.draft.into_plan() };

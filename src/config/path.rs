@@ -1,4 +1,4 @@
-//! URL paths, the directories of URL prefixes, and index files.
+//! URL paths, directories of files, and index files.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -23,16 +23,6 @@ pub(super) const INDEX: TextFormat<String> = path("the name of a file, such as i
 /// Directories in which the kernel shows its state as files. /dev may contain a directory of the site.
 const KERNEL_FILE_SYSTEMS: [&str; 3] = ["/proc", "/sys", "/dev"];
 const SHARED_MEMORY: &str = "/dev/shm";
-
-/// A URL prefix and the directory of its files.
-pub(super) const fn root_format(expected: &'static str) -> TextFormat<(String, PathBuf)> {
-    TextFormat::new(expected, root, show_root)
-}
-
-/// Returns a text that reads as this root.
-pub(super) fn show_root((prefix, directory): &(String, PathBuf)) -> String {
-    format!("{prefix}={}", directory.display())
-}
 
 /// A directory of files that are served.
 pub(super) const DIRECTORY: TextFormat<PathBuf> =
@@ -77,28 +67,8 @@ fn health(text: &str) -> Result<String, String> {
     })
 }
 
-/// Reads `PREFIX=DIR`. Appends `/` to a prefix without one.
-fn root(text: &str) -> Result<(String, PathBuf), String> {
-    let Some((prefix, directory)) = text.split_once('=') else {
-        return Err(match text.split_once(':') {
-            Some((prefix, directory)) if prefix.starts_with('/') && !directory.is_empty() => {
-                format!("the = is missing: write {prefix}={directory}")
-            }
-            _ => "the = between prefix and directory is missing".into(),
-        });
-    };
-    if is_name_of_file(prefix) {
-        return Err(format!(
-            "{prefix} is the name of a file, but a prefix must name a directory: serve the directory \
-             that holds the file, or write {prefix}/ if it is one"
-        ));
-    }
-    let prefix = self::prefix(prefix).map_err(|fault| format!("in the prefix: {fault}"))?;
-    Ok((prefix, self::directory(directory)?))
-}
-
 /// Reads the directory of files that are served.
-fn directory(directory: &str) -> Result<PathBuf, String> {
+pub(super) fn directory(directory: &str) -> Result<PathBuf, String> {
     if directory.trim().is_empty() {
         return Err("the directory is missing".into());
     }
@@ -131,14 +101,6 @@ fn served_file(text: &str) -> Result<PathBuf, String> {
         return Err("names that begin with a dot are never sent".into());
     }
     directory(path.parent().and_then(Path::to_str).unwrap_or_default()).map(|_| path)
-}
-
-/// Returns whether a prefix without `/` at its end looks like a file: `/favicon.ico`.
-fn is_name_of_file(prefix: &str) -> bool {
-    let last = prefix.rsplit('/').next().unwrap_or_default();
-    let Some((stem, extension)) = last.rsplit_once('.') else { return false };
-    let letters = extension.bytes().any(|byte| byte.is_ascii_alphabetic());
-    !stem.is_empty() && letters && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Returns a path without `.`, and without `..` unless it follows a link.
@@ -242,33 +204,7 @@ fn plain(prefix: &str) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    fn reads(text: &str, expected: Result<(&str, &str), &str>) {
-        let read = root(text).map(|(prefix, directory)| (prefix, directory.display().to_string()));
-        let expected = expected.map(|(prefix, directory)| (prefix.into(), directory.into()));
-        assert_eq!(read, expected.map_err(str::to_owned), "{text:?}");
-    }
-
-    #[test]
-    fn roots() {
-        reads("/static/=/srv/static", Ok(("/static/", "/srv/static")));
-        reads("/static=static", Ok(("/static/", "static")));
-        reads("/a/b/=/srv/x=y", Ok(("/a/b/", "/srv/x=y")));
-        reads("/static/:/srv", Err("the = is missing: write /static/=/srv"));
-        reads("/srv/static", Err("the = between prefix and directory is missing"));
-        reads("static=/srv", Err("in the prefix: must start with /"));
-        reads("=/srv", Err("in the prefix: must start with /"));
-        reads("/static/=", Err("the directory is missing"));
-        reads("/static/=/", Err("this would publish the whole file system: name a directory"));
-        let segments = "in the prefix: //, . and .. are not allowed as a segment";
-        reads("/a/../b=/srv", Err(segments));
-        reads("//a=/srv", Err(segments));
-        reads("/a%20b=/srv", Err("in the prefix: % is not possible: write it decoded"));
-        assert!(root("/=/srv").unwrap_err().contains("would hide the application"));
-    }
 
     #[test]
     fn beginnings() {
@@ -356,24 +292,12 @@ mod tests {
             "/srv/../proc",
             "/./dev/fd",
         ] {
-            assert!(root(&format!("/s/={directory}")).is_err(), "{directory}");
+            assert!(self::directory(directory).is_err(), "{directory}");
         }
         for directory in
             ["/dev/shm/site", "/process", "/devel", "srv", "../srv", "/srv/../www", "."]
         {
-            assert_eq!(root(&format!("/s/={directory}")).unwrap().1, PathBuf::from(directory));
-        }
-    }
-
-    #[test]
-    fn prefix_that_is_the_name_of_a_file_is_refused() {
-        for prefix in ["/favicon.ico", "/robots.txt", "/a/b.c.html", "/sw.js", "/song.mp3"] {
-            let fault = root(&format!("{prefix}=/srv")).unwrap_err();
-            assert!(fault.contains("is the name of a file"), "{fault}");
-            assert!(root(&format!("{prefix}/=/srv")).is_ok());
-        }
-        for prefix in ["/v1.2", "/.well-known", "/static", "/a.b/c"] {
-            assert!(root(&format!("{prefix}=/srv")).is_ok(), "{prefix}");
+            assert_eq!(self::directory(directory), Ok(PathBuf::from(directory)));
         }
     }
 
@@ -394,17 +318,5 @@ mod tests {
         reads("index.html,index.htm", Err("this is not the name of one file"));
         reads("index.*", Err("this is not the name of one file"));
         reads("a\0b", Err("this is not the name of one file"));
-    }
-
-    proptest! {
-        #[test]
-        fn a_root_that_is_read_is_safe(text in "/?[a-z/.%]{0,6}=?[a-z/.]{0,6}") {
-            if let Ok((prefix, directory)) = root(&text) {
-                prop_assert!(prefix.starts_with('/') && prefix.ends_with('/'));
-                prop_assert!(prefix.len() > 1 && !prefix.contains("//"));
-                prop_assert!(!prefix.split('/').any(|segment| segment == ".."));
-                prop_assert!(!directory.as_os_str().is_empty());
-            }
-        }
     }
 }

@@ -8,7 +8,8 @@ use crate::plan::{
 use super::{
     auth,
     conflict::{Conflict, twice, when},
-    draft::{Draft, PrefixedDirectory},
+    draft::Draft,
+    file_place::{self, PrefixedPlace},
     header_edit, own_address, rate_limit,
     route_draft::RouteDraft,
     servers, upstream_tls,
@@ -60,7 +61,15 @@ pub(super) const ROUTE_CONSTRAINTS: &[RouteConstraint] = &[
         conflicts: |_, route| upstream_tls::without_tls(&route.servers),
     },
     RouteConstraint { leaf: "files", conflicts: |_, route| other_action(route, "files") },
+    RouteConstraint {
+        leaf: "files",
+        conflicts: |_, route| file_place::after_bucket(route.files.iter()),
+    },
     RouteConstraint { leaf: "media", conflicts: |_, route| other_action(route, "media") },
+    RouteConstraint {
+        leaf: "media",
+        conflicts: |_, route| file_place::after_bucket(route.media.iter()),
+    },
     RouteConstraint { leaf: "file", conflicts: |_, route| other_action(route, "file") },
     RouteConstraint { leaf: "redirect", conflicts: |_, route| other_action(route, "redirect") },
     RouteConstraint { leaf: "redirect", conflicts: missing_groups },
@@ -281,13 +290,13 @@ fn hidden_files(draft: &Draft, route: &RouteDraft) -> Vec<Conflict> {
     if route.actions().is_empty() || !is_of_all {
         return Vec::new();
     }
-    let sections: [(&str, &[PrefixedDirectory]); 3] = [
+    let sections: [(&str, &[PrefixedPlace]); 3] = [
         ("static.roots", &draft.static_roots),
         ("media.roots", &draft.media_roots),
         ("accel.roots", &draft.accel_roots),
     ];
     let hidden = sections.iter().find_map(|(section, roots)| {
-        let is_same = |(prefix, _): &&PrefixedDirectory| {
+        let is_same = |(prefix, _): &&PrefixedPlace| {
             paths.iter().any(|path| matches!(path, PathPattern::Prefix(own) if own == prefix))
         };
         roots.iter().find(is_same).map(|(prefix, _)| (section, prefix))

@@ -6,11 +6,14 @@ use http::StatusCode;
 use ipnet::IpNet;
 
 use crate::plan::{
-    AccessRules, MissingFile, PathPattern, Placeholder, Purpose, Root, RouteAction, RouteMatcher,
-    RoutePolicies, RouteRedirect, RouteResponse, TemplatePart,
+    AccessRules, BucketObjects, MissingFile, PathPattern, Placeholder, Purpose, Root, RouteAction,
+    RouteMatcher, RoutePolicies, RouteRedirect, RouteResponse, TemplatePart,
 };
 
-use super::{auth::AuthDraft, path_pattern, servers::ServerWithScheme, upstream_tls::TlsDraft};
+use super::{
+    auth::AuthDraft, buckets::BucketList, file_place::FilePlace, path_pattern,
+    servers::ServerWithScheme, upstream_tls::TlsDraft,
+};
 
 /// Maximum length of a name.
 const LONGEST: usize = 32;
@@ -24,8 +27,8 @@ pub(super) struct RouteDraft {
     pub(super) matcher: RouteMatcher,
     pub(super) servers: Vec<ServerWithScheme>,
     pub(super) tls: TlsDraft,
-    pub(super) files: Vec<PathBuf>,
-    pub(super) media: Vec<PathBuf>,
+    pub(super) files: Vec<FilePlace>,
+    pub(super) media: Vec<FilePlace>,
     pub(super) file: Option<PathBuf>,
     pub(super) redirect: Option<RouteRedirect>,
     pub(super) respond: Option<RouteResponse>,
@@ -89,7 +92,7 @@ pub(super) fn root_files(directory: PathBuf) -> RouteDraft {
             paths: path_pattern::pattern("/*.*").into_iter().collect(),
             ..RouteMatcher::default()
         },
-        files: vec![directory],
+        files: vec![FilePlace::Directory(directory)],
         falls_through: true,
         ..RouteDraft::new("static.root_files")
     }
@@ -143,22 +146,27 @@ impl RouteDraft {
     }
 
     /// Returns the root of the site's own files, if the route has some: its directories, or that of its one file.
-    pub(super) fn static_root(&self, template: &Root) -> Option<Root> {
-        let directories = match &self.file {
-            Some(file) => vec![file.parent()?.to_owned()],
+    pub(super) fn static_root(&self, template: &Root, buckets: &mut BucketList) -> Option<Root> {
+        let places = match &self.file {
+            Some(file) => vec![FilePlace::Directory(file.parent()?.to_owned())],
             None if self.files.is_empty() => return None,
             None => self.files.clone(),
         };
-        Some(self.root(template, Purpose::Static, directories))
+        Some(self.root(template, Purpose::Static, buckets.places(places)))
     }
 
     /// Returns the root of uploads, if the route has some.
-    pub(super) fn uploads_root(&self, template: &Root) -> Option<Root> {
+    pub(super) fn uploads_root(&self, template: &Root, buckets: &mut BucketList) -> Option<Root> {
         let has_some = !self.media.is_empty();
-        has_some.then(|| self.root(template, Purpose::Media, self.media.clone()))
+        has_some.then(|| self.root(template, Purpose::Media, buckets.places(self.media.clone())))
     }
 
-    fn root(&self, template: &Root, purpose: Purpose, directories: Vec<PathBuf>) -> Root {
+    fn root(
+        &self,
+        template: &Root,
+        purpose: Purpose,
+        (directories, bucket): (Vec<PathBuf>, Option<BucketObjects>),
+    ) -> Root {
         let prefix = self.matcher.paths.iter().find_map(|path| match path {
             PathPattern::Prefix(prefix) => Some(prefix.clone()),
             PathPattern::Exact(_) | PathPattern::Glob(_) | PathPattern::Expression(_) => None,
@@ -167,6 +175,7 @@ impl RouteDraft {
             prefix: prefix.unwrap_or_else(|| "/".into()),
             route: Some(self.name.clone()),
             directories,
+            bucket,
             purpose,
             max_age: self.max_age.unwrap_or(template.max_age),
             ..template.clone()

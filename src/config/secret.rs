@@ -15,6 +15,8 @@ const NO_PEM: &str =
     "this is a key or a certificate: write it to a file, and set the path of that file";
 const NO_KEY: &str = "this looks like a key or a token, which is not expected here";
 
+pub(super) const NO_BUCKET_QUERY: &str = "behind the ? of a bucket only region=REGION and endpoint=URL are possible, joined by &; \
+    keys come from the environment";
 const NO_HASH: &str =
     "this looks like the hash of a password, which belongs into auth_users of a route";
 /// The first characters of password hashes.
@@ -56,6 +58,9 @@ pub(super) fn hidden(text: &str, is_address: bool) -> Option<MaskedValue> {
     }
     if let Cow::Owned(shown) = without_query(text, is_address) {
         return Some(MaskedValue { shown, fault: NO_QUERY });
+    }
+    if let Some(shown) = without_bucket_query(text) {
+        return Some(MaskedValue { shown, fault: NO_BUCKET_QUERY });
     }
     let key = text.split(|c: char| !is_base64(c)).find(|run| is_key(run))?;
     let shown = text.replace(key, &format!("({} characters, not shown)", key.len()));
@@ -114,6 +119,17 @@ fn without_query(text: &str, is_address: bool) -> Cow<'_, str> {
     }
 }
 
+/// Returns the URL of a bucket without its query, if that has anything that is not shown, such as a key.
+fn without_bucket_query(text: &str) -> Option<String> {
+    let url = text.find("s3://")?;
+    let at = url + text.get(url..)?.find('?')? + 1;
+    let (before, query) = text.split_at_checked(at)?;
+    let is_known = |one: &str| {
+        one.is_empty() || ["region=", "endpoint="].iter().any(|name| one.starts_with(name))
+    };
+    (query != MASK && !query.split('&').all(is_known)).then(|| format!("{before}{MASK}"))
+}
+
 fn is_base64(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '-' | '_')
 }
@@ -159,6 +175,18 @@ mod tests {
         assert_eq!(shown("/ws/=http://me:hunter2@a", true), "/ws/=http://***@a");
         assert_eq!(shown("/ws/=me:hunter2@a", true), "/ws/=***@a");
         assert_eq!(shown("https://me:hunter2@a.test", true), "https://***@a.test");
+    }
+
+    #[test]
+    fn keys_are_taken_out_of_buckets() {
+        for (text, expected) in [
+            ("/media/=s3://a?key=hunter2", "/media/=s3://a?***"),
+            ("s3://a/b?region=x&secret=hunter2", "s3://a/b?***"),
+            ("s3://a/b?region=x&endpoint=http://m:1", "s3://a/b?region=x&endpoint=http://m:1"),
+            ("s3://me:hunter2@a", "s3://***@a"),
+        ] {
+            assert_eq!(shown(text, false), expected);
+        }
     }
 
     #[test]

@@ -160,7 +160,8 @@ pub(super) fn read_files(plan: &mut Plan) -> Vec<String> {
     let mut faults: Vec<String> = Vec::new();
     let fallback = plan.missing.fallback.as_mut().map(|fallback| &mut fallback.server);
     let applications = plan.routed.iter_mut().chain(&mut plan.auth_servers).chain(fallback);
-    for upstream in applications.chain([&mut plan.upstream]) {
+    let buckets = plan.buckets.iter_mut().map(|bucket| &mut bucket.server);
+    for upstream in applications.chain(buckets).chain([&mut plan.upstream]) {
         let Some(tls) = &mut upstream.tls else { continue };
         let key = &tls.trust.key;
         match authorities(&tls.trust) {

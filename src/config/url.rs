@@ -12,8 +12,8 @@ use super::{format::TextFormat, secret::NO_USER};
 /// Another server's address.
 pub(super) const FALLBACK: TextFormat<FallbackOrigin> = TextFormat::address(
     "http://HOST[:PORT][/BASE] or https://HOST[:PORT][/BASE], such as http://previous:8080",
-    fallback,
-    show_fallback,
+    origin,
+    show_origin,
 );
 
 /// Length of `sun_path` without its closing NUL.
@@ -59,8 +59,8 @@ pub(super) fn upstream(text: &str) -> Result<(Scheme, UpstreamTarget), String> {
     }
 }
 
-/// Reads the address of the server with the files of other releases.
-fn fallback(text: &str) -> Result<FallbackOrigin, String> {
+/// Reads the address of a server that has files.
+pub(super) fn origin(text: &str) -> Result<FallbackOrigin, String> {
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
         None => return Err(no_fallback_scheme(text)),
@@ -75,8 +75,8 @@ fn fallback(text: &str) -> Result<FallbackOrigin, String> {
     Ok(FallbackOrigin { scheme, host, port, base: base(path)? })
 }
 
-/// Returns a text that [`fallback`] reads as this.
-fn show_fallback(origin: &FallbackOrigin) -> String {
+/// Returns a text that [`origin`] reads as this.
+pub(super) fn show_origin(origin: &FallbackOrigin) -> String {
     format!("{}://{}{}", origin.scheme.name(), origin.target(), origin.base)
 }
 
@@ -394,7 +394,7 @@ mod tests {
     #[test]
     fn fallbacks() {
         let check = |text: &str, expected: &str| {
-            let read = match fallback(text) {
+            let read = match origin(text) {
                 Ok(origin) => {
                     format!("{} {} {:?}", origin.target(), origin.name(), origin.base)
                 }
@@ -446,8 +446,8 @@ mod tests {
         fn a_shown_fallback_reads_back(
             text in "https?://(a[a-z0-9.-]{0,6}|\\[::1\\])(:[0-9]{1,5})?(/[a-zA-Z0-9%.]{0,3}){0,3}",
         ) {
-            if let Ok(read) = fallback(&text) {
-                prop_assert_eq!(fallback(&show_fallback(&read)), Ok(read.clone()));
+            if let Ok(read) = origin(&text) {
+                prop_assert_eq!(origin(&show_origin(&read)), Ok(read.clone()));
                 let base = read.base;
                 prop_assert!(base.is_empty() || base.starts_with('/') && !base.ends_with('/'));
             }
@@ -467,8 +467,8 @@ mod tests {
         #[test]
         fn nothing_panics(text in any::<String>(), rest in any::<String>()) {
             let _ = upstream(&text);
-            let _ = fallback(&text);
-            let _ = fallback(&format!("http://{rest}"));
+            let _ = origin(&text);
+            let _ = origin(&format!("http://{rest}"));
             let _ = upstream(&format!("http://{rest}"));
             let _ = upstream(&format!("https://{rest}"));
             let _ = upstream(&format!("http+unix:{rest}"));

@@ -15,8 +15,8 @@ use rustix::{
 };
 
 use crate::plan::{
-    CertificateSettings, ListenAddress, PageSettings, PageSource, Plan, Purpose, Root, Route,
-    RouteAction, RouteMatcher, ServerSettings, SpillDirectory, TlsSettings, Traces,
+    AwsCredentials, CertificateSettings, ListenAddress, PageSettings, PageSource, Plan, Purpose,
+    Root, Route, RouteAction, RouteMatcher, ServerSettings, SpillDirectory, TlsSettings, Traces,
     UpstreamSettings, UpstreamTarget,
 };
 
@@ -83,6 +83,7 @@ pub fn warnings(loaded: &LoadedSettings) -> Vec<String> {
     warnings.extend(trust(server, tls.as_ref()));
     warnings.extend(plain_passwords::warning(&loaded.plan));
     warnings.extend(upstream_tls::warnings(&loaded.plan));
+    warnings.extend(unsigned(&loaded.plan));
     if let Some(tls) = tls.as_ref().filter(|_| !secret("tls.certificates")) {
         warnings.extend(certificates(tls));
     }
@@ -111,6 +112,17 @@ pub fn notes(loaded: &LoadedSettings) -> Vec<String> {
          instead, see docs/ecs.md",
         address::ALB.join(", ")
     )]
+}
+
+/// Returns a warning if requests to buckets are not signed.
+fn unsigned(plan: &Plan) -> Option<String> {
+    let bucket = plan.buckets.first().filter(|_| plan.aws == AwsCredentials::None)?;
+    Some(format!(
+        "there are no AWS credentials in the environment, so requests to s3://{} are not signed, which only a public \
+         bucket allows; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a task role of ECS or with EKS \
+         Pod Identity",
+        bucket.name
+    ))
 }
 
 /// Returns warnings for sockets that do not exist. The application may create them later.

@@ -261,6 +261,23 @@ kinds! {
         .retry_after(OVERLOAD_RETRY_AFTER)
         .advice("give the server of auth more workers, and raise upstream.max_in_flight if it can handle more requests \
             at once");
+    /// The bucket did not respond after several attempts, responded with 5xx or SlowDown, ended its response too early, or
+    /// has 256 requests of a worker in flight. The event names the bucket and the fault.
+    BucketUnavailable:
+        upstream("bucket_unavailable", 503, "The storage of this file is unavailable. Please try again in a moment.")
+        .retry_after(OVERLOAD_RETRY_AFTER)
+        .can_abort_response()
+        .advice("check that the bucket's address can be reached from here (a NAT gateway or a VPC endpoint), and the \
+            status of the service");
+    /// The bucket refuses requests for a reason that stays: a wrong signature, region or name, or a clock that is off.
+    /// The event names the code of S3, and what to do.
+    BucketRefused: upstream("bucket_refused", 502, "The storage of this file refused the request.")
+        .advice("do what the event says about the code of S3; docs/how-to/buckets.md has all of them");
+    /// There are no valid keys for the bucket: the endpoint of the role has none, or they have expired.
+    BucketCredentials:
+        upstream("bucket_credentials", 503, "The storage of this file is unavailable. Please try again in a moment.")
+        .retry_after(OVERLOAD_RETRY_AFTER)
+        .advice("check the role of the task or pod, or the keys in the environment (AWS_ACCESS_KEY_ID)");
     /// `auth = "basic"` of a route wants a user name and a password, and the request has none. Browsers send the first
     /// request without.
     AuthRequired: row("auth_required", Client, 401, "This address needs a user name and a password.")
@@ -449,6 +466,11 @@ impl FailureKind {
     /// Whether it lies on the side of an auth server, and not of the application.
     pub fn is_of_auth_server(self) -> bool {
         matches!(self, Self::AuthServerFailed | Self::AuthServerTimeout | Self::AuthServerBusy)
+    }
+
+    /// Whether it lies on the side of a bucket, and not of the application.
+    pub fn is_of_bucket(self) -> bool {
+        matches!(self, Self::BucketUnavailable | Self::BucketRefused | Self::BucketCredentials)
     }
 
     /// The status of the response, unless that has begun.

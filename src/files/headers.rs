@@ -1,6 +1,6 @@
 //! The header fields of a file's response, made once when the file is loaded.
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{entry::EntryValidators, kind, pattern};
 use crate::{
@@ -92,6 +92,42 @@ impl FileHeaders {
         head
     }
 
+    /// Returns the header fields of an object of a bucket, whose stored fields are `given`.
+    pub(super) fn object_head(mut self, given: &HeaderMap) -> HeaderMap {
+        /// Fields about the contents, which the storage knows.
+        const KEPT: [HeaderName; 9] = [
+            header::CONTENT_LENGTH,
+            header::CONTENT_RANGE,
+            header::CONTENT_ENCODING,
+            header::CONTENT_LANGUAGE,
+            header::CONTENT_DISPOSITION,
+            header::LAST_MODIFIED,
+            header::ETAG,
+            header::CACHE_CONTROL,
+            header::EXPIRES,
+        ];
+        let mut head = HeaderMap::with_capacity(12);
+        for name in KEPT {
+            for value in given.get_all(&name) {
+                head.append(&name, value.clone());
+            }
+        }
+        if let Some(stored) = stored_type(given) {
+            self.content_type = stored;
+        }
+        head.insert(header::CONTENT_TYPE, value(&self.content_type));
+        head.entry(header::CACHE_CONTROL).or_insert(self.cache_control.clone());
+        head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if self.is_shared {
+            head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        }
+        if self.purpose == Purpose::Media {
+            self.harden(&mut head);
+        }
+        head
+    }
+
     /// Keeps scripts in user uploads from running in the site's origin (issue 3.9).
     fn harden(&self, head: &mut HeaderMap) {
         if let Some(policy) = media_policy(&self.content_type) {
@@ -114,6 +150,14 @@ pub fn media_policy(content_type: &str) -> Option<&'static str> {
         _ if kind::is_playable(content_type) => Some(PLAYER_POLICY),
         _ => Some("sandbox"),
     }
+}
+
+/// Returns the type that an object was stored with. S3 has a type for objects that were stored without one.
+fn stored_type(given: &HeaderMap) -> Option<String> {
+    let mut stored = given.get_all(header::CONTENT_TYPE).iter();
+    let (Some(stored), None) = (stored.next(), stored.next()) else { return None };
+    let is_set = |stored: &&str| !stored.is_empty() && *stored != "binary/octet-stream";
+    stored.to_str().ok().filter(is_set).map(str::to_owned)
 }
 
 /// Whether pages of other origins may read the file.

@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::HeaderMap;
 use rustix::{
     io::Errno,
     process::{Resource, getrlimit},
@@ -139,6 +140,14 @@ impl FileStore {
             .flatten()
             .map(|location| location.path.join(OsStr::from_bytes(name)))
             .collect()
+    }
+
+    /// Returns the header fields for an object of a bucket, whose stored fields are `given`.
+    pub fn object_head(&self, root: usize, name: &[u8], given: &HeaderMap) -> HeaderMap {
+        match self.trees.get(root) {
+            Some(tree) => FileHeaders::new(&self.plan, &tree.root, name, None).object_head(given),
+            None => HeaderMap::new(),
+        }
     }
 
     /// Whether this is the first missing name below a prefix, which is worth an event.

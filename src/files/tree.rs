@@ -252,6 +252,7 @@ mod tests {
             route: None,
             prefix: "/static/".to_owned(),
             directories: vec![path.to_owned()],
+            bucket: None,
             purpose: Purpose::Static,
             index: None,
             max_age: Duration::ZERO,

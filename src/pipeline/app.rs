@@ -17,6 +17,7 @@ use super::{
     upstream_handle::{self, UpstreamHandle},
 };
 use crate::{
+    aws::Credentials,
     body::{BodyBuffers, BodyLimits, Budget, Budgets, Reservation, SpillLocation},
     cache::{Cache, CacheLimits},
     error::FailureKind,
@@ -51,6 +52,10 @@ pub struct App {
     auth_servers: Vec<Arc<UpstreamHandle>>,
     /// The server that has other releases' files.
     fallback: Option<Arc<UpstreamHandle>>,
+    /// The servers of the plan's buckets, in their order.
+    buckets: Vec<Arc<UpstreamHandle>>,
+    /// The keys for buckets.
+    pub(super) credentials: Arc<Credentials>,
     pub metrics: Arc<Metrics>,
     pub(super) pages: Arc<StatusPages>,
     /// The name of this process in `CDN-Loop`. It does not change on reload.
@@ -106,6 +111,8 @@ impl App {
             routed,
             auth_servers: plan.auth_servers.iter().map(uncounted).collect(),
             fallback: plan.missing.fallback.as_ref().map(|plan| uncounted(&plan.server)),
+            buckets: plan.buckets.iter().map(|bucket| uncounted(&bucket.server)).collect(),
+            credentials: Credentials::new(&plan.aws),
             files,
             media,
             buffers: buffers(&plan.buffers, &process.buffers),
@@ -171,6 +178,15 @@ impl App {
             plan.auth_servers.iter().collect(),
             uncounted,
         );
+        let buckets = upstream_handle::matched(
+            &mut self.buckets.clone(),
+            plan.buckets.iter().map(|bucket| &bucket.server).collect(),
+            uncounted,
+        );
+        let credentials = match *self.credentials.source() == plan.aws {
+            true => Arc::clone(&self.credentials),
+            false => Credentials::new(&plan.aws),
+        };
         let buffers = if plan.buffers == self.plan.buffers {
             self.buffers.clone()
         } else {
@@ -193,6 +209,8 @@ impl App {
             routed: fleets,
             auth_servers,
             fallback,
+            buckets,
+            credentials,
             files,
             media,
             buffers,
@@ -244,6 +262,10 @@ impl App {
         if let (Some(upstream_handle), Some(plan)) = (&self.fallback, &self.plan.missing.fallback) {
             upstream_handle.supervise(&plan.server, false);
         }
+        for (upstream_handle, bucket) in self.buckets.iter().zip(&self.plan.buckets) {
+            upstream_handle.supervise(&bucket.server, false);
+        }
+        self.credentials.begin_refresh();
     }
 
     /// Releases what only requests in flight still use, once `next` has replaced this app.
@@ -324,6 +346,12 @@ impl App {
     pub(super) fn fallback(&self) -> Option<(&FallbackSettings, &Arc<Backends>)> {
         let upstream_handle = self.fallback.as_ref()?;
         self.plan.missing.fallback.as_ref().map(|plan| (plan, &upstream_handle.backends))
+    }
+
+    /// Returns the buckets of the plan, in their order.
+    pub(super) fn buckets(&self) -> impl Iterator<Item = (&plan::BucketSettings, &Arc<Backends>)> {
+        let backends = self.buckets.iter().map(|upstream_handle| &upstream_handle.backends);
+        self.plan.buckets.iter().zip(backends)
     }
 
     /// Returns the store of a kind of prefix.

@@ -1,22 +1,12 @@
 //! Fetches a file with a content hash from the server that has other releases' files.
 
-use std::{
-    borrow::Cow,
-    cell::Cell,
-    pin::Pin,
-    rc::Rc,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{borrow::Cow, rc::Rc, sync::Arc};
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
-use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::response::Response;
+use super::{request_slots::RequestSlots, response::Response};
 use crate::{
     body::{Body, RequestBody},
-    error::Error,
     plan,
     rfc::request_parts::{FieldName, Headers},
     upstream::{
@@ -36,16 +26,7 @@ const VIA_NAME: &str = "sideman-fallback";
 pub(super) struct FallbackClient {
     plan: plan::FallbackSettings,
     server: Rc<UpstreamClient>,
-    running: Rc<Cell<usize>>,
-}
-
-/// Counts a request while it runs.
-struct FallbackPermit(Rc<Cell<usize>>);
-
-/// The body of a response that is not complete. Its request runs until the client has the body.
-struct FallbackBody {
-    body: Body,
-    _running: FallbackPermit,
+    slots: RequestSlots,
 }
 
 // === impl FallbackClient ===
@@ -55,7 +36,7 @@ impl FallbackClient {
     pub(super) fn start(plan: &plan::FallbackSettings, backends: &Arc<Backends>) -> Rc<Self> {
         // The caller of `fetch` counts these requests, apart from those of the applications.
         let server = UpstreamClient::start(&plan.server, backends, Arc::default());
-        Rc::new(Self { plan: plan.clone(), server, running: Rc::default() })
+        Rc::new(Self { plan: plan.clone(), server, slots: RequestSlots::new(MAX_CONCURRENT) })
     }
 
     /// Whether `start` would create an equal client from these settings.
@@ -76,8 +57,7 @@ impl FallbackClient {
         if via_fields.any(|via| memchr::memmem::find(via, VIA_NAME.as_bytes()).is_some()) {
             return Ok(None);
         }
-        let running =
-            FallbackPermit::begin(&self.running).ok_or("it has too many requests in flight")?;
+        let slot = self.slots.begin().ok_or("it has too many requests in flight")?;
         let target = format!("{}{path}", self.plan.base);
         let via = format!("1.1 {VIA_NAME}");
         let fields = fields(headers, &self.plan.host, &via, id);
@@ -113,12 +93,7 @@ impl FallbackClient {
             // A bucket may respond with 200 and a page when it does not have the file.
             StatusCode::OK if is_page(&headers) && !path.ends_with(".html") => None,
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => {
-                let body = match reply.body {
-                    Body::Stream(_) => {
-                        Body::stream(FallbackBody { body: reply.body, _running: running })
-                    }
-                    here @ (Body::Empty | Body::Full(_) | Body::Sealed(_) | Body::File(_)) => here,
-                };
+                let body = slot.hold(reply.body, |error| error);
                 Some(passed_on(method, reply.status, &headers, body))
             }
             StatusCode::RANGE_NOT_SATISFIABLE => Some(unsatisfiable(headers)),
@@ -204,47 +179,6 @@ fn unsatisfiable(mut given: HeaderMap) -> Response {
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-// === impl FallbackPermit ===
-
-impl FallbackPermit {
-    /// Returns `None` if too many requests are running.
-    fn begin(running: &Rc<Cell<usize>>) -> Option<Self> {
-        if running.get() >= MAX_CONCURRENT {
-            return None;
-        }
-        running.set(running.get() + 1);
-        Some(Self(Rc::clone(running)))
-    }
-}
-
-impl Drop for FallbackPermit {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
-}
-
-// === impl FallbackBody ===
-
-impl HttpBody for FallbackBody {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 #[cfg(test)]

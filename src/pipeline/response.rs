@@ -32,3 +32,11 @@ impl<B> Response<B> {
         Self { head: ResponseHead { status, ..ResponseHead::default() }, body }
     }
 }
+
+impl Response {
+    /// Limits the body to `rate` bytes a second.
+    #[must_use]
+    pub(super) fn paced(self, rate: Option<u64>) -> Self {
+        Self { body: self.body.paced(rate.unwrap_or(0)), ..self }
+    }
+}

@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    app::App, compress::encoders::Encoders, fallback::FallbackClient, passwords::Logins,
-    routes::RouteMemo,
+    app::App, bucket_client::BucketClient, compress::encoders::Encoders, fallback::FallbackClient,
+    passwords::Logins, routes::RouteMemo,
 };
 use crate::{
     phase::Phase,
@@ -32,6 +32,8 @@ pub struct WorkerState {
     auth_servers: Vec<Rc<UpstreamClient>>,
     /// The client of the fallback for static files of other releases.
     pub(super) fallback: Option<Rc<FallbackClient>>,
+    /// The clients of the plan's buckets, in their order.
+    pub(super) buckets: Vec<Rc<BucketClient>>,
     pub(super) logins: Rc<Logins>,
     pub(super) encoders: Rc<Encoders>,
     pub metrics: Arc<WorkerMetrics>,
@@ -69,6 +71,10 @@ impl WorkerState {
             routed: app.routes().map(|(plan, backends)| upstream(plan, backends)).collect(),
             auth_servers: app.auth_servers().map(auth_server).collect(),
             fallback: app.fallback().map(|(plan, backends)| FallbackClient::start(plan, backends)),
+            buckets: app
+                .buckets()
+                .map(|(plan, backends)| BucketClient::start(plan, backends, &app.credentials))
+                .collect(),
             server_names: server_names(&app.plan),
             logins: Logins::new(&app.passwords, &metrics),
             encoders: Rc::new(Encoders::new(app.plan.compression)),
@@ -99,12 +105,18 @@ impl WorkerState {
             let known = self.auth_servers.iter().find(|known| known.is_like(plan, backends));
             known.cloned().unwrap_or_else(|| UpstreamClient::start(plan, backends, Arc::default()))
         };
+        let bucket = |(plan, backends): (&plan::BucketSettings, &Arc<Backends>)| {
+            let keys = &app.credentials;
+            let known = self.buckets.iter().find(|known| known.is_like(plan, backends, keys));
+            known.cloned().unwrap_or_else(|| BucketClient::start(plan, backends, keys))
+        };
         Rc::new(Self {
             routes: RouteMemo::new(&app.routes),
             upstream: upstream(&app.plan.upstream, app.backends()),
             routed: app.routes().map(|(plan, backends)| upstream(plan, backends)).collect(),
             auth_servers: app.auth_servers().map(auth_server).collect(),
             fallback: app.fallback().map(fallback),
+            buckets: app.buckets().map(bucket).collect(),
             server_names: server_names(&app.plan),
             encoders: if app.plan.compression == self.app.plan.compression {
                 Rc::clone(&self.encoders)

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{signed_urls::SignedUrls, upstream::UpstreamSettings};
+use super::{buckets::BucketObjects, signed_urls::SignedUrls, upstream::UpstreamSettings};
 
 /// One store: prefixes whose files share a memory budget and the options of lookups.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,9 +45,11 @@ pub struct Root {
     pub prefix: String,
     /// The named route that serves it; `None` for a prefix of a section.
     pub route: Option<String>,
-    /// Tried in this order; at least one. A directory may be created after the start, and may be relative to the
-    /// working directory.
+    /// Tried in this order; at least one, unless there is a bucket. A directory may be created after the start, and may
+    /// be relative to the working directory.
     pub directories: Vec<PathBuf>,
+    /// Has the files that are in none of the directories.
+    pub bucket: Option<BucketObjects>,
     pub purpose: Purpose,
     /// The file that is sent for a directory, such as `index.html`.
     pub index: Option<String>,

@@ -5,6 +5,7 @@
 //! `config/keys`.
 
 mod auth;
+mod buckets;
 mod buffers;
 mod cache;
 mod client_network;
@@ -27,6 +28,10 @@ mod upstream_tls;
 
 pub use self::{
     auth::{Auth, AuthPolicy, BasicAuth, HashKind, PasswordHash, User, UserList, UserSource},
+    buckets::{
+        AwsCredentials, AwsKeys, BucketObjects, BucketSettings, CredentialsEndpoint,
+        EndpointAuthorization,
+    },
     buffers::{BufferSettings, SpillDirectory},
     cache::{CacheSettings, IGNORED_COOKIES, IGNORED_QUERY, RouteCache},
     client_network::ClientNetwork,
@@ -93,6 +98,10 @@ pub struct Plan {
     pub files: FileSettings,
     /// Files that users uploaded, and files that only the application may send.
     pub media: FileSettings,
+    /// The buckets of all prefixes, each once.
+    pub buckets: Vec<BucketSettings>,
+    /// The keys for requests to buckets.
+    pub aws: AwsCredentials,
     /// Alternatives for missing static files.
     pub missing: MissingFileSettings,
     pub health: HealthSettings,

@@ -27,6 +27,7 @@ pub mod request_parts;
 pub mod response_head;
 pub mod response_lines;
 pub mod target;
+pub mod timestamp;
 pub mod token;
 pub mod trace;
 pub mod trace_context;

@@ -17,6 +17,7 @@ use prometheus_client::{
 };
 
 use super::{
+    bucket_result::BucketResult,
     cache_labels::{CacheOutcome, NotStoredLabel, PurgeLabel, StaleLabel},
     compression_labels::{CodingLabel, CompressionSkip},
     counter::Counter,
@@ -155,7 +156,11 @@ impl Scrape {
             ("missing", self.metrics.sum(|shard| &shard.accel_missing)),
             ("refused", self.metrics.sum(|shard| &shard.accel_refused)),
         ];
-        counters(e, names::ACCEL, "result", &accel)
+        counters(e, names::ACCEL, "result", &accel)?;
+        let bucket = BucketResult::ALL
+            .map(|result| (result.name(), self.metrics.sum(|shard| shard.bucket_requests(result))));
+        counters(e, names::BUCKET_REQUESTS, "result", &bucket)?;
+        self.counter(e, names::BUCKET_RETRIES, |shard| &shard.bucket_retries)
     }
 
     fn application(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {

@@ -58,3 +58,14 @@ pub const ACCEL: MetricName = counter(
     "Files that the application named (X-Accel-Redirect, X-Sendfile), by result: sent, missing or refused",
 )
 .by(&["result"]);
+pub const BUCKET_REQUESTS: MetricName = counter(
+    "sideman_bucket_requests",
+    "Requests for objects of buckets, by result: sent, missing, denied (403, which S3 also says about missing objects), \
+     credentials (no valid keys), refused (by the bucket; the event says why), unavailable (no response, or a temporary \
+     error), or limited (256 requests at once for each worker and bucket)",
+)
+.by(&["result"]);
+pub const BUCKET_RETRIES: MetricName = counter(
+    "sideman_bucket_retries",
+    "Requests to buckets that were sent again after a temporary error",
+);

@@ -248,6 +248,9 @@ pub const LABELS: &[Label] = &[
             "passed",
             "status",
             "invalid",
+            "credentials",
+            "unavailable",
+            "limited",
         ],
     ),
     label(

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    bucket_result::BucketResult,
     cache_counts::CacheCounts,
     cache_labels::{CacheOutcome, NotStoredLabel, StaleLabel},
     compression_labels::{CodingLabel, CompressionSkip},
@@ -114,6 +115,8 @@ pub struct WorkerMetrics {
     pub accel_sent: Counter,
     pub accel_missing: Counter,
     pub accel_refused: Counter,
+    bucket_requests: [Counter; BucketResult::ALL.len()],
+    pub bucket_retries: Counter,
     pub log_sampled_out: Counter,
     pub log_waits: Counter,
     pub panics: Counter,
@@ -383,6 +386,12 @@ impl WorkerMetrics {
     pub fn compressed(&self, coding: CodingLabel) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.compressed[coding as usize]
+    }
+
+    /// Returns the counter of requests to buckets with this result.
+    pub fn bucket_requests(&self, result: BucketResult) -> &Counter {
+        #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
+        &self.bucket_requests[result as usize]
     }
 
     /// Returns the counter of responses that were not compressed for this reason.

@@ -3,6 +3,7 @@
 
 pub mod access_log;
 mod bucket_counts;
+mod bucket_result;
 mod cache_counts;
 mod cache_labels;
 pub mod cache_names;
@@ -37,6 +38,7 @@ pub mod traces;
 pub mod usage;
 
 pub use self::{
+    bucket_result::BucketResult,
     cache_counts::CacheCounts,
     cache_labels::{CacheOutcome, NotStoredLabel, PurgeLabel, StaleLabel},
     compression_labels::{CodingLabel, CompressionSkip},

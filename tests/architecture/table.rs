@@ -28,6 +28,8 @@ pub(crate) const TABLE: &[Module] = &[
     // Layer 2: never each other.
     Module { name: "files", may_import: FOR_PARTS },
     Module { name: "cache", may_import: FOR_PARTS },
+    // Signatures and keys for buckets. What is requested there is decided by the pipeline.
+    Module { name: "aws", may_import: &["rfc", "plan", "outgoing"] },
     // The link between the caches of several processes: it knows neither the cache nor the requests.
     Module { name: "redis", may_import: &["error", "rfc", "sync", "plan", "telemetry"] },
     Module {
@@ -48,6 +50,7 @@ pub(crate) const TABLE: &[Module] = &[
             "telemetry",
             "files",
             "cache",
+            "aws",
             "redis",
             "upstream",
         ],

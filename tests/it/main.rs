@@ -15,6 +15,7 @@ mod access_log;
 mod admin;
 mod admission;
 mod ambiguous;
+mod buckets;
 mod buffering;
 mod cache;
 mod compression;

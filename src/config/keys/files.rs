@@ -10,13 +10,12 @@ use super::{
 use crate::{
     config::{
         caching, cors,
+        file_place::root_format,
         format::{
             BoolFormat, ChoiceFormat, DAY, GIB, HOUR, KIB, MIB, MILLISECOND, MINUTE, NumberFormat,
             OrNone, OrWord, TimeFormat, size_or,
         },
-        local_path, media_type,
-        path::{self, root_format},
-        signed_urls, url,
+        local_path, media_type, path, signed_urls, url,
     },
     plan::Symlinks,
 };
@@ -27,11 +26,12 @@ pub(super) const STATIC: &[SettingKey] = &[
         name: "static.roots",
         default: Some(&[]),
         kind: &ListValue::or_none(
-            root_format("PREFIX=DIR, such as /static/=/srv/static"),
+            root_format("PREFIX=DIR or PREFIX=BUCKET, such as /static/=/srv/static"),
             |to, roots| to.static_roots = roots,
         ),
         doc: "URL prefixes and the directories of their files, such as STATIC_URL and STATIC_ROOT. Repeat a prefix \
-              for several directories, which are tried in this order.",
+              for several directories, which are tried in this order. BUCKET is s3://NAME/PREFIX, with region and \
+              endpoint behind a ? if they are needed; it comes last.",
         short_env: Some("SIDEMAN_STATIC"),
         flag: flag(
             "--static",
@@ -200,11 +200,13 @@ pub(super) const MEDIA: &[SettingKey] = &[
         name: "media.roots",
         default: Some(&[]),
         kind: &ListValue::or_none(
-            root_format("PREFIX=DIR, such as /media/=/srv/media"),
+            root_format(
+                "PREFIX=DIR or PREFIX=BUCKET, such as /media/=/srv/media or /media/=s3://site/media",
+            ),
             |to, roots| to.media_roots = roots,
         ),
         doc: "URL prefixes and the directories of their files, such as MEDIA_URL and MEDIA_ROOT. Repeat a prefix \
-              for several directories, as in [static].",
+              for several directories, as in [static]. BUCKET is one of S3, such as s3://site/media.",
         short_env: Some("SIDEMAN_MEDIA"),
         flag: flag(
             "--media",
@@ -288,12 +290,14 @@ pub(super) const ACCEL: &[SettingKey] = &[SettingKey {
     name: "accel.roots",
     default: Some(&[]),
     kind: &ListValue::or_none(
-        root_format("PREFIX=DIR, such as /protected/=/srv/protected"),
+        root_format(
+            "PREFIX=DIR or PREFIX=BUCKET, such as /protected/=/srv/protected or /protected/=s3://private",
+        ),
         |to, roots| to.accel_roots = roots,
     ),
     doc: "URL prefixes and the directories of their files. Clients get 404 for these prefixes. The application \
           names a file below a prefix in X-Accel-Redirect, or below a directory in X-Sendfile. Repeat a prefix for \
-          several directories, as in [static].",
+          several directories, as in [static]. BUCKET is one of S3, such as s3://private.",
     short_env: Some("SIDEMAN_ACCEL"),
     flag: flag(
         "--accel",

@@ -7,7 +7,7 @@ use super::{
     server, upstream,
 };
 use crate::config::{
-    address, auth, cache_names, certificates, error_pages,
+    address, auth, cache_names, certificates, error_pages, file_place,
     format::{BoolFormat, ChoiceFormat, OrNone},
     forwarding, header_edit, header_name, host, path, path_pattern, rate_limit, route_action,
     route_match, servers, upstream_tls,
@@ -104,16 +104,16 @@ pub(super) const ROUTE: &[SettingKey] = &[
     },
     SettingKey {
         name: "route.files",
-        kind: &ListValue::at_least_one(path::DIRECTORY, |to, directories| {
+        kind: &ListValue::at_least_one(file_place::PLACE, |to, directories| {
             to.route.files = directories;
         }),
-        doc: "Directories of files that respond, tried in this order. A file is named by the path without the prefix \
+        doc: "Directories of files that respond, tried in this order, and at last a bucket if one is listed. A file is named by the path without the prefix \
               that matched. All other settings are those of [static].",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "route.media",
-        kind: &ListValue::at_least_one(path::DIRECTORY, |to, directories| {
+        kind: &ListValue::at_least_one(file_place::PLACE, |to, directories| {
             to.route.media = directories;
         }),
         doc: "Directories of files that users uploaded, hardened as those of [media], whose settings apply.",

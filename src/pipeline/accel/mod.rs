@@ -3,12 +3,14 @@
 //!
 //! [`directives`] removes the application's instructions, and [`target`] finds the file. [`merge_headers`] merges the
 //! application's header fields with those of the file, with the help of [`media_type`]. [`discard`](mod@discard) reads
-//! the body that the application sent along.
+//! the body that the application sent along. [`object`] sends a file that is in a bucket.
 
 mod directives;
 mod discard;
 mod media_type;
 mod merge_headers;
+mod object;
+mod request;
 mod target;
 
 pub(super) use self::{
@@ -18,16 +20,18 @@ pub(super) use self::{
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method};
+use http::HeaderMap;
 
 use self::target::FileCandidate;
-use super::{files, request_context::RequestContext, status_page, worker_state::WorkerState};
+use super::{
+    bucket::WantedObject, files, request_context::RequestContext, status_page,
+    worker_state::WorkerState,
+};
 use crate::{
     body::Body,
     error::Error,
     files::{FileEntry, LoadResult, Representation},
     pipeline::response::Response,
-    rfc::request_parts::FieldName,
     telemetry::RouteLabel,
 };
 
@@ -51,14 +55,30 @@ pub(super) async fn serve(
             why = "directories, names that begin with a dot and staticfiles.json are not sent";
             continue;
         }
-        let LoadResult::File(entry) = files::find(local, context, name).await? else { continue };
+        let root = local.app.store(name.store_kind).roots().get(name.root);
+        let has_directories = root.is_none_or(|root| !root.directories.is_empty());
+        let found = match has_directories {
+            true => files::find(local, context, name).await?,
+            false => LoadResult::Missing,
+        };
+        let rate = directives.rate(root.and_then(|root| root.rate));
+        if let (LoadResult::Missing, None, Some(objects)) =
+            (&found, directory, root.and_then(|root| root.bucket.as_ref()))
+        {
+            let (store_kind, root, name) = (name.store_kind, name.root, &*name.name);
+            let object = WantedObject { objects, store_kind, root, name };
+            let sent = object::serve(local, context, object, (directives, &upstream_headers));
+            if let Some(response) = Box::pin(sent).await? {
+                local.metrics.accel_sent.add(1);
+                return Ok(response.paced(rate));
+            }
+        }
+        let LoadResult::File(entry) = found else { continue };
         if directory.is_some_and(|directory| directory != entry.directory()) {
             why = "an earlier directory of the same prefix has another file of this name";
             continue;
         }
         local.metrics.accel_sent.add(1);
-        let root = local.app.store(name.store_kind).roots().get(name.root);
-        let rate = directives.rate(root.and_then(|root| root.rate));
         return Ok(respond(context, entry, directives, &upstream_headers, rate));
     }
     Ok(missing(local, context, target, &candidates, why))
@@ -72,15 +92,8 @@ fn respond(
     upstream_headers: &HeaderMap,
     rate: Option<u64>,
 ) -> Response {
-    let parts = &context.parts;
-    let coding_alone;
-    let (method, headers) = if parts.method == Method::GET || parts.method == Method::HEAD {
-        (&parts.method, &parts.headers)
-    } else {
-        // The preconditions and ranges of a POST concern its own resource, not this file.
-        coding_alone = parts.headers.only(&[FieldName::AcceptEncoding]);
-        (&Method::GET, &coding_alone)
-    };
+    let mut coding_alone = None;
+    let (method, headers) = request::of_file(&context.parts, &mut coding_alone);
     let Some((selected, status)) = files::select(method, headers, entry) else {
         let mut response = status_page::not_acceptable(context);
         merge_headers::merge_into_status(&mut response, upstream_headers);

@@ -184,6 +184,12 @@ impl FileCandidate {
     /// Returns the path where the file was looked for, for log events.
     pub(super) fn shown(&self, app: &App) -> String {
         let root = app.store(self.name.store_kind).roots().get(self.name.root);
+        let bucket = root.filter(|root| root.directories.is_empty());
+        if let Some(objects) = bucket.and_then(|root| root.bucket.as_ref()) {
+            let bucket = app.plan.buckets.get(objects.bucket).map_or("", |bucket| &bucket.name);
+            let name = String::from_utf8_lossy(&self.name.name);
+            return format!("s3://{bucket}/{}{}", objects.prefix, name.escape_debug());
+        }
         let directory = root.and_then(|root| root.directories.get(self.directory.unwrap_or(0)));
         let directory = directory.map(|path| path.as_os_str().as_bytes()).unwrap_or_default();
         let path = [directory, b"/", &self.name.name].concat();

@@ -14,10 +14,14 @@ use crate::{
     error::Error,
     files::{FileStore, LoadResult, SelectedRepresentation},
     pipeline::{
-        own_paths::RequestedFile, request_context::RequestContext, response::Response,
-        store_kind::StoreKind, worker_state::WorkerState,
+        bucket::{self, WantedObject},
+        own_paths::RequestedFile,
+        request_context::RequestContext,
+        response::Response,
+        store_kind::StoreKind,
+        worker_state::WorkerState,
     },
-    plan::{Cors, MissingFile, Purpose},
+    plan::{Cors, MissingFile, Purpose, Root},
     rfc::accept,
 };
 
@@ -41,6 +45,11 @@ pub(super) enum FileOutcome {
     CurrentVersion(SelectedRepresentation),
     /// The fallback's response. Boxed because it is rare and large.
     Fallback(Box<Response>),
+    /// The object of a bucket. Boxed because it is large.
+    Object {
+        response: Box<Response>,
+        private_for: Option<Duration>,
+    },
     /// The client accepts no coding that the file is available in.
     NotAcceptable,
     /// The path of a directory lacks its trailing slash.
@@ -127,7 +136,19 @@ pub(super) async fn present(
         let Some(index) = &root.index else { return Ok(not_found(store, &wanted)) };
         wanted.name.to_mut().extend_from_slice(index.as_bytes());
     }
-    let entry = match find(local, context, &wanted).await? {
+    let found = match root.directories.is_empty() {
+        true => LoadResult::Missing,
+        false => find(local, context, &wanted).await?,
+    };
+    if let (LoadResult::Missing, Some(object)) = (&found, object(root, &wanted)) {
+        let request = (&context.parts.method, &context.parts.headers);
+        // Boxed because it is large, and few prefixes have a bucket.
+        if let Some(response) = Box::pin(bucket::fetch(local, request, object)).await? {
+            let response = Box::new(response.paced(root.rate));
+            return Ok(FileOutcome::Object { response, private_for });
+        }
+    }
+    let entry = match found {
         LoadResult::File(entry) => entry,
         LoadResult::Directory | LoadResult::Missing if is_directory => {
             return Ok(not_found(store, &wanted));
@@ -175,7 +196,13 @@ async fn missing(
     }
     if store.is_first_missing(wanted.root) {
         let path = context.parts.path();
-        let looked_for = store.locations(wanted.root, &wanted.name);
+        let mut looked_for: Vec<String> = store
+            .locations(wanted.root, &wanted.name)
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        let object = store.roots().get(wanted.root).and_then(|root| object(root, wanted));
+        looked_for.extend(object.and_then(|object| bucket::shown(local, object)));
         tracing::info!(
             path,
             ?looked_for,
@@ -183,6 +210,13 @@ async fn missing(
         );
     }
     Ok(not_found(store, wanted))
+}
+
+/// Returns the object to look for in the bucket of a prefix, if it has one.
+fn object<'a>(root: &'a Root, wanted: &'a RequestedFile<'_>) -> Option<WantedObject<'a>> {
+    let objects = root.bucket.as_ref()?;
+    let (store_kind, root, name) = (wanted.store_kind, wanted.root, &*wanted.name);
+    Some(WantedObject { objects, store_kind, root, name })
 }
 
 fn not_found(store: &Arc<FileStore>, wanted: &RequestedFile<'_>) -> FileOutcome {

@@ -52,6 +52,12 @@ pub(super) fn respond(context: &RequestContext, outcome: FileOutcome) -> Respons
             response
         }
         FileOutcome::Fallback(response) => *response,
+        FileOutcome::Object { mut response, private_for } => {
+            if let Some(time) = private_for {
+                keep_private(&mut response, time);
+            }
+            *response
+        }
         FileOutcome::NotAcceptable => status_page::not_acceptable(context),
         FileOutcome::RedirectToDirectory => redirect_to_directory(context),
         FileOutcome::Options(cors) => options(cors),

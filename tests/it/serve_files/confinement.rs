@@ -88,6 +88,7 @@ fn store(directory: &Path, symlinks: Symlinks) -> Arc<FileStore> {
         route: None,
         prefix: "/static/".to_owned(),
         directories: vec![directory.to_owned()],
+        bucket: None,
         purpose: Purpose::Static,
         index: None,
         max_age: Duration::ZERO,

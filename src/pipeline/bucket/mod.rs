@@ -1,0 +1,79 @@
+//! Sends objects of buckets, in place of files. `bucket_client` requests them, and [`respond`] makes the response for
+//! the client.
+
+mod respond;
+
+use http::Method;
+
+use super::{response::Response, store_kind::StoreKind, worker_state::WorkerState};
+use crate::{
+    error::{Error, FailureKind},
+    plan::BucketObjects,
+    rfc::request_parts::Headers,
+    telemetry::BucketResult,
+};
+
+/// The longest key that S3 has, in bytes.
+const MAX_KEY: usize = 1024;
+
+/// An object that is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WantedObject<'a> {
+    pub(super) objects: &'a BucketObjects,
+    pub(super) store_kind: StoreKind,
+    /// The index of the root in its store, whose settings decide the header fields.
+    pub(super) root: usize,
+    /// Relative to the root, decoded and without dot segments.
+    pub(super) name: &'a [u8],
+}
+
+/// Responds with an object, as GET or HEAD. `headers` are those of the client, for its range and conditions. Returns
+/// `None` if there is no such object.
+pub(super) async fn fetch(
+    local: &WorkerState,
+    (method, headers): (&Method, &Headers),
+    wanted: WantedObject<'_>,
+) -> Result<Option<Response>, Error> {
+    let client = local.buckets.get(wanted.objects.bucket);
+    let Some(client) = client else { return Err(Error::new(FailureKind::BucketUnavailable)) };
+    let Some(key) = key(wanted) else { return Ok(None) };
+    let metrics = &local.metrics;
+    let found = client.get(method, headers, &key, metrics).await;
+    let (result, found) = match found {
+        Ok(Some(object)) => (BucketResult::Sent, Ok(Some(object))),
+        Ok(None) => (BucketResult::Missing, Ok(None)),
+        Err(fault) if fault.result == BucketResult::Denied => {
+            if let Some(missed) = local.app.failure_throttle.should_log() {
+                let object = client.shown(&key);
+                tracing::warn!(
+                    %object, missed,
+                    "S3 denied access, which becomes 404: the object does not exist and the role lacks s3:ListBucket, \
+                     or it lacks s3:GetObject"
+                );
+            }
+            (BucketResult::Denied, Ok(None))
+        }
+        Err(fault) => (fault.result, Err(fault.into_error(client))),
+    };
+    metrics.bucket_requests(result).add(1);
+    let store = local.app.store(wanted.store_kind);
+    found.map(|found| {
+        found.map(|object| {
+            let head = store.object_head(wanted.root, wanted.name, &object.headers);
+            respond::respond(method, object, head)
+        })
+    })
+}
+
+/// Returns the place where an object is looked for, for events.
+pub(super) fn shown(local: &WorkerState, wanted: WantedObject<'_>) -> Option<String> {
+    let client = local.buckets.get(wanted.objects.bucket)?;
+    Some(client.shown(&key(wanted)?))
+}
+
+/// Returns the key of an object, if any can have it: UTF-8, and not too long.
+fn key(wanted: WantedObject<'_>) -> Option<String> {
+    let name = std::str::from_utf8(wanted.name).ok()?;
+    let key = format!("{}{name}", wanted.objects.prefix);
+    (key.len() <= MAX_KEY && !key.contains('\0')).then_some(key)
+}

@@ -1,0 +1,326 @@
+//! A bucket as one worker sees it.
+
+use std::{
+    io,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use http_body_util::{BodyExt as _, Limited};
+use tokio::time::{sleep, timeout};
+
+use super::{
+    request,
+    verdict::{self, Remedy, Verdict},
+};
+use crate::{
+    aws::{self, Credentials, KeysState, RoleKeys, WorkerKeys},
+    body::{Body, RequestBody},
+    error::{Error, FailureKind},
+    pipeline::request_slots::{RequestSlot, RequestSlots},
+    plan::BucketSettings,
+    rfc::{
+        conditional::{self, Validators},
+        date,
+        request_parts::Headers,
+    },
+    telemetry::{BucketResult, WorkerMetrics},
+    upstream::{
+        Backends, QueueClock, RequestFraming, RequestOrigin, RequestTimeouts, SendNotes,
+        UpstreamClient, UpstreamRequestHead, UpstreamResponse,
+    },
+};
+
+/// The maximum number of concurrent requests to a bucket, for each worker. One runs until its client has the object.
+const MAX_CONCURRENT: usize = 256;
+/// The pauses before a request is repeated; a random half is added to each.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+/// The limits of reading the document about an error.
+const ERROR_TIMEOUT: Duration = Duration::from_secs(2);
+const MAX_ERROR: usize = 16 * 1024;
+
+/// A bucket.
+#[derive(Debug)]
+pub(in crate::pipeline) struct BucketClient {
+    settings: BucketSettings,
+    server: Rc<UpstreamClient>,
+    credentials: Arc<Credentials>,
+    keys: WorkerKeys,
+    slots: RequestSlots,
+}
+
+/// A response of a bucket that is for the client.
+pub(in crate::pipeline) struct FoundObject {
+    pub(in crate::pipeline) status: StatusCode,
+    pub(in crate::pipeline) headers: HeaderMap,
+    pub(in crate::pipeline) body: Body,
+}
+
+/// Why there is no response for the client.
+#[derive(Debug)]
+pub(in crate::pipeline) struct BucketFault {
+    pub(in crate::pipeline) result: BucketResult,
+    /// What happened, and what to do.
+    text: String,
+}
+
+/// One request of a client for an object.
+struct ObjectRequest<'a> {
+    method: &'a Method,
+    headers: &'a Headers,
+    path: String,
+}
+
+/// What one attempt has led to.
+enum AttemptResult {
+    Found(Box<UpstreamResponse>),
+    Missing,
+    Retry(BucketFault),
+    Fault(BucketFault),
+}
+
+// === impl BucketClient ===
+
+impl BucketClient {
+    /// Creates the client. Must be called on a worker's thread.
+    pub(in crate::pipeline) fn start(
+        settings: &BucketSettings,
+        backends: &Arc<Backends>,
+        credentials: &Arc<Credentials>,
+    ) -> Rc<Self> {
+        // These requests have metrics of their own.
+        let server = UpstreamClient::start(&settings.server, backends, Arc::default());
+        Rc::new(Self {
+            settings: settings.clone(),
+            server,
+            credentials: Arc::clone(credentials),
+            keys: WorkerKeys::new(credentials),
+            slots: RequestSlots::new(MAX_CONCURRENT),
+        })
+    }
+
+    /// Whether `start` would create an equal client from these settings.
+    pub(in crate::pipeline) fn is_like(
+        &self,
+        settings: &BucketSettings,
+        backends: &Arc<Backends>,
+        credentials: &Arc<Credentials>,
+    ) -> bool {
+        self.settings == *settings
+            && self.server.is_like(&settings.server, backends)
+            && Arc::ptr_eq(&self.credentials, credentials)
+    }
+
+    /// Returns the URL of an object, for events.
+    pub(in crate::pipeline) fn shown(&self, key: &str) -> String {
+        format!("s3://{}/{}", self.settings.name, key.escape_debug())
+    }
+
+    /// Requests an object. Returns `None` if there is none.
+    pub(in crate::pipeline) async fn get(
+        &self,
+        method: &Method,
+        headers: &Headers,
+        key: &str,
+        metrics: &WorkerMetrics,
+    ) -> Result<Option<FoundObject>, BucketFault> {
+        let slot = self.slots.begin().ok_or_else(|| {
+            let text = format!("this worker has {MAX_CONCURRENT} requests in flight to it");
+            BucketFault { result: BucketResult::Limited, text }
+        })?;
+        let path = request::path(&self.settings, key);
+        let wanted = ObjectRequest { method, headers, path };
+        let mut range = request::range(method, headers);
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            match self.attempt(&wanted, range).await {
+                AttemptResult::Found(response) => {
+                    let fields = response.fields.to_map();
+                    if range.is_some() && !is_range_allowed(headers, response.status, &fields) {
+                        range = None;
+                        continue;
+                    }
+                    return Ok(Some(self.found(*response, fields, slot)));
+                }
+                AttemptResult::Missing => return Ok(None),
+                AttemptResult::Fault(fault) => return Err(fault),
+                AttemptResult::Retry(fault) => match pauses.next() {
+                    Some(pause) => {
+                        metrics.bucket_retries.add(1);
+                        let half = u64::try_from(pause.as_millis() / 2).unwrap_or(0);
+                        sleep(pause + Duration::from_millis(fastrand::u64(..=half))).await;
+                    }
+                    None => return Err(fault),
+                },
+            }
+        }
+    }
+
+    fn found(
+        &self,
+        response: UpstreamResponse,
+        headers: HeaderMap,
+        slot: RequestSlot,
+    ) -> FoundObject {
+        let bucket = self.settings.name.clone();
+        let explain = move |error| {
+            let cause = io::Error::other(format!("s3://{bucket}: {error}"));
+            Error::io(FailureKind::BucketUnavailable, cause)
+        };
+        FoundObject { status: response.status, headers, body: slot.hold(response.body, explain) }
+    }
+
+    async fn attempt(&self, wanted: &ObjectRequest<'_>, range: Option<&[u8]>) -> AttemptResult {
+        let now = date::seconds(SystemTime::now());
+        let keys = match self.keys.current(now).await {
+            KeysState::Unsigned => None,
+            KeysState::Keys(keys) => Some(keys),
+            KeysState::Pending | KeysState::Unavailable => {
+                let text = "there are no valid keys: the endpoint of the role has given none, or they have expired";
+                let result = BucketResult::Credentials;
+                return AttemptResult::Fault(BucketFault { result, text: text.into() });
+            }
+        };
+        let keys = keys.as_deref();
+        let response = match self.send(wanted.method, wanted, range, (keys, now)).await {
+            Ok(response) => response,
+            Err(error) => return AttemptResult::Retry(BucketFault::unavailable(&error)),
+        };
+        if verdict::is_for_client(response.status) {
+            return AttemptResult::Found(Box::new(response));
+        }
+        // A response to HEAD has no body that could say why.
+        let tells_nothing = *wanted.method == Method::HEAD
+            && matches!(response.status, StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST);
+        let response = match tells_nothing {
+            true => {
+                let first = Some(b"bytes=0-0".as_slice());
+                match self.send(&Method::GET, wanted, first, (keys, now)).await {
+                    Ok(response) => response,
+                    Err(error) => return AttemptResult::Retry(BucketFault::unavailable(&error)),
+                }
+            }
+            false => response,
+        };
+        self.judge(response, now).await
+    }
+
+    async fn send(
+        &self,
+        method: &Method,
+        wanted: &ObjectRequest<'_>,
+        range: Option<&[u8]>,
+        keys: (Option<&RoleKeys>, u64),
+    ) -> Result<UpstreamResponse, Error> {
+        let (path, settings) = (wanted.path.as_str(), &self.settings);
+        let fields = request::fields(settings, (method, path), (wanted.headers, range), keys);
+        let fields =
+            fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
+        let origin = RequestOrigin {
+            client: "",
+            client_port: None,
+            scheme: "http",
+            host: settings.host.as_bytes(),
+            port: 0,
+            version: Version::HTTP_11,
+            script_name: "",
+        };
+        let head = UpstreamRequestHead { method, target: path, fields, origin };
+        let notes = SendNotes {
+            client: None,
+            queue: &QueueClock::default(),
+            attempts: None,
+            server: None,
+            timeouts: RequestTimeouts::default(),
+            interim: None,
+        };
+        self.server.send(&head, RequestFraming::None, RequestBody::empty(), notes).await
+    }
+
+    /// Judges a response that is not for the client.
+    async fn judge(&self, response: UpstreamResponse, now: u64) -> AttemptResult {
+        let (status, fields) = (response.status, response.fields.to_map());
+        let document = Limited::new(response.body, MAX_ERROR).collect();
+        let document = match timeout(ERROR_TIMEOUT, document).await {
+            Ok(Ok(collected)) => collected.to_bytes(),
+            Ok(Err(_)) | Err(_) => bytes::Bytes::new(),
+        };
+        let code = aws::error_code(&document);
+        let said = match code {
+            Some(code) => format!("{} {code}", status.as_u16()),
+            None => format!("status {}", status.as_u16()),
+        };
+        match verdict::judge(status, code) {
+            Verdict::Missing => AttemptResult::Missing,
+            Verdict::Retry => {
+                AttemptResult::Retry(BucketFault { result: BucketResult::Unavailable, text: said })
+            }
+            Verdict::Fault(result, remedy) => {
+                if remedy == Remedy::NewKeys {
+                    self.keys.report_expired();
+                }
+                let details = details(remedy, &fields, now);
+                let text = format!("{said}: {}{details}", remedy.text());
+                AttemptResult::Fault(BucketFault { result, text })
+            }
+        }
+    }
+}
+
+/// Returns what else a response says about a fault.
+fn details(remedy: Remedy, fields: &HeaderMap, now: u64) -> String {
+    let text = |name: &str| fields.get(name).and_then(|value| value.to_str().ok());
+    if remedy == Remedy::Clock
+        && let Some(theirs) = text("date").and_then(date::parse)
+    {
+        return match now >= theirs {
+            true => format!(" (it is {} s ahead of that of S3)", now - theirs),
+            false => format!(" (it is {} s behind that of S3)", theirs - now),
+        };
+    }
+    if remedy == Remedy::Region
+        && let Some(region) = text("x-amz-bucket-region")
+    {
+        return format!(" (it is {})", region.escape_debug());
+    }
+    String::new()
+}
+
+/// Whether the part that a bucket has sent is of the version that the client has another part of (RFC 9110, 13.1.5). A
+/// range that the object does not have may be one of another version too.
+fn is_range_allowed(headers: &Headers, status: StatusCode, fields: &HeaderMap) -> bool {
+    if !matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE) {
+        return true;
+    }
+    let text = |name| fields.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let etag = text(header::ETAG);
+    let modified = text(header::LAST_MODIFIED).and_then(date::parse);
+    let now = date::seconds(SystemTime::now());
+    conditional::range_allowed(headers, Validators { etag, modified }, now)
+}
+
+// === impl BucketFault ===
+
+impl BucketFault {
+    fn unavailable(error: &Error) -> Self {
+        Self { result: BucketResult::Unavailable, text: error.to_string() }
+    }
+
+    /// Returns the error of the request, which names the bucket.
+    pub(in crate::pipeline) fn into_error(self, client: &BucketClient) -> Error {
+        let kind = match self.result {
+            BucketResult::Credentials => FailureKind::BucketCredentials,
+            BucketResult::Refused => FailureKind::BucketRefused,
+            BucketResult::Sent
+            | BucketResult::Missing
+            | BucketResult::Denied
+            | BucketResult::Unavailable
+            | BucketResult::Limited => FailureKind::BucketUnavailable,
+        };
+        let BucketSettings { name, server, .. } = &client.settings;
+        let text = format!("s3://{name} at {}: {}", server.names(), self.text);
+        Error::io(kind, io::Error::other(text))
+    }
+}
