@@ -14,7 +14,7 @@ const TASK: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\
 fn line_has_the_requests_of_a_minute_and_the_names_of_the_service() {
     let application = App::saying("hello");
     // The endpoint of the ECS agent.
-    let agent = Origin::script([expect("GET /v4/0a1b-2/task HTTP/1.0"), send(TASK), close()]);
+    let agent = Origin::script([expect("GET /v4/0a1b-2/task HTTP/1.1"), send(TASK), close()]);
     let sideman = Settings::before(&application.url())
         .variable("ECS_CONTAINER_METADATA_URI_V4", &format!("{}/v4/0a1b-2", agent.url()))
         .set("metrics.emf", "on")
