@@ -129,6 +129,11 @@ impl AccessOrder {
             panic!("{DIFFERENT}")
         };
         let chosen = of[*index];
+        if !ready.contains(&chosen) {
+            // Nobody would run, and the run would never end.
+            self.failure = Some(DIFFERENT.to_owned());
+            return;
+        }
         let others = asleep.iter().chain(&of[..*index]).copied();
         let next = self.next(chosen);
         let is_affected = |other| self.next(other).zip(next).is_some_and(|(a, b)| affect(a, b));

@@ -199,3 +199,19 @@ fn a_receiver_that_nobody_tells_is_found() {
         ThreadScript { threads: vec![tell, waits], end: Box::new(|| {}) }
     });
 }
+
+/// Such as one that reads the clock. It would wait for a thread that has ended.
+#[test]
+#[should_panic(expected = "the script does something else the next time")]
+fn script_that_changes_is_a_failure() {
+    let runs = AtomicU64::new(0);
+    explore("changes", || {
+        let others = if runs.fetch_add(1, SeqCst) == 0 { 3 } else { 0 };
+        let shared = Arc::<AtomicUsize>::default();
+        let writes = |count: usize| -> ScriptThread {
+            let shared = Arc::clone(&shared);
+            Box::new(move || (0..count).for_each(|value| shared.store(value, SeqCst)))
+        };
+        ThreadScript { threads: vec![writes(3), writes(others)], end: Box::new(|| ()) }
+    });
+}

@@ -27,6 +27,8 @@ use crate::{
 };
 
 const LONG: Duration = Duration::from_secs(1000);
+/// Longer than the tests take.
+const AHEAD: Duration = Duration::from_secs(900);
 
 /// The state that the threads of a script share.
 #[derive(Clone)]
@@ -121,12 +123,13 @@ fn plan(max_in_flight: usize, queue: usize, wait: Duration) -> plan::UpstreamSet
 }
 
 /// Time does not advance in a script, because nothing polls this runtime's timers. Only timers that had expired at the
-/// beginning are expired.
+/// beginning are expired. The queue reads the system's clock, so requests begin in the future: otherwise the order in
+/// which they get permits would change once, when the oldest has waited for a while.
 fn runtime() -> &'static (Runtime, Instant) {
     static RUNTIME: OnceLock<(Runtime, Instant)> = OnceLock::new();
     RUNTIME.get_or_init(|| {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-        (runtime, Instant::now())
+        (runtime, Instant::now() + AHEAD)
     })
 }
 
