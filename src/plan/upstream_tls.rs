@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::certificate_files::CertificateFiles;
+use super::tls::CertificateFiles;
 
 /// TLS to the servers of one application.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,7 +12,6 @@ mod support;
 
 mod accel;
 mod access_log;
-mod acme;
 mod admin;
 mod admission;
 mod ambiguous;

@@ -31,8 +31,6 @@ pub(super) struct Certificate {
     pub(super) names: Vec<String>,
     /// When the certificate expires, in seconds since 1970.
     pub(super) end: i64,
-    /// How many seconds it is valid in all.
-    pub(super) lifetime: i64,
     /// The name of the certificate in metrics and events.
     pub(super) label: String,
 }
@@ -72,13 +70,11 @@ pub(super) fn certify(
     key: PrivateKeyDer<'static>,
     label: String,
 ) -> Result<Certificate, CertificateFault> {
-    let (names, end, lifetime) = {
+    let (names, end) = {
         let own = chain.first().ok_or(CertificateFault::Certificate("it is missing"))?;
         let (_, own) =
             X509Certificate::from_der(own).map_err(|_| CertificateFault::Certificate(NOT_X509))?;
-        let (start, end) =
-            (own.validity().not_before.timestamp(), own.validity().not_after.timestamp());
-        (names(&own), end, end.saturating_sub(start))
+        (names(&own), own.validity().not_after.timestamp())
     };
     let key = provider().key_provider.load_private_key(key);
     let key = key.map_err(|_| CertificateFault::Key(UNUSABLE_KEY))?;
@@ -89,7 +85,7 @@ pub(super) fn certify(
         Err(rustls::Error::InconsistentKeys(_)) => return Err(CertificateFault::Mismatch),
         Err(_) => return Err(CertificateFault::Certificate(NOT_X509)),
     }
-    Ok(Certificate { key: Arc::new(key), names, end, lifetime, label })
+    Ok(Certificate { key: Arc::new(key), names, end, label })
 }
 
 /// The cryptography provider of all TLS connections.
