@@ -47,6 +47,11 @@ pub struct Bounds {
     pub max_response: usize,
 }
 
+/// A connection with or without TLS. Boxed, because hyper's code for each kind would be a hundred kilobytes.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
 /// The server that a URI names.
 struct Server<'a> {
     /// Without the brackets of an IPv6 address.
@@ -86,11 +91,11 @@ impl HttpClient {
         add_fields(&mut request, &uri)?;
         let stream = server.connect().await?;
         if !server.is_tls {
-            return converse(stream, request, max_response).await;
+            return converse(Box::new(stream), request, max_response).await;
         }
         let name = ServerName::try_from(server.host).map_err(|_| OutgoingError::Uri)?.to_owned();
         let stream = self.tls.connect(name, stream).await.map_err(OutgoingError::Tls)?;
-        converse(stream, request, max_response).await
+        converse(Box::new(stream), request, max_response).await
     }
 }
 
@@ -144,7 +149,7 @@ fn add_fields(request: &mut Request<Bytes>, uri: &Uri) -> Result<(), OutgoingErr
 
 /// Sends the request and receives the response, while the connection is driven beside it.
 async fn converse(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    stream: Box<dyn Stream>,
     request: Request<Bytes>,
     max_response: usize,
 ) -> Result<Response<Bytes>, OutgoingError> {
