@@ -12,7 +12,7 @@ use crate::plan::AwsKeys;
 /// SHA-256 of no bytes: these requests have no body.
 pub const EMPTY_BODY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// What a signature covers.
+/// The signed parts of a request.
 pub struct SignedRequest<'a> {
     pub method: &'a str,
     /// Encoded by [`encode_key`]; begins with `/`.

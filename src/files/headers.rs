@@ -81,14 +81,7 @@ impl FileHeaders {
             None => HeaderValue::from_static("no-store"),
         };
         head.insert(header::CACHE_CONTROL, cache_control);
-        head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if self.is_shared {
-            head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        }
-        if self.purpose == Purpose::Media {
-            self.harden(&mut head);
-        }
+        self.add_common(&mut head);
         head
     }
 
@@ -117,15 +110,20 @@ impl FileHeaders {
         }
         head.insert(header::CONTENT_TYPE, value(&self.content_type));
         head.entry(header::CACHE_CONTROL).or_insert(self.cache_control.clone());
+        self.add_common(&mut head);
+        head
+    }
+
+    /// Adds the fields that do not depend on the contents.
+    fn add_common(&self, head: &mut HeaderMap) {
         head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if self.is_shared {
             head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         }
         if self.purpose == Purpose::Media {
-            self.harden(&mut head);
+            self.harden(head);
         }
-        head
     }
 
     /// Keeps scripts in user uploads from running in the site's origin (issue 3.9).

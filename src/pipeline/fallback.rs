@@ -4,7 +4,7 @@ use std::{borrow::Cow, rc::Rc, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 
-use super::{request_slots::RequestSlots, response::Response};
+use super::{origin_permits::OriginPermits, response::Response};
 use crate::{
     body::{Body, RequestBody},
     plan,
@@ -26,7 +26,7 @@ const VIA_NAME: &str = "sideman-fallback";
 pub(super) struct FallbackClient {
     plan: plan::FallbackSettings,
     server: Rc<UpstreamClient>,
-    slots: RequestSlots,
+    permits: OriginPermits,
 }
 
 // === impl FallbackClient ===
@@ -36,7 +36,7 @@ impl FallbackClient {
     pub(super) fn start(plan: &plan::FallbackSettings, backends: &Arc<Backends>) -> Rc<Self> {
         // The caller of `fetch` counts these requests, apart from those of the applications.
         let server = UpstreamClient::start(&plan.server, backends, Arc::default());
-        Rc::new(Self { plan: plan.clone(), server, slots: RequestSlots::new(MAX_CONCURRENT) })
+        Rc::new(Self { plan: plan.clone(), server, permits: OriginPermits::new(MAX_CONCURRENT) })
     }
 
     /// Whether `start` would create an equal client from these settings.
@@ -57,7 +57,7 @@ impl FallbackClient {
         if via_fields.any(|via| memchr::memmem::find(via, VIA_NAME.as_bytes()).is_some()) {
             return Ok(None);
         }
-        let slot = self.slots.begin().ok_or("it has too many requests in flight")?;
+        let permit = self.permits.acquire().ok_or("it has too many requests in flight")?;
         let target = format!("{}{path}", self.plan.base);
         let via = format!("1.1 {VIA_NAME}");
         let fields = fields(headers, &self.plan.host, &via, id);
@@ -93,7 +93,7 @@ impl FallbackClient {
             // A bucket may respond with 200 and a page when it does not have the file.
             StatusCode::OK if is_page(&headers) && !path.ends_with(".html") => None,
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => {
-                let body = slot.hold(reply.body, |error| error);
+                let body = permit.hold(reply.body, |error| error);
                 Some(passed_on(method, reply.status, &headers, body))
             }
             StatusCode::RANGE_NOT_SATISFIABLE => Some(unsatisfiable(headers)),

@@ -19,7 +19,7 @@ use crate::{
     aws::{self, Credentials, KeysState, RoleKeys, WorkerKeys},
     body::{Body, RequestBody},
     error::{Error, FailureKind},
-    pipeline::request_slots::{RequestSlot, RequestSlots},
+    pipeline::origin_permits::{OriginPermit, OriginPermits},
     plan::BucketSettings,
     rfc::{
         conditional::{self, Validators},
@@ -48,7 +48,7 @@ pub(in crate::pipeline) struct BucketClient {
     server: Rc<UpstreamClient>,
     credentials: Arc<Credentials>,
     keys: WorkerKeys,
-    slots: RequestSlots,
+    permits: OriginPermits,
 }
 
 /// A response of a bucket that is for the client.
@@ -97,7 +97,7 @@ impl BucketClient {
             server,
             credentials: Arc::clone(credentials),
             keys: WorkerKeys::new(credentials),
-            slots: RequestSlots::new(MAX_CONCURRENT),
+            permits: OriginPermits::new(MAX_CONCURRENT),
         })
     }
 
@@ -126,7 +126,7 @@ impl BucketClient {
         key: &str,
         metrics: &WorkerMetrics,
     ) -> Result<Option<FoundObject>, BucketFault> {
-        let slot = self.slots.begin().ok_or_else(|| {
+        let permit = self.permits.acquire().ok_or_else(|| {
             let text = format!("this worker has {MAX_CONCURRENT} requests in flight to it");
             BucketFault { result: BucketResult::Limited, text }
         })?;
@@ -142,7 +142,7 @@ impl BucketClient {
                         range = None;
                         continue;
                     }
-                    return Ok(Some(self.found(*response, fields, slot)));
+                    return Ok(Some(self.found(*response, fields, permit)));
                 }
                 AttemptResult::Missing => return Ok(None),
                 AttemptResult::Fault(fault) => return Err(fault),
@@ -162,14 +162,14 @@ impl BucketClient {
         &self,
         response: UpstreamResponse,
         headers: HeaderMap,
-        slot: RequestSlot,
+        permit: OriginPermit,
     ) -> FoundObject {
         let bucket = self.settings.name.clone();
         let explain = move |error| {
             let cause = io::Error::other(format!("s3://{bucket}: {error}"));
             Error::io(FailureKind::BucketUnavailable, cause)
         };
-        FoundObject { status: response.status, headers, body: slot.hold(response.body, explain) }
+        FoundObject { status: response.status, headers, body: permit.hold(response.body, explain) }
     }
 
     async fn attempt(&self, wanted: &ObjectRequest<'_>, range: Option<&[u8]>) -> AttemptResult {

@@ -25,7 +25,7 @@ pub(super) struct ContainerSettings {
     is_complete: bool,
     /// Whether Sideman starts the application in its own container.
     pub(super) is_exec: bool,
-    /// What is wrong with the settings.
+    /// The faults of the settings.
     pub(super) problems: Vec<String>,
 }
 
@@ -61,7 +61,7 @@ impl ContainerSettings {
             }
             if let Some(problem) = unknown_name(name) {
                 settings.problems.push(problem);
-                // It stands for a setting that seems to have its default.
+                // The setting that is meant has another value than its default.
                 settings.is_complete = false;
                 continue;
             }

@@ -114,7 +114,7 @@ fn sidecar((name, sidecar): (&String, &Value)) -> Container {
     }
 }
 
-/// What both kinds of containers have.
+/// Reads the keys that the main container and sidecars share.
 fn shared(value: &Value) -> Container {
     let secrets = pairs(at(value, "secrets")).map(|(name, _)| (name.clone(), None));
     // Variables of Copilot are known in the cloud only.

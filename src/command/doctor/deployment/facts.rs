@@ -13,7 +13,7 @@ pub(in crate::command::doctor) enum DeploymentKind {
     Copilot,
 }
 
-/// What a file describes.
+/// The containers and volumes that a file describes.
 #[derive(Debug)]
 pub(super) struct Deployment {
     pub(super) kind: DeploymentKind,

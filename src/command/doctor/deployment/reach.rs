@@ -1,4 +1,4 @@
-//! Who reaches whom: clients and the load balancer Sideman, and Sideman the application.
+//! Checks addresses and ports: clients and the load balancer must reach Sideman, and Sideman the application.
 
 use std::net::IpAddr;
 

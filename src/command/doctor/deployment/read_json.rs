@@ -1,4 +1,4 @@
-//! Reads parts of JSON values. What has another form than expected is missing: the service itself reports that.
+//! Reads parts of JSON values. A value of an unexpected type counts as missing: the service itself reports it.
 
 use std::{collections::BTreeMap, time::Duration};
 

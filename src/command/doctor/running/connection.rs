@@ -7,7 +7,7 @@ use std::{
 
 use socket2::Socket;
 
-use super::probe::Answer;
+use super::probe::ProbeResponse;
 use crate::command::{
     doctor::{
         deployment::UWSGI_BUFFER,
@@ -59,12 +59,12 @@ pub(super) fn measure(
     stream.write_all(request.as_bytes()).ok()?;
     let head = read_head(&mut stream, Instant::now() + time)?;
     let ours = SystemTime::now();
-    let answer = Answer::parse(&head)?;
-    let date = answer.values("date").next().and_then(|date| httpdate::parse_http_date(date).ok());
+    let response = ProbeResponse::parse(&head)?;
+    let date = response.values("date").next().and_then(|date| httpdate::parse_http_date(date).ok());
     let clocks = date.map(|date| (date, ours));
     let closes =
-        answer.values("connection").any(|value| value.to_ascii_lowercase().contains("close"));
-    let announces = answer.values("keep-alive").next().is_some();
+        response.values("connection").any(|value| value.to_ascii_lowercase().contains("close"));
+    let announces = response.values("keep-alive").next().is_some();
     let closed_after = if closes || announces { None } else { until_closed(&mut stream, wait) };
     Some(IdleConnection { closed_after, clocks })
 }

@@ -1,6 +1,6 @@
 //! Checks of the stylesheets and scripts that the site's pages load.
 
-use super::probe::Answer;
+use super::probe::ProbeResponse;
 use crate::{
     command::doctor::finding::{Check, Finding, Severity},
     plan::Root,
@@ -13,17 +13,17 @@ pub(in crate::command::doctor) static STATIC_PREFIX: Check =
 pub(in crate::command::doctor) static STATIC_MISSING: Check =
     Check { id: "static-missing", severity: Severity::Error, page: PAGE };
 
-/// A stylesheet or script, with the page that loads it and the answer to it.
+/// A stylesheet or script, with the page that loads it and the response to it.
 #[derive(Debug)]
 pub(super) struct Asset {
     pub(super) page: String,
     pub(super) path: String,
-    pub(super) answer: Answer,
+    pub(super) response: ProbeResponse,
 }
 
 /// A page loads files that do not exist: below another prefix, or of another release.
 pub(super) fn missing(assets: &[Asset], roots: &[Root]) -> Vec<Finding> {
-    let missing = || assets.iter().filter(|asset| matches!(asset.answer.status, 404 | 410));
+    let missing = || assets.iter().filter(|asset| matches!(asset.response.status, 404 | 410));
     let root_of = |asset: &Asset| roots.iter().find(|root| asset.path.starts_with(&root.prefix));
     let mut findings = Vec::new();
     if let Some((asset, root)) = missing().find_map(|asset| Some((asset, root_of(asset)?))) {
@@ -53,7 +53,7 @@ pub(super) fn missing(assets: &[Asset], roots: &[Root]) -> Vec<Finding> {
 fn seen(asset: &Asset) -> String {
     // A query may contain a token.
     let path = asset.path.split('?').next().unwrap_or_default();
-    format!("{} loads {path}: {}", asset.page, asset.answer.status)
+    format!("{} loads {path}: {}", asset.page, asset.response.status)
 }
 
 #[cfg(test)]
@@ -65,7 +65,8 @@ mod tests {
         let asset = |path: &str, status: u16| Asset {
             page: "/".into(),
             path: path.into(),
-            answer: Answer::parse(format!("HTTP/1.0 {status} X\r\n\r\n").as_bytes()).unwrap(),
+            response: ProbeResponse::parse(format!("HTTP/1.0 {status} X\r\n\r\n").as_bytes())
+                .unwrap(),
         };
         let roots = [Root { prefix: "/static/".into(), ..Root::default() }];
         let ids = |assets: &[Asset]| -> Vec<&str> {

@@ -29,7 +29,7 @@ use super::{
 use self::{
     links::Asset,
     metrics::Metrics,
-    probe::{Answer, Probe},
+    probe::{Probe, ProbeResponse},
     site::{BOGUS_HOST, Forms, Pair},
     target::Target,
 };
@@ -60,10 +60,10 @@ pub(super) static CHECKS: [&Check; 11] = [
     &process::CLIENT_ADDRESS,
 ];
 
-/// A page of the site, with its answer.
+/// A page of the site, with its response.
 struct SitePage {
     path: String,
-    answer: Answer,
+    response: ProbeResponse,
 }
 
 /// Checks the running process. The error says why nothing could be checked.
@@ -101,7 +101,7 @@ fn of_process(loaded: &LoadedSettings) -> Vec<Finding> {
     findings
 }
 
-/// Checks the site's pages. Returns whether the application answers.
+/// Checks the site's pages. Returns whether the application responds.
 fn of_site(
     plan: &Plan,
     target: &Target,
@@ -147,9 +147,9 @@ fn of_site(
         findings.extend(site::any_host("/", best, &target.get(BOGUS_HOST, "/")?));
     }
     let pages = pages(target, best.clone(), more)?;
-    let answers = || pages.iter().map(|page| &page.answer);
+    let responses = || pages.iter().map(|page| &page.response);
     for page in &pages {
-        let pair = Pair { host, path: &page.path, plain: &page.answer, https: None, source };
+        let pair = Pair { host, path: &page.path, plain: &page.response, https: None, source };
         if let Some(found) = site::secure_cookies(&pair) {
             findings.push(found);
             break;
@@ -158,11 +158,11 @@ fn of_site(
     findings.extend(links::missing(&assets(target, &pages)?, &plan.files.roots));
     let uses_https = target.is_https_only
         || plain.redirect().is_some_and(|location| location.starts_with("https://"))
-        || answers().any(|answer| {
-            !answer.secure_cookies().is_empty()
-                || answer.values("strict-transport-security").next().is_some()
+        || responses().any(|response| {
+            !response.secure_cookies().is_empty()
+                || response.values("strict-transport-security").next().is_some()
         });
-    if let Some(page) = pages.iter().find(|page| page::has_login_form(&page.answer.body)) {
+    if let Some(page) = pages.iter().find(|page| page::has_login_form(&page.response.body)) {
         findings.extend(csrf(target, &page.path, uses_https)?);
     }
     Ok(true)
@@ -182,22 +182,22 @@ fn leads_to_application(plan: &Plan) -> bool {
 }
 
 /// Asks for some pages: those that were named, the one that / leads to, and login pages.
-fn pages(target: &Target, first: Answer, more: &[String]) -> Result<Vec<SitePage>, String> {
+fn pages(target: &Target, first: ProbeResponse, more: &[String]) -> Result<Vec<SitePage>, String> {
     let mut paths: Vec<String> = more.to_vec();
     let own = first.redirect().filter(|path| path.starts_with('/') && !path.starts_with("//"));
     paths.extend(own.map(str::to_owned));
     paths.extend(LOGIN_PAGES.map(str::to_owned));
-    let mut pages = vec![SitePage { path: "/".into(), answer: first }];
+    let mut pages = vec![SitePage { path: "/".into(), response: first }];
     for path in paths {
         if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(format!("--page {path:?}: write a path such as /shop/"));
         }
-        let answer = target.get(&target.host, &path)?;
+        let response = target.get(&target.host, &path)?;
         // A query may contain a token.
         let path = path.split('?').next().unwrap_or_default().to_owned();
-        pages.push(SitePage { path, answer });
+        pages.push(SitePage { path, response });
     }
-    pages.retain(|page| page.answer.is_good());
+    pages.retain(|page| page.response.is_good());
     Ok(pages)
 }
 
@@ -205,13 +205,13 @@ fn pages(target: &Target, first: Answer, more: &[String]) -> Result<Vec<SitePage
 fn assets(target: &Target, pages: &[SitePage]) -> Result<Vec<Asset>, String> {
     let mut assets: Vec<Asset> = Vec::new();
     for page in pages {
-        for path in page::assets(&page.answer.body) {
+        for path in page::assets(&page.response.body) {
             if assets.len() >= MAX_ASSETS {
                 return Ok(assets);
             }
             if assets.iter().all(|asset| asset.path != path) {
-                let answer = target.get(&target.host, &path)?;
-                assets.push(Asset { page: page.path.clone(), path, answer });
+                let response = target.get(&target.host, &path)?;
+                assets.push(Asset { page: page.path.clone(), path, response });
             }
         }
     }
@@ -269,7 +269,7 @@ fn of_application(plan: &Plan, target: &Target, findings: &mut Vec<Finding>) {
 fn long_header(plan: &Plan, target: &Target, limit: usize) -> Option<Finding> {
     let head = &plan.server.head;
     let length = connection::long_field(limit, head.field, head.head)?;
-    let send = |probe: Probe<'_>| target.plain.send(&probe).map(|answer| answer.status);
+    let send = |probe: Probe<'_>| target.plain.send(&probe).map(|response| response.status);
     let short = send(Probe::get(&target.host, "/")).ok()?;
     let long =
         || send(Probe::get(&target.host, "/").with("X-Sideman-Doctor", "a".repeat(length))).ok();

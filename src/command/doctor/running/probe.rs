@@ -28,7 +28,7 @@ pub(super) struct Probe<'a> {
 
 /// A response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct ProbeResponse {
     pub(super) status: u16,
     headers: Vec<(String, String)>,
     pub(super) body: String,
@@ -38,7 +38,7 @@ pub(super) struct Answer {
 
 impl Prober {
     /// Sends a request, and reads its response.
-    pub(super) fn send(&self, probe: &Probe<'_>) -> Result<Answer, String> {
+    pub(super) fn send(&self, probe: &Probe<'_>) -> Result<ProbeResponse, String> {
         let Probe { method, host, path, fields } = probe;
         // HTTP/1.0 avoids a chunked response.
         let mut request = format!(
@@ -59,7 +59,7 @@ impl Prober {
             }
         };
         let response = response.map_err(fault)?;
-        Answer::parse(&response).ok_or_else(|| fault("the response was not HTTP".into()))
+        ProbeResponse::parse(&response).ok_or_else(|| fault("the response was not HTTP".into()))
     }
 }
 
@@ -76,9 +76,9 @@ impl<'a> Probe<'a> {
     }
 }
 
-// === impl Answer ===
+// === impl ProbeResponse ===
 
-impl Answer {
+impl ProbeResponse {
     pub(super) fn parse(response: &[u8]) -> Option<Self> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut head = httparse::Response::new(&mut headers);
@@ -130,13 +130,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_parsed() {
+    fn responses_are_parsed() {
         let response = b"HTTP/1.1 302 Found\r\nLocation: /login/?next=/\r\nSet-Cookie: a=1; Secure; Path=/\r\n\
                          set-cookie: b=2\r\n\r\nbody";
-        let answer = Answer::parse(response).unwrap();
-        assert_eq!((answer.status, answer.redirect()), (302, Some("/login/?next=/")));
-        assert_eq!((answer.secure_cookies(), answer.body.as_str()), (vec!["a"], "body"));
-        assert_eq!(Answer::parse(b"SSH-2.0-server\r\n"), None);
-        assert_eq!(Answer::parse(b"HTTP/1.1 200 OK\r\n"), None);
+        let parsed = ProbeResponse::parse(response).unwrap();
+        assert_eq!((parsed.status, parsed.redirect()), (302, Some("/login/?next=/")));
+        assert_eq!((parsed.secure_cookies(), parsed.body.as_str()), (vec!["a"], "body"));
+        assert_eq!(ProbeResponse::parse(b"SSH-2.0-server\r\n"), None);
+        assert_eq!(ProbeResponse::parse(b"HTTP/1.1 200 OK\r\n"), None);
     }
 }

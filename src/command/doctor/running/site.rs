@@ -1,6 +1,6 @@
-//! Checks of what Django answers: redirects, cookies, hosts, DEBUG and origins.
+//! Checks of Django's responses: redirects, cookies, hosts, DEBUG and origins.
 
-use super::probe::Answer;
+use super::probe::ProbeResponse;
 use crate::command::doctor::finding::{Check, Finding, Severity};
 
 const SCHEME_PAGE: &str = "docs/troubleshooting.md#wrong-scheme-csrf-failures-and-redirect-loops";
@@ -39,29 +39,29 @@ pub(super) enum SchemeSource {
 pub(super) struct Pair<'a> {
     pub(super) host: &'a str,
     pub(super) path: &'a str,
-    pub(super) plain: &'a Answer,
-    pub(super) https: Option<&'a Answer>,
+    pub(super) plain: &'a ProbeResponse,
+    pub(super) https: Option<&'a ProbeResponse>,
     pub(super) source: SchemeSource,
 }
 
-/// The answers to three forms without cookie and token, which Django refuses in any case.
+/// The responses to three forms without cookie and token, which Django refuses in any case.
 #[derive(Debug)]
 pub(super) struct Forms {
-    pub(super) without_origin: Answer,
-    pub(super) other_origin: Answer,
-    pub(super) own_origin: Answer,
+    pub(super) without_origin: ProbeResponse,
+    pub(super) other_origin: ProbeResponse,
+    pub(super) own_origin: ProbeResponse,
 }
 
 /// An https request is redirected to itself.
 pub(super) fn redirect_loop(pair: &Pair<'_>) -> Option<Finding> {
-    let is_loop = |answer: &Answer| {
-        answer.redirect().is_some_and(|location| leads_to(location, pair.host, pair.path))
+    let is_loop = |response: &ProbeResponse| {
+        response.redirect().is_some_and(|location| leads_to(location, pair.host, pair.path))
     };
     let what = "every https request is redirected to itself";
-    if let Some(answer) = pair.https.filter(|answer| is_loop(answer)) {
+    if let Some(response) = pair.https.filter(|response| is_loop(response)) {
         return Some(REDIRECT_LOOP.finding(
             what,
-            format!("GET {} with X-Forwarded-Proto: https: {} to the same URL with https", pair.path, answer.status),
+            format!("GET {} with X-Forwarded-Proto: https: {} to the same URL with https", pair.path, response.status),
             format!("set {HEADER} in settings.py; under gunicorn in another container also --forwarded-allow-ips"),
         ));
     }
@@ -99,8 +99,8 @@ pub(super) fn secure_cookies(pair: &Pair<'_>) -> Option<Finding> {
     })
 }
 
-/// A host that belongs to nobody is answered like one of the site's.
-pub(super) fn any_host(path: &str, own: &Answer, bogus: &Answer) -> Option<Finding> {
+/// A request for a host that belongs to nobody gets the same response as one of the site's.
+pub(super) fn any_host(path: &str, own: &ProbeResponse, bogus: &ProbeResponse) -> Option<Finding> {
     let is_accepted = own.status < 400 && bogus.status == own.status;
     is_accepted.then(|| {
         ANY_HOST.finding(
@@ -112,12 +112,12 @@ pub(super) fn any_host(path: &str, own: &Answer, bogus: &Answer) -> Option<Findi
 }
 
 /// The error page with the settings.
-pub(super) fn debug(path: &str, answer: &Answer) -> Option<Finding> {
-    let has_mark = answer.body.contains("<code>DEBUG = True</code>");
-    (answer.status >= 400 && has_mark).then(|| {
+pub(super) fn debug(path: &str, response: &ProbeResponse) -> Option<Finding> {
+    let has_mark = response.body.contains("<code>DEBUG = True</code>");
+    (response.status >= 400 && has_mark).then(|| {
         DEBUG.finding(
             "Django shows its settings and code to everybody who causes an error",
-            format!("GET {path}: {} with the page of DEBUG", answer.status),
+            format!("GET {path}: {} with the page of DEBUG", response.status),
             "set DEBUG = False in settings.py",
         )
     })
@@ -159,9 +159,9 @@ mod tests {
         }
     }
 
-    fn refused(body: &str) -> Answer {
+    fn refused(body: &str) -> ProbeResponse {
         let text = format!("HTTP/1.1 403 Forbidden\r\n\r\n{body}");
-        Answer::parse(text.as_bytes()).unwrap()
+        ProbeResponse::parse(text.as_bytes()).unwrap()
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    probe::{Answer, Probe, Prober},
+    probe::{Probe, ProbeResponse, Prober},
     site::SchemeSource,
 };
 
@@ -113,7 +113,7 @@ impl Target {
     }
 
     /// Asks for a page, by https if that can be done.
-    pub(super) fn get(&self, host: &str, path: &str) -> Result<Answer, String> {
+    pub(super) fn get(&self, host: &str, path: &str) -> Result<ProbeResponse, String> {
         match &self.https {
             Some(https) => https.send(&self.secure(Probe::get(host, path))),
             None => self.plain.send(&Probe::get(host, path)),

@@ -15,41 +15,41 @@ use crate::{body::Body, error::Error};
 
 /// The requests that may run at the same time.
 #[derive(Debug)]
-pub(super) struct RequestSlots {
+pub(super) struct OriginPermits {
     running: Rc<Cell<usize>>,
     max: usize,
 }
 
 /// Counts a request while it runs.
-pub(super) struct RequestSlot(Rc<Cell<usize>>);
+pub(super) struct OriginPermit(Rc<Cell<usize>>);
 
 /// The body of a response that is not complete. Its request runs until the client has the body.
 struct CountedBody<F> {
     body: Body,
     explain: F,
-    _running: RequestSlot,
+    _running: OriginPermit,
 }
 
-// === impl RequestSlots ===
+// === impl OriginPermits ===
 
-impl RequestSlots {
+impl OriginPermits {
     pub(super) fn new(max: usize) -> Self {
         Self { running: Rc::default(), max }
     }
 
     /// Returns `None` if too many requests are running.
-    pub(super) fn begin(&self) -> Option<RequestSlot> {
+    pub(super) fn acquire(&self) -> Option<OriginPermit> {
         if self.running.get() >= self.max {
             return None;
         }
         self.running.set(self.running.get() + 1);
-        Some(RequestSlot(Rc::clone(&self.running)))
+        Some(OriginPermit(Rc::clone(&self.running)))
     }
 }
 
-// === impl RequestSlot ===
+// === impl OriginPermit ===
 
-impl RequestSlot {
+impl OriginPermit {
     /// Counts the request until this body has ended. If it fails, `explain` makes the error of the request.
     pub(super) fn hold(
         self,
@@ -63,7 +63,7 @@ impl RequestSlot {
     }
 }
 
-impl Drop for RequestSlot {
+impl Drop for OriginPermit {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
     }
