@@ -166,7 +166,7 @@ fn client_disconnect_ends_a_stream() {
         expect("GET / "),
         send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nfirst"),
         // More than all buffers on the way hold: the stream ends because the connection does.
-        flood(1 << 30),
+        flood("X-Flood: 0123456789\r\n", 1 << 30),
         until_closed(),
         open(&gone),
     ]);

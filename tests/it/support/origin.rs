@@ -248,10 +248,11 @@ impl Act<'_> {
             Step::Send(bytes) => {
                 self.wire.write(&bytes).unwrap_or_else(|error| panic!("cannot send: {error}"));
             }
-            Step::Flood(most) => {
-                let line = b"X-Flood: 0123456789012345678901234567890123456789012345678901\r\n";
-                let lines = most / line.len();
-                let _ = (0..lines).try_for_each(|_| self.wire.write(line));
+            Step::Flood(piece, most) => {
+                // By the kilobyte: one write for each line would take longer than the reader.
+                let pieces = piece.repeat(1 + 1024 / piece.len());
+                let _ =
+                    (0..most / pieces.len()).try_for_each(|_| self.wire.write(pieces.as_bytes()));
             }
             Step::Pause(time) => thread::sleep(time),
             Step::Wait(gate) => gate.pass(),

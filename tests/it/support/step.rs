@@ -15,7 +15,7 @@ pub(crate) enum Step {
     Body(Vec<u8>),
     Receive(String),
     Send(Vec<u8>),
-    Flood(usize),
+    Flood(&'static str, usize),
     Pause(Duration),
     Wait(Gate),
     Open(Gate),
@@ -54,9 +54,10 @@ pub(crate) fn send(bytes: impl AsRef<[u8]>) -> Step {
     Step::Send(bytes.as_ref().into())
 }
 
-/// Writes header lines until this many bytes are written or the peer stops reading.
-pub(crate) fn flood(most: usize) -> Step {
-    Step::Flood(most)
+/// Repeats a text until this many bytes are written or the peer closes: what `send` takes for an error of the script, if
+/// the peer refuses before it has read everything.
+pub(crate) fn flood(piece: &'static str, most: usize) -> Step {
+    Step::Flood(piece, most)
 }
 
 /// Pauses.

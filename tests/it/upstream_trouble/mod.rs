@@ -106,13 +106,16 @@ fn closes_after_an_interim_response() {
 
 #[test]
 fn never_ends_its_head() {
-    check_answer(502, [send("HTTP/1.1 200 OK\r\n"), flood(64 << 20), until_closed()]);
+    check_answer(
+        502,
+        [send("HTTP/1.1 200 OK\r\n"), flood("X-Flood: 0123456789\r\n", 64 << 20), until_closed()],
+    );
 }
 
 #[test]
 fn sends_only_interim_responses() {
-    let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(100_000);
-    let origin = Origin::script([expect("GET / "), send(interim), until_closed()]);
+    let interim = flood("HTTP/1.1 100 Continue\r\n\r\n", 2_500_000);
+    let origin = Origin::script([expect("GET / "), interim, until_closed()]);
     let sideman = Settings::before(&origin.url()).set("upstream.read_timeout", "1s").start();
     let response = sideman.get("/");
     // It fails as soon as it is invalid, or when nothing follows.

@@ -71,7 +71,7 @@ fn broken_responses_fail_requests() {
         vec![send(format!("{head}Content-Length: 5\r\nContent-Length: 6\r\n\r\nx")), close()],
         vec![send(format!("{head}Transfer-Encoding: chunked\r\n\r\nzz\r\n")), close()],
         vec![send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"), close()],
-        vec![send(head), flood(1 << 20), close()],
+        vec![send(head), flood("X-Flood: 0123456789\r\n", 1 << 20), close()],
     ];
     for (index, script) in scripts.into_iter().enumerate() {
         let script: Vec<Step> = [expect("GET /check ")].into_iter().chain(script).collect();
