@@ -10,6 +10,10 @@ WORKDIR /build
 ENV RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs"
 # As in .cargo/config.toml.
 ENV AWS_LC_SYS_NO_JITTER_ENTROPY=1
+# Of the libraries in C: no tables for unwinding, because no panic crosses them, and without zstd's slowest searches, which
+# make a file half a percent smaller in three times the time. All three together are 0.4 MB less.
+ENV CFLAGS="-O2 -fno-asynchronous-unwind-tables -fno-unwind-tables -DZSTD_EXCLUDE_BTLAZY2_BLOCK_COMPRESSOR \
+-DZSTD_EXCLUDE_BTOPT_BLOCK_COMPRESSOR -DZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR"
 
 # The dependencies alone, in a layer that changes only with Cargo.lock.
 COPY Cargo.toml Cargo.lock ./

@@ -320,10 +320,11 @@ impl Args for SettingsArgs {
             .value_name("FILE")
             .value_parser(value_parser!(PathBuf))
             .help("Settings file in TOML [also: SIDEMAN_CONFIG]");
-        let mut flags: Vec<_> = with_flag().collect();
         // Flags without a short environment name are needed least, and come last.
-        flags.sort_by_key(|(key, _)| key.short_env.is_none());
-        command.arg(config).args(flags.into_iter().map(|(key, flag)| argument(key, flag)))
+        let (short, others): (Vec<_>, Vec<_>) =
+            with_flag().partition(|(key, _)| key.short_env.is_some());
+        let flags = short.into_iter().chain(others);
+        command.arg(config).args(flags.map(|(key, flag)| argument(key, flag)))
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {

@@ -122,9 +122,10 @@ fn show_page(page: &ErrorPage) -> String {
 }
 
 /// Puts pages for one status before those for a class.
-pub(super) fn most_specific_first(mut pages: Vec<ErrorPage>) -> Vec<ErrorPage> {
-    pages.sort_by_key(|page| !matches!(page.statuses, StatusPattern::One(_)));
-    pages
+pub(super) fn most_specific_first(pages: Vec<ErrorPage>) -> Vec<ErrorPage> {
+    let is_of_one = |page: &ErrorPage| matches!(page.statuses, StatusPattern::One(_));
+    let (of_one, of_class): (Vec<_>, Vec<_>) = pages.into_iter().partition(is_of_one);
+    of_one.into_iter().chain(of_class).collect()
 }
 
 #[cfg(test)]

@@ -16,6 +16,11 @@ pub(super) fn nearest<'a>(
     candidates: impl IntoIterator<Item = &'a str>,
     separator: &str,
 ) -> Vec<&'a str> {
+    most_similar(wrong, candidates.into_iter().collect(), separator)
+}
+
+/// Not generic: a sort is 7 kB of code for each of the two dozen callers.
+fn most_similar<'a>(wrong: &str, candidates: Vec<&'a str>, separator: &str) -> Vec<&'a str> {
     let wrong = wrong.to_lowercase();
     let mut scored: Vec<(f64, &str)> = candidates
         .into_iter()

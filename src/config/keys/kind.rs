@@ -53,14 +53,6 @@ impl<F: Format> ListValue<F> {
     pub(super) const fn at_least_one(format: F, set: fn(&mut Draft, Vec<F::Value>)) -> Self {
         Self { format, set, may_be_none: false }
     }
-
-    fn item(&self, text: &str) -> Result<F::Value, String> {
-        match text {
-            "" => Err("an item of the list is empty".into()),
-            NONE if self.may_be_none => Err("none cannot be combined with other items".into()),
-            text => self.format.read(text),
-        }
-    }
 }
 
 // === impl SettingKind ===
@@ -106,32 +98,21 @@ impl<F: Format> SettingKind for ListValue<F> {
     }
 
     fn check(&self, item: &str) -> Result<(), String> {
-        self.item(item).map(drop)
+        check_item(item, self.may_be_none)?;
+        self.format.read(item).map(drop)
     }
 
     fn store(&self, items: &[String], draft: &mut Draft) -> Result<String, Vec<InvalidValue>> {
-        let items = match items {
-            [only] if only == NONE && self.may_be_none => &[],
-            [] if !self.may_be_none => {
-                return Err(vec![InvalidValue { item: None, fault: "the list is empty".into() }]);
-            }
-            items => items,
+        let mut values = Vec::new();
+        let mut read = |item: &str| {
+            let value = self.format.read(item)?;
+            let shown = self.format.show(item, &value);
+            values.push(value);
+            Ok(shown)
         };
-        let (mut values, mut shown, mut invalid) = (Vec::new(), Vec::new(), Vec::new());
-        for item in items {
-            match self.item(item) {
-                Ok(value) => {
-                    shown.push(self.format.show(item, &value));
-                    values.push(value);
-                }
-                Err(fault) => invalid.push(InvalidValue::item(item, fault)),
-            }
-        }
-        if !invalid.is_empty() {
-            return Err(invalid);
-        }
+        let shown = read_list(items, self.may_be_none, &mut read)?;
         (self.set)(draft, values);
-        Ok(if shown.is_empty() { NONE.into() } else { shown.join(", ") })
+        Ok(shown)
     }
 }
 
@@ -140,5 +121,41 @@ impl<F: Format> SettingKind for ListValue<F> {
 impl InvalidValue {
     fn item(text: &str, fault: String) -> Self {
         Self { item: Some(text.into()), fault }
+    }
+}
+
+/// Passes each item to `read`, which returns its canonical text, and returns that of the list. Not generic: there are many
+/// types of values.
+fn read_list(
+    items: &[String],
+    may_be_none: bool,
+    read: &mut dyn FnMut(&str) -> Result<String, String>,
+) -> Result<String, Vec<InvalidValue>> {
+    let items = match items {
+        [only] if only == NONE && may_be_none => &[],
+        [] if !may_be_none => {
+            return Err(vec![InvalidValue { item: None, fault: "the list is empty".into() }]);
+        }
+        items => items,
+    };
+    let (mut shown, mut invalid) = (Vec::new(), Vec::new());
+    for item in items {
+        match check_item(item, may_be_none).and_then(|()| read(item)) {
+            Ok(text) => shown.push(text),
+            Err(fault) => invalid.push(InvalidValue::item(item, fault)),
+        }
+    }
+    match (invalid.is_empty(), shown.is_empty()) {
+        (false, _) => Err(invalid),
+        (true, true) => Ok(NONE.into()),
+        (true, false) => Ok(shown.join(", ")),
+    }
+}
+
+fn check_item(text: &str, may_be_none: bool) -> Result<(), String> {
+    match text {
+        "" => Err("an item of the list is empty".into()),
+        NONE if may_be_none => Err("none cannot be combined with other items".into()),
+        _ => Ok(()),
     }
 }

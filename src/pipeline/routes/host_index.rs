@@ -30,8 +30,8 @@ impl HostIndex {
         if let Some((_, group)) = self.parents.iter().find(|(known, _)| known == name) {
             return *group;
         }
-        self.parents.push((name.to_owned(), next));
-        self.parents.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len()));
+        let place = self.parents.partition_point(|(longer, _)| longer.len() >= name.len());
+        self.parents.insert(place, (name.to_owned(), next));
         next
     }
 
