@@ -1,4 +1,4 @@
-# The image holds one file, a static binary, and an empty /tmp: no shell, no libraries, nothing that
+# The image holds one file, a static binary, and two empty directories: no shell, no libraries, nothing that
 # has to be writable. The two stages build unchanged for amd64 and arm64, with or without BuildKit.
 
 FROM rust:1.95-slim-bookworm AS build
@@ -25,13 +25,14 @@ RUN mkdir src \
 
 # Copied files keep their times: without the touch, cargo takes the empty program for the newer.
 # /tmp is for bodies that wait: a volume there takes over its owner and mode, and below a read-only
-# root it is no file system to write to, so that bodies wait in memory.
+# root it is no file system to write to, so that bodies wait in memory. /var/lib/sideman/acme is for certificates
+# of an authority, on a volume with the same owner and mode.
 COPY . .
 ARG REVISION=unknown
 RUN touch src/lib.rs src/main.rs \
     && SIDEMAN_REVISION="$REVISION" cargo build --release --locked --target "$(rustc --print host-tuple)" \
-    && mkdir -p /image/tmp \
-    && chmod 1777 /image/tmp \
+    && mkdir -p /image/tmp /image/var/lib/sideman/acme \
+    && chmod 1777 /image/tmp /image/var/lib/sideman/acme \
     && cp "target/$(rustc --print host-tuple)/release/sideman" /image/sideman
 
 FROM scratch

@@ -17,6 +17,7 @@ pub mod outgoing;
 pub mod plan;
 pub mod telemetry;
 
+pub mod acme;
 pub mod aws;
 pub mod cache;
 pub mod files;

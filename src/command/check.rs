@@ -141,11 +141,11 @@ mod tests {
         let line = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap();
         assert_eq!(
             line("upstream.url"),
-            "upstream.url                    = http://app:8000      (SIDEMAN_UPSTREAM)"
+            "upstream.url                    = http://app:8000        (SIDEMAN_UPSTREAM)"
         );
         assert_eq!(
             line("log.level"),
-            "log.level                       = info                 (default)"
+            "log.level                       = info                   (default)"
         );
         assert_eq!(
             line("server.trusted_proxies"),

@@ -11,6 +11,9 @@ use super::{
     log_names, own_address, servers,
 };
 
+/// As at Let's Encrypt.
+const MAX_DOMAINS: usize = 100;
+
 /// A constraint between settings, or on one list as a whole.
 pub(super) struct Constraint {
     /// The settings that it reads; messages tell the user to change the first.
@@ -86,15 +89,38 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
         let fault = "tls.listen is none: set it, or remove this";
         when(draft.self_signed && is_unused, fault)
     }),
-    constraint(&["tls.listen", "tls.certificates", "tls.self_signed"], |draft| {
-        let has_one = draft.self_signed || !draft.certificates.is_empty();
-        let fault = "there is no certificate: set tls.certificates, or tls.self_signed to true";
+    constraint(&["tls.listen", "tls.certificates", "tls.self_signed", "acme.domains"], |draft| {
+        let has_one =
+            draft.self_signed || !draft.certificates.is_empty() || !draft.acme.domains.is_empty();
+        let fault = "there is no certificate: set tls.certificates or acme.domains, or tls.self_signed to true";
         when(!draft.tls.listen.is_empty() && !has_one, fault)
     }),
     constraint(&["tls.self_signed", "tls.certificates", "tls.listen"], |draft| {
         let has_some = !draft.tls.listen.is_empty() && !draft.certificates.is_empty();
         let fault = "tls.certificates is set too: remove one of the two";
         when(draft.self_signed && has_some, fault)
+    }),
+    constraint(&["acme.domains"], |draft| {
+        let domains = &draft.acme.domains;
+        twice(domains.iter().cloned(), "a domain is listed twice: remove one")
+    }),
+    constraint(&["acme.domains"], |draft| {
+        let fault = "a certificate has at most 100 names: remove some";
+        when(draft.acme.domains.len() > MAX_DOMAINS, fault)
+    }),
+    constraint(&["acme.domains", "tls.listen"], |draft| {
+        let fault = "tls.listen is none: set it, such as to 0.0.0.0:443, or remove this";
+        when(!draft.acme.domains.is_empty() && draft.tls.listen.is_empty(), fault)
+    }),
+    constraint(&["acme.domains", "tls.certificates", "tls.listen"], |draft| {
+        let has_both = !draft.acme.domains.is_empty() && !draft.certificates.is_empty();
+        let fault = "tls.certificates is set too: remove one of the two";
+        when(has_both && !draft.tls.listen.is_empty(), fault)
+    }),
+    constraint(&["acme.domains", "tls.self_signed", "tls.listen"], |draft| {
+        let has_both = !draft.acme.domains.is_empty() && draft.self_signed;
+        let fault = "tls.self_signed is true: remove one of the two";
+        when(has_both && !draft.tls.listen.is_empty(), fault)
     }),
     constraint(&["upstream.url"], |draft| servers::conflicts(&draft.servers)),
     constraint(&["upstream.probe_path", "upstream.probe"], |draft| {

@@ -5,10 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use http::StatusCode;
 
 use crate::plan::{
-    AdmissionSettings, CacheSettings, CertificateFiles, CertificateSettings, Cors,
-    FallbackSettings, FileSettings, LogField, PageSource, Plan, ProbePurpose, ProbeSettings,
-    Protocol, Purpose, Root, Route, RouteAction, ShutdownSettings, TlsSettings, UpstreamSettings,
-    UpstreamTls, UwsgiFlavour, UwsgiSettings,
+    AcmeChallenge, AcmeSettings, AdmissionSettings, CacheSettings, CertificateFiles,
+    CertificateSettings, Cors, FallbackSettings, FileSettings, ListenAddress, LogField, PageSource,
+    Plan, ProbePurpose, ProbeSettings, Protocol, Purpose, Root, Route, RouteAction,
+    ShutdownSettings, TlsSettings, UpstreamSettings, UpstreamTls, UwsgiFlavour, UwsgiSettings,
 };
 
 use super::{
@@ -49,6 +49,8 @@ pub(super) struct Draft {
     pub(super) tls: TlsSettings,
     pub(super) certificates: Vec<CertificateFiles>,
     pub(super) self_signed: bool,
+    /// Without domains if it is off.
+    pub(super) acme: AcmeSettings,
     pub(super) servers: Vec<ServerWithScheme>,
     pub(super) upstream_tls: TlsDraft,
     pub(super) uwsgi_flavour: UwsgiFlavour,
@@ -106,9 +108,13 @@ impl Draft {
         let mut plan = self.plan;
         plan.memory.heads = MAX_HEAD_MEMORY;
         plan.tls = (!self.tls.listen.is_empty()).then_some(TlsSettings {
-            certificates: match self.self_signed {
-                true => CertificateSettings::SelfSigned,
-                false => CertificateSettings::Files(self.certificates),
+            certificates: if self.self_signed {
+                CertificateSettings::SelfSigned
+            } else if self.acme.domains.is_empty() {
+                CertificateSettings::Files(self.certificates)
+            } else {
+                let challenges = challenges(&plan.server.listen, &self.tls.listen);
+                CertificateSettings::Acme(AcmeSettings { challenges, ..self.acme })
             },
             ..self.tls
         });
@@ -296,6 +302,20 @@ impl Draft {
     /// The rule for a prefix, or for all prefixes (`None`).
     fn cors_of(&self, prefix: Option<&str>) -> Option<Cors> {
         self.cors.iter().find(|rule| rule.prefix.as_deref() == prefix).map(|rule| rule.cors)
+    }
+}
+
+/// Returns the challenges that the listeners can meet. Authorities come to port 443 and to port 80. Where something maps
+/// these to other ports, plain HTTP is the more likely one to arrive unchanged.
+fn challenges(plain: &[ListenAddress], tls: &[ListenAddress]) -> Vec<AcmeChallenge> {
+    let is_https =
+        |one: &ListenAddress| matches!(one, ListenAddress::Tcp(address) if address.port() == 443);
+    if plain.is_empty() {
+        vec![AcmeChallenge::TlsAlpn]
+    } else if tls.iter().any(is_https) {
+        vec![AcmeChallenge::TlsAlpn, AcmeChallenge::Http]
+    } else {
+        vec![AcmeChallenge::Http, AcmeChallenge::TlsAlpn]
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) const CANONICAL: TextFormat<String> =
     TextFormat::new("a host, such as example.org or www.example.org", canonical, String::clone);
 
 /// Reads one name.
-fn canonical(text: &str) -> Result<String, String> {
+pub(super) fn canonical(text: &str) -> Result<String, String> {
     if let Some(parent) = text.strip_prefix('.') {
         return Err(format!("this must be one host: write {parent}"));
     }

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use http::StatusCode;
 
 use crate::plan::{
-    AccessLog, Auth, CacheRule, ListenAddress, LogField, NamePatternRule, Plan, Protocol, Purpose,
-    RateLimitSetting, Root, Route, RouteAction, RouteResponse, SpillDirectory, UpstreamSettings,
-    UpstreamTarget,
+    AccessLog, Auth, CacheRule, CertificateSettings, ListenAddress, LogField, NamePatternRule,
+    Plan, Protocol, Purpose, RateLimitSetting, Root, Route, RouteAction, RouteResponse,
+    SpillDirectory, UpstreamSettings, UpstreamTarget,
 };
 
 use super::{caching, keys::SettingKey, load::LoadedSettings, read::Setting};
@@ -25,6 +25,14 @@ const REQUIREMENTS: &[Requirement] = &[
         keys: &["tls.min_version", "tls.handshake_timeout", "tls.handshakes"],
         acts: |plan| plan.tls.is_some(),
         why: "tls.listen is none",
+    },
+    Requirement {
+        keys: &["acme.directory", "acme.storage", "acme.contact", "acme.tls_ca"],
+        acts: |plan| {
+            let certificates = plan.tls.as_ref().map(|tls| &tls.certificates);
+            matches!(certificates, Some(CertificateSettings::Acme(_)))
+        },
+        why: "acme.domains is none",
     },
     Requirement {
         keys: &["server.proxy_protocol_from"],
@@ -413,6 +421,10 @@ mod tests {
             (&[("tls.min_version", "1.3")], "tls.min_version"),
             (&[("tls.handshake_timeout", "9s")], "tls.handshake_timeout"),
             (&[("tls.handshakes", "9")], "tls.handshakes"),
+            (&[("acme.directory", "https://ca.test/directory")], "acme.directory"),
+            (&[("acme.storage", "/srv/acme")], "acme.storage"),
+            (&[("acme.contact", "admin@example.org")], "acme.contact"),
+            (&[("acme.tls_ca", "/srv/ca.pem")], "acme.tls_ca"),
             (
                 &[("upstream.queue", "0"), ("upstream.queue_timeout", "9s")],
                 "upstream.queue_timeout",

@@ -15,6 +15,11 @@ pub(super) const fn file_format(expected: &'static str) -> TextFormat<PathBuf> {
     TextFormat::new(expected, file, |path| path.display().to_string())
 }
 
+/// The absolute path of a directory.
+pub(super) const fn directory_format(expected: &'static str) -> TextFormat<PathBuf> {
+    TextFormat::new(expected, absolute, |path| path.display().to_string())
+}
+
 /// Reads the path of a file.
 pub(super) fn file(text: &str) -> Result<PathBuf, String> {
     let path = absolute(text)?;

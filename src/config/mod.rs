@@ -22,6 +22,7 @@ mod otel;
 mod sources;
 mod text_file;
 
+mod acme;
 mod address;
 mod auth;
 mod auth_url;

@@ -5,9 +5,10 @@ use std::{fs, sync::Arc};
 
 use super::{cgroup::MemoryGroup, descriptors, memory, source::ReadSettings, traces};
 use crate::{
+    acme::Renewer,
     config::{self, LoadedSettings, Setting},
     pipeline::App,
-    plan::{ListenAddress, Plan},
+    plan::{ListenAddress, Plan, TlsSettings},
     redis::RedisTls,
     server::{
         BindError, ListenSocket, Listener, ListenerMode, ListenerShared, LoadedTls, ProxyProtocol,
@@ -29,6 +30,8 @@ pub(super) struct RunningSettings {
 pub(super) struct PreparedReload {
     pub(super) app: Arc<App>,
     pub(super) shared: ListenerShared,
+    /// For the certificate, if an authority issues it.
+    pub(super) acme: Option<Renewer>,
     pub(super) sockets: Vec<ListenSocket>,
     /// The new addresses, with the ports that the system chose.
     pub(super) opened: Vec<(ListenAddress, ListenerMode)>,
@@ -62,15 +65,23 @@ pub(super) fn prepare(
 
     let mut problems = config::read_user_files(&mut plan);
     let counts = &old.metrics.process().tls;
-    let tls =
-        match plan.tls.as_ref().map(|tls| TlsContext::load(tls, counts, running.tls.as_deref())) {
-            Some(Ok(loaded)) => Some(loaded),
-            Some(Err(errors)) => {
-                problems.extend(errors.iter().map(ToString::to_string));
-                None
-            }
-            None => None,
-        };
+    let tls = match plan
+        .tls
+        .as_ref()
+        .map(|tls| TlsContext::load(tls, counts, &old.challenges, running.tls.as_deref()))
+    {
+        Some(Ok(loaded)) => Some(loaded),
+        Some(Err(errors)) => {
+            problems.extend(errors.iter().map(ToString::to_string));
+            None
+        }
+        None => None,
+    };
+    let acme = plan.tls.as_ref().and_then(TlsSettings::acme).map(Renewer::open).transpose();
+    let acme = acme.unwrap_or_else(|fault| {
+        problems.push(fault.to_string());
+        None
+    });
     let before = listen_addresses(&old.plan);
     let MatchedListeners { kept, closed } = matched(&before, &listen_addresses(&plan));
     let (mut sockets, mut opened) = (Vec::new(), Vec::new());
@@ -101,7 +112,7 @@ pub(super) fn prepare(
     app.begin(Some(old));
     let tls = tls.map(LoadedTls::begin);
     let shared = ListenerShared { tls, proxy_protocol: ProxyProtocol::of(&app.plan.server) };
-    Ok(PreparedReload { app, shared, sockets, opened, closed, settings, advice, fixed })
+    Ok(PreparedReload { app, shared, acme, sockets, opened, closed, settings, advice, fixed })
 }
 
 // === impl SettingsAdvice ===

@@ -25,6 +25,7 @@ use super::{
     source::SettingsSource,
 };
 use crate::{
+    acme::{Renewer, RenewerThread},
     config::Setting,
     pipeline::App,
     server::{
@@ -51,6 +52,8 @@ pub(super) struct Reloader {
     /// The warnings that were logged about them.
     pub(super) advice: SettingsAdvice,
     pub(super) tls: Option<Arc<TlsContext>>,
+    /// Obtains the certificate, if an authority issues it.
+    pub(super) acme: Option<RenewerThread>,
     /// Old settings that requests may still use. They are dropped here and not by a worker, because a file store is
     /// large.
     pub(super) retired: Vec<Arc<App>>,
@@ -136,7 +139,8 @@ impl Reloader {
         subject: ReloadTarget<'_>,
         begin: Instant,
     ) -> ReloadReply {
-        let PreparedReload { app, shared, sockets, opened, closed, settings, advice, fixed } = next;
+        let PreparedReload { app, shared, acme, sockets, opened, closed, settings, advice, fixed } =
+            next;
         // Immediately, so that a shutdown during the reload uses the new settings.
         *subject.app.borrow_mut() = Arc::clone(&app);
         app.supervise_upstreams();
@@ -150,6 +154,7 @@ impl Reloader {
         if shared.tls.is_none() {
             process.tls.set_expiries(Vec::new());
         }
+        self.change_acme(acme, &app);
         old.retire(&app);
         self.retired.push(old);
         self.tls = shared.tls;
@@ -178,6 +183,25 @@ impl Reloader {
             text.push_str(&format!("needs a restart: {}\n", fixed.join(", ")));
         }
         ReloadReply::Done(text)
+    }
+
+    /// Obtains the certificate with the new settings. Unchanged ones are a reason to try again.
+    fn change_acme(&mut self, next: Option<Renewer>, app: &App) {
+        let Some(next) = next else {
+            self.acme = None;
+            return;
+        };
+        if let Some(running) = self.acme.as_ref().filter(|running| next.has_settings_of(running)) {
+            running.retry();
+            return;
+        }
+        match next.start(&app.challenges, &app.metrics.process().tls) {
+            Ok(thread) => self.acme = Some(thread),
+            Err(error) => tracing::error!(
+                %error,
+                "cannot start the thread that obtains certificates; check the limit of threads, and restart"
+            ),
+        }
     }
 }
 

@@ -31,10 +31,11 @@ use super::{
     traces,
 };
 use crate::{
+    acme::{PendingChallenges, Renewer},
     config::{self, LoadedSettings, Setting},
     phase::Phase,
     pipeline::App,
-    plan::{AccessLog, ListenAddress, Plan},
+    plan::{AccessLog, ListenAddress, Plan, TlsSettings},
     redis::{RedisLink, RedisTls},
     server::{
         AcceptorHandle, AdminListener, BindError, Listener, ListenerMode, ListenerShared,
@@ -116,7 +117,11 @@ pub fn start(
     let division = descriptors::divide(&mut plan, count, memory.connections);
     division.as_ref().inspect(|division| division.reserve());
     let counts = &metrics.process().tls;
-    let tls = plan.tls.as_ref().map(|tls| TlsContext::load(tls, counts, None)).transpose()?;
+    let acme = plan.tls.as_ref().and_then(TlsSettings::acme).map(Renewer::open).transpose();
+    let acme = acme.map_err(|fault| StartError::Files(vec![fault.to_string()]))?;
+    let challenges = Arc::<PendingChallenges>::default();
+    let load = |tls| TlsContext::load(tls, counts, &challenges, None);
+    let tls = plan.tls.as_ref().map(load).transpose()?;
     let ServiceManager { mut sockets, notifier, task } = service_manager;
     let listeners = listen_addresses(&plan).into_iter().map(|(listen_address, mode)| match sockets
         .remove(&listen_address)
@@ -158,7 +163,8 @@ pub fn start(
             RedisLink::new(settings, redis_tls, Arc::clone(&metrics.process().redis))
         });
     let (spans, traces) = traces::start(&plan.traces, traces_client, &metrics)?.unzip();
-    let app = Arc::new(App::new(plan, metrics).with_redis(redis.clone()).with_spans(spans));
+    let app = App::new(plan, metrics).with_redis(redis.clone());
+    let app = Arc::new(app.with_spans(spans).with_challenges(challenges));
     app.begin(None);
     if let Some(redis) = redis {
         let purger = Arc::clone(app.purger());
@@ -183,6 +189,9 @@ pub fn start(
     let proxy_protocol = ProxyProtocol::of(&app.plan.server);
     let shared = ListenerShared { tls: tls.clone(), proxy_protocol };
     let accepting = AcceptorHandle::start(listeners, shared, workers.placement(), process)?;
+    // The listeners are there that an authority comes to.
+    let acme = acme.map(|acme| acme.start(&app.challenges, &app.metrics.process().tls));
+    let acme = acme.transpose()?;
     let retired = Vec::new();
     process::check_descriptors()?;
     let addresses = BoundAddresses { site, admin };
@@ -194,7 +203,7 @@ pub fn start(
     started(&app.plan, &settings, count);
     let has_child = is_shared;
     let reloader =
-        Reloader { source, hang_ups, requests, settings, advice, tls, retired, has_child };
+        Reloader { source, hang_ups, requests, settings, advice, tls, acme, retired, has_child };
     let parts = ProcessParts {
         app,
         phase,

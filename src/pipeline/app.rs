@@ -17,6 +17,7 @@ use super::{
     upstream_handle::{self, UpstreamHandle},
 };
 use crate::{
+    acme::PendingChallenges,
     aws::Credentials,
     body::{BodyBuffers, BodyLimits, Budget, Budgets, Reservation, SpillLocation},
     cache::{Cache, CacheLimits},
@@ -71,6 +72,8 @@ pub struct App {
     pub(super) redis: Option<Arc<RedisLink>>,
     /// The way of spans to the exporter, if requests are traced. It does not change on reload.
     pub(super) spans: Option<SpanSink>,
+    /// What a certificate authority may ask for now. It does not change on reload.
+    pub challenges: Arc<PendingChallenges>,
     /// Checks the passwords of users. It does not change on reload.
     pub(super) passwords: Arc<PasswordChecker>,
     /// The budget for request heads that are longer than usual.
@@ -121,6 +124,7 @@ impl App {
             servers: Arc::default(),
             redis: None,
             spans: None,
+            challenges: Arc::default(),
             heads: Budget::new(plan.memory.heads, Arc::clone(&process.buffers.heads)),
             metrics,
             pages,
@@ -143,6 +147,12 @@ impl App {
     #[must_use]
     pub fn with_spans(self, spans: Option<SpanSink>) -> Self {
         Self { spans, ..self }
+    }
+
+    /// Answers these challenges of a certificate authority.
+    #[must_use]
+    pub fn with_challenges(self, challenges: Arc<PendingChallenges>) -> Self {
+        Self { challenges, ..self }
     }
 
     /// Creates the app of another plan. It takes over the state of every part whose settings are unchanged. Nothing of
@@ -219,6 +229,7 @@ impl App {
             servers: Arc::clone(&self.servers),
             redis: self.redis.clone(),
             spans: self.spans.clone(),
+            challenges: Arc::clone(&self.challenges),
             heads: Budget::new(plan.memory.heads, Arc::clone(&process.buffers.heads)),
             metrics: Arc::clone(&self.metrics),
             pages: self.pages.next(&plan),

@@ -3,7 +3,7 @@
 //! 1. [`request_context`] records what is known of the request. [`finish`] logs and counts it when its response ends.
 //!    [`request_trace`] and [`request_record`] make its spans, if requests are traced.
 //! 2. [`routes`] finds what the routes set for it, by its host and its path, which [`normal_path`] has decoded once.
-//!    [`own_paths`] has those of [`health`] checks and files.
+//!    [`own_paths`] has those of [`health`] checks and files; [`acme_challenge`] answers a certificate authority.
 //! 3. [`guard`], [`hosts`], [`loops`] and [`access`] refuse requests that must not go further; [`redirect`] redirects
 //!    to https. [`rate_limit`] counts a request with the [`rate_limiter`] of its route. [`auth`] lets clients
 //!    authenticate, with [`passwords`]. [`purge`] purges the cache for clients that may do so, and [`shared_purge`] that
@@ -24,6 +24,7 @@
 
 mod accel;
 mod access;
+mod acme_challenge;
 mod app;
 mod auth;
 mod auth_fields;
@@ -164,6 +165,10 @@ async fn respond(
         Some(HealthCheck::Health) => return Ok(health::health(local, context)),
         Some(HealthCheck::Ready) => return Ok(health::ready(local, context).await),
         None => {}
+    }
+    // By plain HTTP, for names that may be new here.
+    if let Some(response) = acme_challenge::respond(local, context) {
+        return Ok(response);
     }
     if local.log.is_full() {
         local.metrics.log_waits.add(1);

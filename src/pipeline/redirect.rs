@@ -7,14 +7,12 @@ use http::{HeaderValue, Method, StatusCode, header};
 
 use super::{request_context::RequestContext, response::Response, routes::Action};
 use crate::{
+    acme::CHALLENGE_PATH,
     body::Body,
     error::{Error, FailureKind},
     plan::{ListenAddress, Plan},
     rfc::{forwarded, host, request_parts::FieldName, target},
 };
-
-/// The paths at which certificate authorities ask by plain http (RFC 8555, 8.3).
-const CHALLENGES: &[u8] = b"/.well-known/acme-challenge/";
 
 /// The place at which a client used plain http.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +68,7 @@ fn plain_http(context: &RequestContext) -> Option<PlainHttp> {
 
 /// Whether a route or a directory of files answers a certificate authority.
 fn is_challenge(context: &RequestContext) -> bool {
-    context.path.normal().is_some_and(|path| path.starts_with(CHALLENGES))
+    context.path.normal().is_some_and(|path| path.starts_with(CHALLENGE_PATH.as_bytes()))
         && !matches!(context.policies.actions.first(), None | Some(Action::Upstream(None)))
 }
 

@@ -4,10 +4,12 @@
 //! already within its limits. `Default` gives blank values, which `config` replaces; the defaults of settings are in
 //! `config/keys`.
 
+mod acme;
 mod auth;
 mod buckets;
 mod buffers;
 mod cache;
+mod certificate_files;
 mod client_network;
 mod compression;
 mod files;
@@ -27,6 +29,7 @@ mod upstream;
 mod upstream_tls;
 
 pub use self::{
+    acme::{AcmeChallenge, AcmeSettings},
     auth::{Auth, AuthPolicy, BasicAuth, HashKind, PasswordHash, User, UserList, UserSource},
     buckets::{
         AwsCredentials, AwsKeys, BucketObjects, BucketSettings, CredentialsEndpoint,
@@ -34,6 +37,7 @@ pub use self::{
     },
     buffers::{BufferSettings, SpillDirectory},
     cache::{CacheSettings, IGNORED_COOKIES, IGNORED_QUERY, RouteCache},
+    certificate_files::CertificateFiles,
     client_network::ClientNetwork,
     compression::CompressionSettings,
     files::{
@@ -57,7 +61,7 @@ pub use self::{
     },
     signed_urls::{SignatureKeys, SignedUrls},
     status::{ErrorPage, PageContent, PageSource, StatusPattern},
-    tls::{CertificateFiles, CertificateSettings, TlsSettings, TlsVersion},
+    tls::{CertificateSettings, TlsSettings, TlsVersion},
     traces::{
         RootSampling, TraceBatches, TraceEncoding, TracePropagation, TraceSampler, TraceSettings,
         Traces,

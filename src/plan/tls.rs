@@ -1,8 +1,8 @@
 //! TLS for clients: listeners, certificates and limits.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use super::listen::ListenAddress;
+use super::{acme::AcmeSettings, certificate_files::CertificateFiles, listen::ListenAddress};
 
 /// The TLS listeners and their options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,13 +25,8 @@ pub enum CertificateSettings {
     SelfSigned,
     /// At least one. The first is for clients that name no server, or an unknown one.
     Files(Vec<CertificateFiles>),
-}
-
-/// A certificate with its chain, and its key; both in PEM.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateFiles {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
+    /// One that an authority issues; until then, a self-signed one.
+    Acme(AcmeSettings),
 }
 
 /// A version of TLS.
@@ -40,6 +35,27 @@ pub enum TlsVersion {
     #[default]
     V12,
     V13,
+}
+
+// === impl TlsSettings ===
+
+impl TlsSettings {
+    /// Returns what to ask an authority for, if it issues the certificate.
+    pub fn acme(&self) -> Option<&AcmeSettings> {
+        match &self.certificates {
+            CertificateSettings::Acme(settings) => Some(settings),
+            CertificateSettings::SelfSigned | CertificateSettings::Files(_) => None,
+        }
+    }
+}
+
+// === impl CertificateSettings ===
+
+impl CertificateSettings {
+    /// Whether an authority issues the certificate.
+    pub fn are_issued(&self) -> bool {
+        matches!(self, Self::Acme(_))
+    }
 }
 
 // === impl TlsVersion ===

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::tls::CertificateFiles;
+use super::certificate_files::CertificateFiles;
 
 /// TLS to the servers of one application.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -306,6 +306,11 @@ impl Scrape {
             ("rejected", ProcessMetrics::read(&tls.rejected)),
         ];
         counters(e, names::TLS_CERTIFICATE_CHANGES, "result", &changes)?;
+        let attempts = [
+            ("ok", ProcessMetrics::read(&tls.acme_ok)),
+            ("failed", ProcessMetrics::read(&tls.acme_failed)),
+        ];
+        counters(e, names::ACME_ATTEMPTS, "result", &attempts)?;
         let mut family = describe(e, names::TLS_CERTIFICATE_EXPIRY, MetricType::Gauge)?;
         for (certificate, end) in tls.expiries() {
             let labels = [("certificate", certificate)];

@@ -234,6 +234,10 @@ pub struct TlsCounts {
     pub swapped: AtomicU64,
     /// Changed files that could not be used.
     pub rejected: AtomicU64,
+    /// Certificates that an authority has issued.
+    pub acme_ok: AtomicU64,
+    /// Attempts to obtain one that failed.
+    pub acme_failed: AtomicU64,
     /// Each certificate in use, with its expiry in seconds since 1970.
     expiries: Mutex<Vec<(String, i64)>>,
 }

@@ -130,7 +130,13 @@ pub const TLS_CONNECTIONS: MetricName = gauge(
 );
 pub const TLS_CERTIFICATE_CHANGES: MetricName = counter(
     "sideman_tls_certificate_changes",
-    "Changes of the files of tls.certificates, by result: used, or rejected (the current certificate stays in use)",
+    "Changes of the files of certificates, by result: used, or rejected (the current certificate stays in use)",
+)
+.by(&["result"]);
+pub const ACME_ATTEMPTS: MetricName = counter(
+    "sideman_acme_attempts",
+    "Attempts to obtain or renew the certificate for acme.domains, by result: ok, or failed (the event names the \
+     reason)",
 )
 .by(&["result"]);
 pub const TLS_CERTIFICATE_EXPIRY: MetricName = gauge(
@@ -367,6 +373,7 @@ pub const SECTIONS: &[(&str, &[MetricName])] = &[
             TLS_POSTPONED,
             TLS_CONNECTIONS,
             TLS_CERTIFICATE_CHANGES,
+            ACME_ATTEMPTS,
             TLS_CERTIFICATE_EXPIRY,
         ],
     ),

@@ -30,6 +30,8 @@ pub(crate) const TABLE: &[Module] = &[
     Module { name: "cache", may_import: FOR_PARTS },
     // Signatures and keys for buckets. What is requested there is decided by the pipeline.
     Module { name: "aws", may_import: &["rfc", "plan", "outgoing"] },
+    // Certificates from an authority: a thread beside the requests, which see the pending challenges alone.
+    Module { name: "acme", may_import: &["rfc", "outgoing", "plan", "telemetry"] },
     // The link between the caches of several processes: it knows neither the cache nor the requests.
     Module { name: "redis", may_import: &["error", "rfc", "sync", "plan", "telemetry"] },
     Module {
@@ -51,11 +53,12 @@ pub(crate) const TABLE: &[Module] = &[
             "files",
             "cache",
             "aws",
+            "acme",
             "redis",
             "upstream",
         ],
     },
-    // Layer 4: reaches the parts through the pipeline alone.
+    // Layer 4: reaches the parts through the pipeline alone, but for the challenges within a TLS handshake.
     Module {
         name: "server",
         may_import: &[
@@ -66,6 +69,7 @@ pub(crate) const TABLE: &[Module] = &[
             "plan",
             "body",
             "telemetry",
+            "acme",
             "pipeline",
         ],
     },
@@ -81,6 +85,7 @@ pub(crate) const TABLE: &[Module] = &[
             "phase",
             "plan",
             "telemetry",
+            "acme",
             "redis",
             "pipeline",
             "server",

@@ -12,6 +12,7 @@ mod support;
 
 mod accel;
 mod access_log;
+mod acme;
 mod admin;
 mod admission;
 mod ambiguous;

@@ -8,6 +8,7 @@ mod id;
 mod key;
 mod kind;
 
+mod acme;
 mod buffers;
 mod cache;
 mod compression;
@@ -35,6 +36,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "tls",
         "TLS for clients, versions 1.2 and 1.3, on the addresses of tls.listen. All other listeners use plain HTTP.",
+    ),
+    (
+        "acme",
+        "A certificate from an authority, such as Let's Encrypt, for the listeners of tls.listen.",
     ),
     (
         "upstream",
@@ -96,6 +101,7 @@ pub static KEYS: LazyLock<Vec<SettingKey>> = LazyLock::new(|| {
     let sections = [
         server::SERVER,
         tls::TLS,
+        acme::ACME,
         upstream::UPSTREAM,
         memory::MEMORY,
         buffers::BUFFERS,

@@ -31,6 +31,8 @@ pub(super) struct Certificate {
     pub(super) names: Vec<String>,
     /// When the certificate expires, in seconds since 1970.
     pub(super) end: i64,
+    /// How many seconds it is valid in all.
+    pub(super) lifetime: i64,
     /// The name of the certificate in metrics and events.
     pub(super) label: String,
 }
@@ -70,11 +72,13 @@ pub(super) fn certify(
     key: PrivateKeyDer<'static>,
     label: String,
 ) -> Result<Certificate, CertificateFault> {
-    let (names, end) = {
+    let (names, end, lifetime) = {
         let own = chain.first().ok_or(CertificateFault::Certificate("it is missing"))?;
         let (_, own) =
             X509Certificate::from_der(own).map_err(|_| CertificateFault::Certificate(NOT_X509))?;
-        (names(&own), own.validity().not_after.timestamp())
+        let (start, end) =
+            (own.validity().not_before.timestamp(), own.validity().not_after.timestamp());
+        (names(&own), end, end.saturating_sub(start))
     };
     let key = provider().key_provider.load_private_key(key);
     let key = key.map_err(|_| CertificateFault::Key(UNUSABLE_KEY))?;
@@ -85,7 +89,7 @@ pub(super) fn certify(
         Err(rustls::Error::InconsistentKeys(_)) => return Err(CertificateFault::Mismatch),
         Err(_) => return Err(CertificateFault::Certificate(NOT_X509)),
     }
-    Ok(Certificate { key: Arc::new(key), names, end, label })
+    Ok(Certificate { key: Arc::new(key), names, end, lifetime, label })
 }
 
 /// The cryptography provider of all TLS connections.

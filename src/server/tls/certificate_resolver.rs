@@ -8,10 +8,16 @@ use rustls::{
 };
 
 use super::certificate::Certificate;
+use crate::acme::{ACME_TLS, PendingChallenges};
 
-/// The certificates in use, in the order of the settings.
+/// Chooses certificates.
 #[derive(Debug)]
-pub(super) struct CertificateResolver(Mutex<Arc<[Arc<Certificate>]>>);
+pub(super) struct CertificateResolver {
+    /// Those in use, in the order of the settings.
+    certificates: Mutex<Arc<[Arc<Certificate>]>>,
+    /// The validations of names, if an authority issues the certificate.
+    challenges: Option<Arc<PendingChallenges>>,
+}
 
 /// How well a certificate matches a name, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,26 +32,44 @@ enum NameMatch {
 impl CertificateResolver {
     /// Creates a resolver. The list must have at least one entry.
     pub(super) fn new(certificates: &[Arc<Certificate>]) -> Self {
-        Self(Mutex::new(certificates.into()))
+        Self { certificates: Mutex::new(certificates.into()), challenges: None }
+    }
+
+    /// Answers an authority that validates names.
+    #[must_use]
+    pub(super) fn with_challenges(self, challenges: Option<Arc<PendingChallenges>>) -> Self {
+        Self { challenges, ..self }
     }
 
     /// Replaces the certificates for all later handshakes.
     pub(super) fn swap(&self, certificates: &[Arc<Certificate>]) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = certificates.into();
+        *self.certificates.lock().unwrap_or_else(PoisonError::into_inner) = certificates.into();
     }
 
     fn current(&self) -> Arc<[Arc<Certificate>]> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.certificates.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl ResolvesServerCert for CertificateResolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let Some(challenges) = &self.challenges
+            && is_validation(&hello)
+        {
+            // No other certificate, and no certificate for anybody else (RFC 8737, 3).
+            return challenges.certificate_for(hello.server_name()?);
+        }
         let schemes = hello.signature_schemes();
         let can = |one: &Certificate| one.key.key.choose_scheme(schemes).is_some();
         let all = self.current();
         choose(&all, hello.server_name(), can).map(|one| Arc::clone(&one.key))
     }
+}
+
+/// Whether an authority validates a name: it offers this protocol and no other (RFC 8737, 3).
+fn is_validation(hello: &ClientHello<'_>) -> bool {
+    let Some(mut protocols) = hello.alpn() else { return false };
+    protocols.next() == Some(ACME_TLS) && protocols.next().is_none()
 }
 
 /// Returns the first of the best matches that the client can verify. If there is none, returns the first certificate,
@@ -81,8 +105,8 @@ mod tests {
         let made = self_signed::make("a").unwrap();
         let certificate = |label: &str, names: &[&str]| {
             let names = names.iter().map(|&name| name.to_owned()).collect();
-            let (key, end) = (Arc::clone(&made.key), made.end);
-            Arc::new(Certificate { key, names, end, label: label.to_owned() })
+            let (key, end, lifetime) = (Arc::clone(&made.key), made.end, made.lifetime);
+            Arc::new(Certificate { key, names, end, lifetime, label: label.to_owned() })
         };
         let all = [
             certificate("first", &["example.org", "www.example.org"]),

@@ -17,6 +17,7 @@ use super::{
     watch::{CertificateVersion, CertificateWatcher},
 };
 use crate::{
+    acme::{ACME_TLS, PendingChallenges},
     plan::{self, CertificateSettings, TlsVersion},
     telemetry::TlsCounts,
 };
@@ -54,15 +55,30 @@ impl TlsContext {
     pub fn load(
         plan: &plan::TlsSettings,
         counts: &Arc<TlsCounts>,
+        challenges: &Arc<PendingChallenges>,
         before: Option<&Self>,
     ) -> Result<LoadedTls, Vec<TlsError>> {
+        let self_signed = || match before.and_then(|before| before.own.as_ref()) {
+            Some(own) => Ok(Arc::clone(own)),
+            None => make().map(Arc::new).map_err(|error| vec![error]),
+        };
         let (files, certificates, own) = match &plan.certificates {
             CertificateSettings::SelfSigned => {
-                let own = match before.and_then(|before| before.own.as_ref()) {
-                    Some(own) => Arc::clone(own),
-                    None => Arc::new(make().map_err(|error| vec![error])?),
-                };
+                let own = self_signed()?;
                 (Vec::new(), vec![Arc::clone(&own)], Some(own))
+            }
+            CertificateSettings::Acme(settings) => {
+                let pair = settings.certificate_files();
+                let version = CertificateVersion::of(&pair);
+                // What the authority has issued, once it is there: the watcher finds it.
+                let (certificate, own) = match certificate::load(&pair) {
+                    Ok(issued) => (Arc::new(issued), None),
+                    Err(_) => {
+                        let own = self_signed()?;
+                        (Arc::clone(&own), Some(own))
+                    }
+                };
+                (vec![(pair, version)], vec![certificate], own)
             }
             CertificateSettings::Files(pairs) => {
                 // Read before the contents, so that a change during the read leads to another read.
@@ -81,7 +97,9 @@ impl TlsContext {
                 (files, certificates, None)
             }
         };
-        let resolver = Arc::new(CertificateResolver::new(&certificates));
+        let challenges = plan.certificates.are_issued().then(|| Arc::clone(challenges));
+        let resolver = CertificateResolver::new(&certificates).with_challenges(challenges);
+        let resolver = Arc::new(resolver);
         let watch = CertificateWatcher::new(files, certificates, &resolver, Arc::clone(counts));
         let known = before.map(|before| Arc::clone(&before.tickets));
         let set_up = known.map_or_else(Ticketer::new, Ok).and_then(|tickets| {
@@ -155,6 +173,9 @@ fn config(
         .with_no_client_auth()
         .with_cert_resolver(resolver);
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    if plan.certificates.are_issued() {
+        config.alpn_protocols.push(ACME_TLS.to_vec());
+    }
     // The keys change every six hours and stay in this process. The client stores its ticket, so session resumption
     // costs no memory here.
     config.ticketer = tickets;

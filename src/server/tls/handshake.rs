@@ -9,11 +9,12 @@ use std::{
 };
 
 use rustls::{AlertDescription, HandshakeKind};
-use tokio::{sync::Semaphore, task::yield_now, time::timeout};
+use tokio::{io::AsyncWriteExt as _, sync::Semaphore, task::yield_now, time::timeout};
 use tokio_rustls::server::TlsStream;
 
 use super::config::TlsContext;
 use crate::{
+    acme::ACME_TLS,
     server::{
         drain::ConnectionGuard,
         stream::{ClientStream, Transport},
@@ -58,6 +59,9 @@ pub(in crate::server) async fn perform_handshake(
             let is_resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
             let end = if is_resumed { HandshakeResult::Resumed } else { HandshakeResult::Full };
             metrics.handshakes(end).add(1);
+            if stream.get_ref().1.alpn_protocol() == Some(ACME_TLS) {
+                return close_validation(tls, stream).await;
+            }
             return HandshakeOutcome::Completed(ClientStream::Tls(Box::new(stream)));
         }
         Err(failure) => failure,
@@ -78,6 +82,13 @@ pub(in crate::server) async fn perform_handshake(
     metrics.handshakes(end).add(1);
     tracing::debug!(result = end.name(), ?error, "TLS handshake failed");
     outcome
+}
+
+/// Ends the connection of an authority, which has seen the certificate (RFC 8737, 3).
+async fn close_validation(tls: &TlsContext, mut stream: TlsStream<Transport>) -> HandshakeOutcome {
+    // It may have disconnected.
+    let _ = timeout(tls.timeout, stream.shutdown()).await;
+    HandshakeOutcome::Failed
 }
 
 async fn begin(

@@ -18,7 +18,7 @@ use crate::{body::FileIdentity, plan::CertificateFiles, telemetry::TlsCounts};
 /// steps, and the two files one after the other.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// A certificate that expires within this time is logged once a day.
+/// A certificate that expires within this time is logged once a day; one of a short life, if less than a sixth is left.
 const EXPIRY_NOTICE: i64 = 14 * 24 * 60 * 60;
 
 /// The state that the thread keeps between checks.
@@ -130,7 +130,8 @@ impl CertificateWatcher {
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         for (certificate, warned) in self.certificates.iter().zip(&mut self.warned) {
             let is_reported = warned.is_some_and(|at| tick.saturating_duration_since(at) < DAY);
-            if is_reported || certificate.end.saturating_sub(now) > EXPIRY_NOTICE {
+            let notice = EXPIRY_NOTICE.min(certificate.lifetime / 6);
+            if is_reported || certificate.end.saturating_sub(now) > notice {
                 continue;
             }
             *warned = Some(tick);

@@ -112,6 +112,30 @@ fn compose_comes_back_after_a_crash_or_a_reboot() {
     }
 }
 
+/// config/deploy/compose-https.yaml in addition.
+#[test]
+fn compose_with_https_obtains_a_certificate() {
+    const HTTPS: &str = "config/deploy/compose-https.yaml";
+    let more = yaml::parse(&text(HTTPS));
+    let added = container((&"sideman".to_owned(), &more["services"]["sideman"]));
+    let mut both = example().container("sideman").clone();
+    both.environment.extend(added.environment);
+    let plan = rules::settings(HTTPS, &both).plan;
+    let tls = plan.tls.as_ref().unwrap();
+    let acme = tls.acme().unwrap();
+    // On a volume, and at the ports that are published.
+    let [mount] = added.mounts.as_slice() else { panic!("{:?}", added.mounts) };
+    assert_eq!((mount.path.as_str(), mount.is_read_only), (acme.storage.to_str().unwrap(), false));
+    assert!(more["volumes"].as_object().unwrap().contains_key(&mount.volume));
+    let listening = plan.server.listen.iter().chain(&tls.listen).map(ToString::to_string);
+    let published = added.ports.iter().map(|port| format!("0.0.0.0:{port}"));
+    assert_eq!(listening.collect::<Vec<_>>(), published.collect::<Vec<_>>());
+    assert!(plan.server.redirect_https);
+    // A first try uses up no limit.
+    assert!(acme.directory.contains("staging"), "{}", acme.directory);
+    assert!(text("Dockerfile").contains(acme.storage.to_str().unwrap()));
+}
+
 #[test]
 fn compose_has_a_database_and_uploads() {
     let (file, example) = (file(), example());

@@ -1,6 +1,7 @@
 //! docs/how-to: every configuration of a page is started here as printed, with free ports and
 //! test directories, and does what the page says.
 
+mod acme;
 mod autoscaling;
 mod big_uploads;
 mod cdn;

@@ -172,6 +172,12 @@ impl Settings {
         Sideman::start(self)
     }
 
+    /// Starts with `server.listen` none, and waits until the admin listener is there.
+    #[track_caller]
+    pub(crate) fn start_without_http(&self) -> Sideman {
+        Sideman::start_without_http(self)
+    }
+
     /// Starts the demo, and waits until it prints its address.
     #[track_caller]
     pub(crate) fn start_demo(&self) -> Sideman {

@@ -62,6 +62,14 @@ impl Sideman {
         sideman
     }
 
+    /// Without a plain listener.
+    #[track_caller]
+    pub(crate) fn start_without_http(settings: &Settings) -> Self {
+        let mut sideman = Self::spawn(settings);
+        sideman.admin = sideman.listening(|line| line.contains(ADMIN_LISTENS));
+        sideman
+    }
+
     /// The demo has no event for what its banner on stdout says.
     #[track_caller]
     pub(crate) fn start_demo(settings: &Settings) -> Self {

@@ -1,0 +1,136 @@
+//! Renewal, and what is lost meanwhile: certificates that are revoked, account keys, directories.
+
+use std::fs;
+
+use instant_acme::{Account, AccountCredentials, RevocationRequest};
+use rustls::pki_types::CertificateDer;
+
+use super::{
+    authority::Authority, connect, names, settings, stored, tls, tls_address, until_issued,
+};
+use crate::support::{App, TempDir, eventually};
+
+#[test]
+fn revoked_certificate_is_replaced_while_clients_stay_connected() {
+    let Some(authority) = Authority::start() else { return };
+    let (application, storage) = (App::saying("hello"), TempDir::new());
+    // In a month, and then at once, as after a revocation.
+    authority.suggest(30 * 86_400, 31 * 86_400);
+    let settings = settings(&authority, &storage, &application, "a.test");
+    let sideman = settings.start();
+    let address = connect(&authority, &sideman);
+    let first = until_issued(&authority, address, "a.test");
+    eventually("a request for the window", || {
+        (authority.requests("/renewal-info/") == 1).then_some(())
+    });
+    sideman.shut_down();
+
+    revoke(&authority, &storage, &first);
+    authority.suggest(-7200, -3600);
+    // The suggestion is asked for every few hours; here, it is time to.
+    let path = stored(&storage, ".history");
+    let mut history: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    history["window"]["check_at"] = 0.into();
+    fs::write(&path, history.to_string()).unwrap();
+
+    let sideman = settings.start();
+    let address = tls_address(&sideman);
+    let issuer = authority.issuer();
+    let mut client = tls::connect(address, "a.test", tls::trusting(&issuer)).unwrap();
+    assert_eq!(client.conn.peer_certificates().unwrap()[0].as_ref(), first);
+    authority.lead_to(sideman.address(), address);
+    sideman.event("certificate renewed");
+    let second = eventually("another certificate", || {
+        tls::certificate(address, "a.test", &issuer).filter(|other| *other != first)
+    });
+    assert_eq!(names(&second), ["a.test"]);
+    let request = b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
+    assert!(tls::read_all(&mut client, request).ends_with("\r\n\r\nhello"));
+    assert_eq!(authority.requests("/sign-me-up"), 1);
+}
+
+/// Revokes a certificate with the stored account.
+fn revoke(authority: &Authority, storage: &TempDir, certificate: &[u8]) {
+    let account = fs::read(stored(storage, "account.json")).unwrap();
+    let account: AccountCredentials = serde_json::from_slice(&account).unwrap();
+    let certificate = CertificateDer::from(certificate.to_vec());
+    let client = Box::new(authority.client());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let account = Account::builder_with_http(client).from_credentials(account).await.unwrap();
+        let request = RevocationRequest { certificate: &certificate, reason: None };
+        account.revoke(&request).await.unwrap();
+    });
+}
+
+#[test]
+fn lost_account_key_is_replaced() {
+    let Some(authority) = Authority::start() else { return };
+    let (application, storage) = (App::saying("hello"), TempDir::new());
+    let settings = settings(&authority, &storage, &application, "a.test");
+    let sideman = settings.start();
+    let address = connect(&authority, &sideman);
+    let first = until_issued(&authority, address, "a.test");
+    sideman.shut_down();
+    // The certificate is still good without the account.
+    fs::remove_file(stored(&storage, "account.json")).unwrap();
+    let sideman = settings.start();
+    assert_eq!(until_issued(&authority, tls_address(&sideman), "a.test"), first);
+    sideman.shut_down();
+    assert_eq!(authority.requests("/sign-me-up"), 1);
+    // The next order makes another.
+    fs::write(stored(&storage, ".pem"), "damaged").unwrap();
+    let sideman = settings.start();
+    let address = connect(&authority, &sideman);
+    sideman.event("the stored certificate cannot be used");
+    assert_ne!(until_issued(&authority, address, "a.test"), first);
+    assert_eq!(authority.requests("/sign-me-up"), 2);
+}
+
+#[test]
+fn account_that_the_authority_has_forgotten_is_replaced() {
+    let Some(authority) = Authority::start() else { return };
+    let (application, storage) = (App::saying("hello"), TempDir::new());
+    let settings = settings(&authority, &storage, &application, "a.test");
+    let sideman = settings.start();
+    let address = connect(&authority, &sideman);
+    until_issued(&authority, address, "a.test");
+    sideman.shut_down();
+    let path = stored(&storage, "account.json");
+    let mut account: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    account["id"] = format!("{}0", account["id"].as_str().unwrap()).into();
+    fs::write(&path, account.to_string()).unwrap();
+    fs::remove_file(stored(&storage, ".pem")).unwrap();
+    let sideman = settings.start();
+    let address = connect(&authority, &sideman);
+    sideman.event("the authority does not know the account");
+    until_issued(&authority, address, "a.test");
+    assert_eq!(authority.requests("/sign-me-up"), 2);
+}
+
+#[test]
+fn directory_that_cannot_be_written_to_stops_the_start() {
+    let Some(authority) = Authority::start() else { return };
+    let (application, storage) = (App::saying("hello"), TempDir::new());
+    let settings = settings(&authority, &storage, &application, "a.test");
+    // A file in the place of the directory, because root may write anywhere.
+    storage.write("acme", "");
+    let ended = settings.run_to_end();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let path = storage.join("acme");
+    let expected = format!("acme.storage {} cannot be written to: ", path.display());
+    assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+    assert!(ended.stderr.contains("mount a volume there"), "{}", ended.stderr);
+    assert_eq!(authority.requests(""), 0);
+    // Later, nothing is ordered either.
+    fs::remove_file(&path).unwrap();
+    let sideman = settings.start();
+    let address = connect(&authority, &sideman);
+    until_issued(&authority, address, "a.test");
+    fs::remove_dir_all(&path).unwrap();
+    storage.write("acme", "");
+    let reply = sideman.admin_post("/-/reload");
+    assert_eq!(reply.status, 422, "{}", reply.text());
+    assert!(reply.text().contains(&expected), "{}", reply.text());
+    assert_eq!(authority.requests("/order-plz"), 1);
+}
