@@ -17,16 +17,16 @@ use tokio::{
 
 use crate::plan::{AwsCredentials, AwsKeys, CredentialsEndpoint};
 
-/// How long a request waits for the first keys of a role.
-const FIRST_KEYS: Duration = Duration::from_secs(5);
+/// How long a request waits for keys of a role: the first ones, or others if AWS has refused those in use.
+const KEYS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The keys in use, which [`begin_refresh`](Self::begin_refresh) replaces if they are those of a role.
 pub struct Credentials {
     source: AwsCredentials,
     keys: watch::Sender<KeysState>,
     has_begun: AtomicBool,
-    /// Wakes the task that refreshes the keys.
-    pub(super) expired: Notify,
+    /// Wakes the task that refreshes the keys: AWS has refused them.
+    pub(super) refused: Notify,
 }
 
 /// The keys at one moment.
@@ -80,7 +80,7 @@ impl Credentials {
             source: source.clone(),
             keys,
             has_begun: AtomicBool::new(false),
-            expired: Notify::new(),
+            refused: Notify::new(),
         })
     }
 
@@ -107,6 +107,11 @@ impl Credentials {
     pub(super) fn set(&self, state: KeysState) {
         self.keys.send_replace(state);
     }
+
+    /// Ends the waiting of requests whose keys AWS has refused. They look whether there are other keys.
+    pub(super) fn end_waiting(&self) {
+        self.keys.send_modify(|_| {});
+    }
 }
 
 impl fmt::Debug for Credentials {
@@ -128,13 +133,13 @@ impl WorkerKeys {
         }
     }
 
-    /// Returns the keys of this moment, `now` in seconds since 1970. Waits for the first keys of a role, and never after.
+    /// Returns the keys of this moment, `now` in seconds since 1970. Waits for the first keys of a role only.
     pub async fn current(&self, now: u64) -> KeysState {
         let mut state = self.seen.borrow_mut().latest();
         if matches!(state, KeysState::Pending) {
             let mut receiver = self.receiver.clone();
             let first = receiver.wait_for(|state| !matches!(state, KeysState::Pending));
-            state = match timeout(FIRST_KEYS, first).await {
+            state = match timeout(KEYS_TIMEOUT, first).await {
                 Ok(Ok(state)) => state.clone(),
                 Ok(Err(_)) | Err(_) => KeysState::Unavailable,
             };
@@ -150,9 +155,23 @@ impl WorkerKeys {
         }
     }
 
-    /// Reports that AWS has refused the keys as expired: the next ones are needed at once.
-    pub fn report_expired(&self) {
-        self.credentials.expired.notify_one();
+    /// Gets other keys than these, which AWS has refused. Returns whether there are any.
+    pub async fn replace(&self, refused: &RoleKeys) -> bool {
+        if self.credentials.endpoint().is_none() {
+            return false;
+        }
+        let is_other =
+            |state: &KeysState| matches!(state, KeysState::Keys(role) if role.keys != refused.keys);
+        let mut receiver = self.receiver.clone();
+        if is_other(&receiver.borrow_and_update()) {
+            return true;
+        }
+        self.credentials.refused.notify_one();
+        // The answer of the endpoint, whatever it is.
+        match timeout(KEYS_TIMEOUT, receiver.changed()).await {
+            Ok(Ok(())) => is_other(&receiver.borrow()),
+            Ok(Err(_)) | Err(_) => false,
+        }
     }
 }
 
@@ -210,9 +229,44 @@ mod tests {
         assert_eq!(id(&worker, 10).await, "Unavailable");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn refused_keys_are_replaced_by_other_ones_only() {
+        let endpoint = CredentialsEndpoint {
+            url: "http://127.0.0.1/".into(),
+            authorization: EndpointAuthorization::None,
+        };
+        let credentials = Credentials::new(&AwsCredentials::Endpoint(endpoint));
+        let worker = WorkerKeys::new(&credentials);
+        let KeysState::Keys(first) = keys("first", None) else { panic!("no keys") };
+        credentials.set(KeysState::Keys(Arc::clone(&first)));
+        assert!(!worker.replace(&first).await, "no answer in time");
+        credentials.refused.notified().await;
+        let (has_other, ()) = tokio::join!(worker.replace(&first), async {
+            credentials.refused.notified().await;
+            credentials.end_waiting();
+        });
+        assert!(!has_other, "the same keys");
+        let (has_other, ()) = tokio::join!(worker.replace(&first), async {
+            credentials.refused.notified().await;
+            credentials.set(keys("second", None));
+        });
+        assert!(has_other);
+        assert!(worker.replace(&first).await, "they are replaced already");
+        credentials.set(KeysState::Unavailable);
+        let (has_other, ()) = tokio::join!(worker.replace(&first), async {
+            credentials.refused.notified().await;
+            credentials.end_waiting();
+        });
+        assert!(!has_other, "there are none");
+    }
+
     #[tokio::test]
     async fn keys_of_the_settings_are_there_at_once() {
         let unsigned = WorkerKeys::new(&Credentials::new(&AwsCredentials::None));
         assert_eq!(id(&unsigned, 0).await, "Unsigned");
+        let KeysState::Keys(role) = keys("fixed", None) else { panic!("no keys") };
+        let source = AwsCredentials::Keys(role.keys.clone());
+        let fixed = WorkerKeys::new(&Credentials::new(&source));
+        assert!(!fixed.replace(&role).await, "nothing has others");
     }
 }

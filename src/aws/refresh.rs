@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 use tokio::{
     task::spawn_blocking,
-    time::{sleep, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{
@@ -27,7 +27,7 @@ use crate::{
 const AHEAD: u64 = 5 * 60;
 /// The longest time between two looks at the clock, which may be set, or stand still in a machine that sleeps.
 const LOOK: Duration = Duration::from_secs(60);
-/// The pause before keys are asked for that are due, or that AWS has refused.
+/// The pause before keys are asked for that are due, and between two times because AWS has refused them.
 const MIN_PAUSE: Duration = Duration::from_secs(5);
 /// Pauses after failures: the first, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -45,6 +45,7 @@ impl Credentials {
         let mut client: Option<HttpClient> = None;
         let mut pause = BACKOFF.0;
         let mut in_use: Option<Arc<RoleKeys>> = None;
+        let mut were_refused = false;
         loop {
             let Some(shared) = credentials.upgrade() else { return };
             let Some(endpoint) = shared.endpoint() else { return };
@@ -71,12 +72,19 @@ impl Credentials {
                     pause = (pause * 2).min(BACKOFF.1);
                 }
             }
+            shared.end_waiting();
             drop(shared);
-            if pause > BACKOFF.0 {
-                sleep(pause).await;
-            } else if let Some(role) = &in_use {
-                wait_until_due(&credentials, role).await;
-            }
+            let answered = Instant::now();
+            were_refused = match &in_use {
+                Some(role) if pause == BACKOFF.0 => {
+                    let not_before = if were_refused { answered + MIN_PAUSE } else { answered };
+                    wait_until_due(&credentials, role, not_before).await
+                }
+                Some(_) | None => {
+                    pause_until(&credentials, answered + pause).await;
+                    false
+                }
+            };
         }
     }
 }
@@ -111,19 +119,36 @@ fn fail(credentials: &Credentials, fault: &str, in_use: Option<&RoleKeys>, now: 
     );
 }
 
-/// Waits until the keys must be replaced, or AWS has refused them.
-async fn wait_until_due(credentials: &Weak<Credentials>, role: &RoleKeys) {
+/// Waits until the keys must be replaced, or AWS has refused them, from `not_before` on. Returns whether it has.
+async fn wait_until_due(
+    credentials: &Weak<Credentials>,
+    role: &RoleKeys,
+    not_before: Instant,
+) -> bool {
     loop {
         let now = date::seconds(SystemTime::now());
         let left = role.expires.map(|end| end.saturating_sub(now).saturating_sub(AHEAD));
         let left = left.map_or(LOOK, Duration::from_secs);
-        let Some(shared) = credentials.upgrade() else { return };
-        let was_refused = timeout(left.min(LOOK), shared.expired.notified()).await.is_ok();
-        if was_refused || left <= LOOK && role.expires.is_some() {
+        let Some(shared) = credentials.upgrade() else { return false };
+        if timeout(left.min(LOOK), shared.refused.notified()).await.is_ok() {
+            if Instant::now() >= not_before {
+                return true;
+            }
+            shared.end_waiting();
+        } else if left <= LOOK && role.expires.is_some() {
             // Keys with a short life are not asked for without end.
-            sleep(MIN_PAUSE).await;
-            return;
+            pause_until(credentials, Instant::now() + MIN_PAUSE).await;
+            return false;
         }
+    }
+}
+
+/// Waits. Requests whose keys AWS refuses meanwhile get no others.
+async fn pause_until(credentials: &Weak<Credentials>, end: Instant) {
+    while let Some(shared) = credentials.upgrade()
+        && timeout_at(end, shared.refused.notified()).await.is_ok()
+    {
+        shared.end_waiting();
     }
 }
 

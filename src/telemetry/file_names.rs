@@ -67,5 +67,5 @@ pub const BUCKET_REQUESTS: MetricName = counter(
 .by(&["result"]);
 pub const BUCKET_RETRIES: MetricName = counter(
     "sideman_bucket_retries",
-    "Requests to buckets that were sent again after a temporary error",
+    "Requests to buckets that were sent again after a temporary error, or with new keys after S3 refused those of a role",
 );

@@ -78,6 +78,8 @@ enum AttemptResult {
     Found(Box<UpstreamResponse>),
     Missing,
     Retry(BucketFault),
+    /// These keys are not valid.
+    KeysRefused(BucketFault, Arc<RoleKeys>),
     Fault(BucketFault),
 }
 
@@ -134,6 +136,7 @@ impl BucketClient {
         let wanted = ObjectRequest { method, headers, path };
         let mut range = request::range(method, headers);
         let mut pauses = PAUSES.into_iter();
+        let mut has_new_keys = false;
         loop {
             match self.attempt(&wanted, range).await {
                 AttemptResult::Found(response) => {
@@ -146,6 +149,13 @@ impl BucketClient {
                 }
                 AttemptResult::Missing => return Ok(None),
                 AttemptResult::Fault(fault) => return Err(fault),
+                AttemptResult::KeysRefused(fault, keys) => {
+                    if has_new_keys || !self.keys.replace(&keys).await {
+                        return Err(fault);
+                    }
+                    has_new_keys = true;
+                    metrics.bucket_retries.add(1);
+                }
                 AttemptResult::Retry(fault) => match pauses.next() {
                     Some(pause) => {
                         metrics.bucket_retries.add(1);
@@ -183,8 +193,8 @@ impl BucketClient {
                 return AttemptResult::Fault(BucketFault { result, text: text.into() });
             }
         };
-        let keys = keys.as_deref();
-        let response = match self.send(wanted.method, wanted, range, (keys, now)).await {
+        let signed_by = keys.as_deref();
+        let response = match self.send(wanted.method, wanted, range, (signed_by, now)).await {
             Ok(response) => response,
             Err(error) => return AttemptResult::Retry(BucketFault::unavailable(&error)),
         };
@@ -197,14 +207,14 @@ impl BucketClient {
         let response = match tells_nothing {
             true => {
                 let first = Some(b"bytes=0-0".as_slice());
-                match self.send(&Method::GET, wanted, first, (keys, now)).await {
+                match self.send(&Method::GET, wanted, first, (signed_by, now)).await {
                     Ok(response) => response,
                     Err(error) => return AttemptResult::Retry(BucketFault::unavailable(&error)),
                 }
             }
             false => response,
         };
-        self.judge(response, now).await
+        judge(response, keys, now).await
     }
 
     async fn send(
@@ -238,32 +248,33 @@ impl BucketClient {
         };
         self.server.send(&head, RequestFraming::None, RequestBody::empty(), notes).await
     }
+}
 
-    /// Judges a response that is not for the client.
-    async fn judge(&self, response: UpstreamResponse, now: u64) -> AttemptResult {
-        let (status, fields) = (response.status, response.fields.to_map());
-        let document = Limited::new(response.body, MAX_ERROR).collect();
-        let document = match timeout(ERROR_TIMEOUT, document).await {
-            Ok(Ok(collected)) => collected.to_bytes(),
-            Ok(Err(_)) | Err(_) => bytes::Bytes::new(),
-        };
-        let code = aws::error_code(&document);
-        let said = match code {
-            Some(code) => format!("{} {code}", status.as_u16()),
-            None => format!("status {}", status.as_u16()),
-        };
-        match verdict::judge(status, code) {
-            Verdict::Missing => AttemptResult::Missing,
-            Verdict::Retry => {
-                AttemptResult::Retry(BucketFault { result: BucketResult::Unavailable, text: said })
-            }
-            Verdict::Fault(result, remedy) => {
-                if remedy == Remedy::NewKeys {
-                    self.keys.report_expired();
-                }
-                let details = details(remedy, &fields, now);
-                let text = format!("{said}: {}{details}", remedy.text());
-                AttemptResult::Fault(BucketFault { result, text })
+/// Judges a response that is not for the client. `keys` have signed the request.
+async fn judge(response: UpstreamResponse, keys: Option<Arc<RoleKeys>>, now: u64) -> AttemptResult {
+    let (status, fields) = (response.status, response.fields.to_map());
+    let document = Limited::new(response.body, MAX_ERROR).collect();
+    let document = match timeout(ERROR_TIMEOUT, document).await {
+        Ok(Ok(collected)) => collected.to_bytes(),
+        Ok(Err(_)) | Err(_) => bytes::Bytes::new(),
+    };
+    let code = aws::error_code(&document);
+    let said = match code {
+        Some(code) => format!("{} {code}", status.as_u16()),
+        None => format!("status {}", status.as_u16()),
+    };
+    match verdict::judge(status, code) {
+        Verdict::Missing => AttemptResult::Missing,
+        Verdict::Retry => {
+            AttemptResult::Retry(BucketFault { result: BucketResult::Unavailable, text: said })
+        }
+        Verdict::Fault(result, remedy) => {
+            let details = details(remedy, &fields, now);
+            let text = format!("{said}: {}{details}", remedy.text());
+            let fault = BucketFault { result, text };
+            match keys.filter(|_| result == BucketResult::Credentials) {
+                Some(keys) => AttemptResult::KeysRefused(fault, keys),
+                None => AttemptResult::Fault(fault),
             }
         }
     }

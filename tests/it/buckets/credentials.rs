@@ -121,7 +121,57 @@ fn role_without_keys_is_503() {
 }
 
 #[test]
-fn keys_that_s3_calls_expired_are_replaced() {
+fn request_with_refused_keys_is_repeated_with_renewed_ones() {
+    for (status, code) in [(400, "ExpiredToken"), (403, "InvalidAccessKeyId")] {
+        for method in ["GET", "HEAD"] {
+            let s3 = S3::with_secrets(&[FIRST, SECOND], move |request| match id(request) {
+                "ASIAFIRST" => error(status, code, ""),
+                _ => object("", b"a"),
+            });
+            let count = AtomicUsize::new(0);
+            let endpoint = App::start(move |_| match count.fetch_add(1, Ordering::Relaxed) {
+                0 => document(FIRST, 3600),
+                _ => document(SECOND, 3600),
+            });
+            let sideman = start(&s3, &endpoint.url(), |settings| settings);
+            let response = sideman.connect().ask(method, "/media/a.txt", "");
+            assert_eq!(response.status, 200, "{method} {code}");
+            assert_eq!(id(&s3.last()), SECOND.0);
+            assert_eq!(endpoint.requests(), 2);
+            sideman.until_metric("sideman_bucket_retries_total", &[], 1.0);
+        }
+    }
+}
+
+#[test]
+fn refused_keys_that_are_not_replaced_are_503_and_asked_for_seldom() {
+    let s3 = S3::with_secrets(&[FIRST], |_| error(400, "ExpiredToken", ""));
+    let endpoint = App::start(|_| document(FIRST, 3600));
+    let sideman = start(&s3, &endpoint.url(), |settings| settings);
+    for _ in 0..3 {
+        assert_eq!(sideman.get("/media/a.txt").status, 503);
+    }
+    assert_eq!(s3.requests().len(), 3, "nothing is repeated with the same keys");
+    assert_eq!(endpoint.requests(), 2);
+    let event = sideman.event("request failed at a bucket");
+    assert!(event.contains("ExpiredToken"), "{event}");
+}
+
+#[test]
+fn renewed_keys_that_are_refused_too_are_503() {
+    let s3 = S3::with_secrets(&[FIRST, SECOND], |_| error(403, "InvalidAccessKeyId", ""));
+    let count = AtomicUsize::new(0);
+    let endpoint = App::start(move |_| match count.fetch_add(1, Ordering::Relaxed) {
+        0 => document(FIRST, 3600),
+        _ => document(SECOND, 3600),
+    });
+    let sideman = start(&s3, &endpoint.url(), |settings| settings);
+    assert_eq!(sideman.get("/media/a.txt").status, 503);
+    assert_eq!(s3.requests().iter().map(id).collect::<Vec<_>>(), [FIRST.0, SECOND.0]);
+}
+
+#[test]
+fn requests_with_refused_keys_share_one_renewal() {
     let s3 = S3::with_secrets(&[FIRST, SECOND], |request| match id(request) {
         "ASIAFIRST" => error(400, "ExpiredToken", ""),
         _ => object("", b"a"),
@@ -132,8 +182,12 @@ fn keys_that_s3_calls_expired_are_replaced() {
         _ => document(SECOND, 3600),
     });
     let sideman = start(&s3, &endpoint.url(), |settings| settings);
-    assert_eq!(sideman.get("/media/a.txt").status, 503);
-    eventually("the second keys", || (sideman.get("/media/a.txt").status == 200).then_some(()));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(sideman.get("/media/a.txt").status, 200));
+        }
+    });
+    assert_eq!(endpoint.requests(), 2);
 }
 
 #[test]
