@@ -90,7 +90,8 @@ impl AttemptHistory {
             self.orders.pop();
         }
         self.retry_at = now.saturating_add(pause);
-        self.not_before = not_before.unwrap_or_default();
+        // A time far ahead must not be kept: each look at the file would move it on.
+        self.not_before = not_before.unwrap_or_default().min(now.saturating_add(WEEK));
     }
 
     /// Records that the attempt has succeeded.
@@ -148,6 +149,16 @@ mod tests {
         // An attempt that no authority has seen is none of its orders.
         history.fail(now + 110, 30, None, false);
         assert_eq!(history.orders, [now, now + 60]);
+    }
+
+    #[test]
+    fn pause_of_the_authority_ends_after_a_week() {
+        let now = 1_800_000_000;
+        let mut history = AttemptHistory::default();
+        history.begin(now, &["a.test".to_owned()], 60);
+        history.fail(now, 60, Some(u64::MAX), true);
+        let read = AttemptHistory::read(history.to_text().as_bytes(), now + WEEK);
+        assert_eq!(read.not_before, now + WEEK);
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl IssuedCertificate {
         Self::of(own)
     }
 
-    fn of(own: &CertificateDer<'_>) -> Result<Self, String> {
+    pub(super) fn of(own: &CertificateDer<'_>) -> Result<Self, String> {
         let unreadable = || "contains a certificate that cannot be read".to_owned();
         let (_, parsed) = X509Certificate::from_der(own).map_err(|_| unreadable())?;
         let names = parsed.subject_alternative_name().map_err(|_| unreadable())?;

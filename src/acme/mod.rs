@@ -7,6 +7,8 @@
 
 mod challenges;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod history;
 mod issued;
 mod order;

@@ -79,7 +79,7 @@ impl instant_acme::HttpClient for Transport {
 }
 
 /// Reads `Retry-After` (RFC 9110, 10.2.3).
-fn pause_of(response: &Response<Bytes>) -> Option<SystemTime> {
+pub(super) fn pause_of(response: &Response<Bytes>) -> Option<SystemTime> {
     let value = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     match value.parse::<u32>() {
         Ok(seconds) => Some(SystemTime::now() + Duration::from_secs(seconds.into())),

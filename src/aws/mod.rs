@@ -5,6 +5,8 @@
 
 mod credentials;
 mod error_document;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod refresh;
 mod role_keys;
 mod signature_v4;

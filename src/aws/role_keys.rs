@@ -16,8 +16,10 @@ struct Document {
 
 /// Reads the keys. A fault contains no part of the document.
 pub(super) fn read(document: &[u8]) -> Result<RoleKeys, &'static str> {
-    let read: Document = serde_json::from_slice(document)
-        .map_err(|_| "the response is no JSON with AccessKeyId and SecretAccessKey")?;
+    // The library would also take an array with the members in order, and skip bytes that are no UTF-8 (RFC 8259, 8.1).
+    let text = std::str::from_utf8(document).ok().filter(|text| text.trim_start().starts_with('{'));
+    let read = text.and_then(|text| serde_json::from_str::<Document>(text).ok());
+    let read = read.ok_or("the response is no JSON with AccessKeyId and SecretAccessKey")?;
     let texts = [Some(&read.access_key_id), Some(&read.secret_access_key), read.token.as_ref()];
     let is_visible =
         |text: &String| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -58,9 +60,14 @@ mod tests {
         assert_eq!(read(whole), Ok("ASIA s t Some(1369353600)".into()));
         let short = r#"{"AccessKeyId":"ASIA","SecretAccessKey":"s"}"#;
         assert_eq!(read(short), Ok("ASIA s  None".into()));
+        assert!(
+            super::read(b"{\"A\":\"\xff\",\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"s\"}")
+                .is_err()
+        );
         for text in [
             "",
             "[]",
+            r#"["ASIA","s","t","2013-05-24T00:00:00Z"]"#,
             r#"{"AccessKeyId":"ASIA"}"#,
             r#"{"AccessKeyId":"","SecretAccessKey":"s"}"#,
             r#"{"AccessKeyId":"a","SecretAccessKey":"s\nx"}"#,

@@ -32,8 +32,11 @@ pub use self::{
     request_head::check as request_head,
 };
 pub use crate::{
+    acme::fuzzing::{acme_certificate, acme_problem},
+    aws::fuzzing::{role_keys, s3_error},
     config::fuzzing::{htpasswd, settings_environment, settings_file},
     import_nginx::fuzzing::nginx_config,
+    outgoing::fuzzing::outgoing_response,
     pipeline::fuzzing::accel,
     redis::fuzzing::{redis_purge, redis_reply},
     server::fuzzing::connection,

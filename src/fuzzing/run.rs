@@ -13,7 +13,7 @@ use std::{
 use fastrand::Rng;
 
 /// Mutations of each target's corpus in a usual run; a tenth of settings, each of which is a whole plan, and of
-/// connections.
+/// connections and responses, each of which has a runtime.
 const INPUTS: u64 = 20_000;
 /// Bytes of one mutation, at most.
 const LONGEST: usize = 2048;
@@ -52,6 +52,8 @@ macro_rules! targets {
 
 targets!(
     accel,
+    acme_certificate,
+    acme_problem,
     basic_auth,
     caching,
     chunked,
@@ -62,6 +64,7 @@ targets!(
     htpasswd,
     negotiation,
     nginx_config,
+    outgoing_response,
     path,
     proxy_protocol,
     range,
@@ -70,6 +73,8 @@ targets!(
     reply_http1,
     reply_uwsgi,
     request_head,
+    role_keys,
+    s3_error,
     settings_environment,
     settings_file,
 );
@@ -107,8 +112,9 @@ fn run(name: &str, check: fn(&[u8])) {
     let corpus = corpus(name);
     corpus.iter().for_each(|input| one(name, input, check));
 
-    let usual =
-        if name.starts_with("settings_") || name == "connection" { INPUTS / 10 } else { INPUTS };
+    let is_slow =
+        name.starts_with("settings_") || ["connection", "outgoing_response"].contains(&name);
+    let usual = if is_slow { INPUTS / 10 } else { INPUTS };
     let inputs = variable("SIDEMAN_FUZZ_INPUTS").unwrap_or(usual);
     let mut mutator = Mutator::new(&corpus, variable("SIDEMAN_FUZZ_SEED").unwrap_or(1));
     let began = Instant::now();

@@ -5,6 +5,8 @@
 //! Nothing that they send is trusted: an exchange has a limit of time and one of bytes.
 
 mod fault;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 mod tls;

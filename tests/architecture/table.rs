@@ -97,6 +97,9 @@ pub(crate) const TABLE: &[Module] = &[
         may_import: &[
             "rfc",
             "fuzz_input",
+            "outgoing",
+            "aws",
+            "acme",
             "redis",
             "upstream",
             "pipeline",

@@ -1,0 +1,4 @@
+//! A problem document of an authority.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sideman::fuzzing::acme_problem(data));
