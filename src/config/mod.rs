@@ -76,6 +76,7 @@ pub use self::{
     secret::{masked, masked_url},
     sources::ValueOrigin,
     summary::summary,
+    upstream_tls::client_identity,
     user_files::read_user_files,
     value::duration,
     warnings::{notes, warnings},

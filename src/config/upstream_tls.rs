@@ -169,7 +169,7 @@ pub(super) fn read_files(plan: &mut Plan) -> Vec<String> {
             Err(fault) => faults.push(format!("{key}: {fault}")),
         }
         if let Some(certificate) = &mut tls.client_certificate {
-            match identity(&certificate.files) {
+            match client_identity(&certificate.files) {
                 Ok(identity) => certificate.identity = Some(Arc::new(identity)),
                 Err(fault) => faults.push(format!("{}: {fault}", certificate.key)),
             }
@@ -201,7 +201,8 @@ fn authorities(trust: &TlsTrust) -> Result<Vec<CertificateDer<'static>>, String>
     Ok(all)
 }
 
-fn identity(files: &CertificateFiles) -> Result<ClientIdentity, String> {
+/// Reads a certificate for servers that demand one. Returns a sentence with a remedy if a file cannot be used.
+pub fn client_identity(files: &CertificateFiles) -> Result<ClientIdentity, String> {
     let (chain_path, key_path) = (files.certificate.display(), files.key.display());
     let text = read(&files.certificate)?;
     let chain = pem::certificates(&text, "name the certificate first, as in CERTIFICATE=KEY")

@@ -33,6 +33,20 @@ pub enum OutgoingError {
 // === impl OutgoingError ===
 
 impl OutgoingError {
+    /// Whether the server has ended the connection with an alert of TLS. If it demands a certificate of the client, it
+    /// does so during the handshake or, with TLS 1.3, after it.
+    pub fn is_tls_alert(&self) -> bool {
+        let error = if let Self::Tls(error) = self {
+            Some(error)
+        } else if let Self::Http(error) = self {
+            error.source().and_then(|cause| cause.downcast_ref())
+        } else {
+            None
+        };
+        let cause = error.and_then(io::Error::get_ref).and_then(|cause| cause.downcast_ref());
+        matches!(cause, Some(rustls::Error::AlertReceived(_)))
+    }
+
     /// The error of a body that is read up to a maximum.
     pub(super) fn in_body(error: Box<dyn Error + Send + Sync>, max: usize) -> Self {
         match error.downcast::<hyper::Error>() {

@@ -23,7 +23,7 @@ use http::{
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
@@ -67,7 +67,16 @@ struct Server<'a> {
 impl HttpClient {
     /// Creates a client that trusts these authorities.
     pub fn new(authorities: Authorities<'_>) -> Result<Self, OutgoingError> {
-        Ok(Self { tls: tls::connector(authorities)? })
+        Ok(Self { tls: tls::connector(authorities, None)? })
+    }
+
+    /// Creates a client that also has a certificate, for servers that demand one.
+    pub fn with_certificate(
+        authorities: Authorities<'_>,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, OutgoingError> {
+        Ok(Self { tls: tls::connector(authorities, Some((chain, key)))? })
     }
 
     /// Sends a request to its absolute URI (http or https) and returns the response, whatever its status is. No

@@ -1,11 +1,11 @@
-//! Whom the client trusts.
+//! Whom the client trusts, and who it says it is.
 
 use std::sync::Arc;
 
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 use tokio_rustls::TlsConnector;
 
@@ -20,16 +20,27 @@ pub enum Authorities<'a> {
     Pem(&'a [u8]),
 }
 
-pub(super) fn connector(authorities: Authorities<'_>) -> Result<TlsConnector, OutgoingError> {
+/// A certificate with its chain, and its key, for servers that demand one.
+pub(super) type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+pub(super) fn connector(
+    authorities: Authorities<'_>,
+    identity: Option<Identity>,
+) -> Result<TlsConnector, OutgoingError> {
     let roots = match authorities {
         Authorities::Public => webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(),
         Authorities::Pem(text) => read(text).map_err(OutgoingError::Authorities)?,
     };
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(OutgoingError::TlsSettings)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let config = match identity {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => {
+            builder.with_client_auth_cert(chain, key).map_err(OutgoingError::TlsSettings)?
+        }
+    };
     Ok(TlsConnector::from(Arc::new(config)))
 }
 

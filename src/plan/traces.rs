@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use http::{HeaderMap, Uri};
 
+use super::certificate_files::CertificateFiles;
+
 /// Whether requests are traced.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Traces {
@@ -26,6 +28,10 @@ pub struct TraceSettings {
     pub timeout: Duration,
     /// The file with the authorities of the endpoint's certificate (PEM); `None` are those that browsers trust.
     pub certificate: Option<PathBuf>,
+    /// The certificate for an endpoint that demands one.
+    pub client_certificate: Option<CertificateFiles>,
+    /// Whether the spans are compressed with gzip.
+    pub is_compressed: bool,
     pub sampler: TraceSampler,
     pub propagation: TracePropagation,
     /// The attributes of everything that this process sends.

@@ -80,6 +80,7 @@ pub(crate) const TABLE: &[Module] = &[
     Module {
         name: "lifecycle",
         may_import: &[
+            "compression",
             "outgoing",
             "config",
             "phase",

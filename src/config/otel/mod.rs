@@ -12,8 +12,8 @@ mod variables;
 use self::variables::{OtelVariable, OtelVariables};
 use super::{environment::Environment, problem::Problem};
 use crate::plan::{
-    RootSampling, TraceBatches, TraceEncoding, TracePropagation, TraceSampler, TraceSettings,
-    Traces,
+    CertificateFiles, RootSampling, TraceBatches, TraceEncoding, TracePropagation, TraceSampler,
+    TraceSettings, Traces,
 };
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -52,7 +52,8 @@ fn read(variables: &mut OtelVariables<'_>) -> Result<Option<TraceSettings>, Unav
         return Ok(None);
     }
     let encoding = encoding(variables)?;
-    no_client_certificate(variables)?;
+    let client_certificate = client_certificate(variables)?;
+    let is_compressed = is_compressed(variables)?;
     let endpoint = match own {
         Some(own) => variables.read_address(own, values::endpoint),
         None => variables.read_address(named, values::endpoint_below),
@@ -76,6 +77,8 @@ fn read(variables: &mut OtelVariables<'_>) -> Result<Option<TraceSettings>, Unav
             .and_then(|one| variables.read(one, values::export_timeout))
             .unwrap_or(values::DEFAULT_EXPORT_TIMEOUT),
         certificate: certificate.and_then(|one| variables.read(one, values::file)),
+        client_certificate,
+        is_compressed,
         sampler,
         propagation,
         resource: resource(variables),
@@ -111,15 +114,41 @@ fn encoding(variables: &mut OtelVariables<'_>) -> Result<TraceEncoding, Unavaila
     }
 }
 
-fn no_client_certificate(variables: &mut OtelVariables<'_>) -> Result<(), Unavailable> {
-    let names =
-        ["OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"];
-    match variables.find(&names) {
-        None => Ok(()),
-        Some(variable) => Err(unsupported(
-            variable,
-            "Sideman has no client certificates for collectors: send the traces through a collector beside it",
+/// Returns the files of a certificate for the collector. One file may have both.
+fn client_certificate(
+    variables: &mut OtelVariables<'_>,
+) -> Result<Option<CertificateFiles>, Unavailable> {
+    let certificate = variables.find(&[
+        "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+    ]);
+    let key =
+        variables.find(&["OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"]);
+    match (certificate, key) {
+        (None, None) => Ok(None),
+        (None, Some(key)) => Err(unsupported(
+            key,
+            "this is the key of a certificate, which is missing: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE to its file",
         )),
+        (Some(certificate), key) => Ok(Some(CertificateFiles {
+            certificate: certificate.text.into(),
+            key: key.unwrap_or(certificate).text.into(),
+        })),
+    }
+}
+
+fn is_compressed(variables: &mut OtelVariables<'_>) -> Result<bool, Unavailable> {
+    let names = ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"];
+    match variables.find(&names) {
+        None => Ok(false),
+        Some(compression) => match compression.text {
+            "gzip" => Ok(true),
+            "none" => Ok(false),
+            _ => Err(unsupported(
+                compression,
+                "Sideman compresses traces with gzip only: set OTEL_EXPORTER_OTLP_TRACES_COMPRESSION to gzip, or to none",
+            )),
+        },
     }
 }
 

@@ -67,6 +67,7 @@ fn defaults_are_those_of_the_specification() {
     let batches = TraceBatches { delay, max_queue: 2048, max_batch: 512, timeout };
     assert_eq!(settings.batches, batches);
     assert!(settings.headers.is_empty() && settings.certificate.is_none());
+    assert!(settings.client_certificate.is_none() && !settings.is_compressed);
 }
 
 #[test]
@@ -125,6 +126,36 @@ fn variables_for_traces_win() {
 }
 
 #[test]
+fn client_certificate_may_have_its_key_in_the_same_file() {
+    let certificate = ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/own.pem");
+    for (variables, key) in [
+        (vec![certificate], "/own.pem"),
+        (vec![certificate, ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/own.key")], "/own.key"),
+        (
+            vec![
+                certificate,
+                ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/own.key"),
+                ("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "/traces.key"),
+            ],
+            "/traces.key",
+        ),
+    ] {
+        let files = CertificateFiles { certificate: "/own.pem".into(), key: key.into() };
+        assert_eq!(on(&variables).client_certificate, Some(files));
+    }
+}
+
+#[test]
+fn compression_is_gzip_or_none() {
+    for (value, is_compressed) in [("gzip", true), ("none", false), ("", false)] {
+        let settings = on(&[("OTEL_EXPORTER_OTLP_COMPRESSION", value)]);
+        assert_eq!(settings.is_compressed, is_compressed, "{value}");
+    }
+    let for_traces = ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "none");
+    assert!(!on(&[("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"), for_traces]).is_compressed);
+}
+
+#[test]
 fn samplers() {
     let ratio = ("OTEL_TRACES_SAMPLER_ARG", "0.25");
     for (name, follows_parent, root) in [
@@ -170,7 +201,8 @@ fn values_for_other_programs_do_not_prevent_the_start() {
         ("OTEL_TRACES_EXPORTER", "zipkin", "set it to otlp"),
         ("OTEL_TRACES_SAMPLER", "jaeger_remote", "always_on"),
         ("OTEL_PROPAGATORS", "b3multi", "add tracecontext"),
-        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/c.pem", "a collector beside it"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/c.key", "set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "deflate", "to gzip, or to none"),
     ] {
         let reason = unavailable(name, value);
         let subject = format!("no traces are sent: {name} = {value:?}: ");

@@ -1,17 +1,18 @@
 //! Sends a batch of spans, and sends it again where the specification of OTLP says so.
 //! <https://opentelemetry.io/docs/specs/otlp/#otlphttp-response>
 
-use std::{cell::Cell, sync::atomic::Ordering, time::Duration};
+use std::{cell::Cell, io, sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
-    header::{CONTENT_TYPE, RETRY_AFTER},
+    header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER},
 };
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    outgoing::{Bounds, HttpClient},
+    compression::{After, Effort, Encoder, MadeCoding},
+    outgoing::{Bounds, HttpClient, OutgoingError},
     plan::TraceSettings,
     telemetry::traces::{self, RefusedSpans, TraceCounts},
 };
@@ -32,6 +33,13 @@ pub(super) struct Delivery {
     is_failing: Cell<bool>,
 }
 
+/// The body of a request.
+#[derive(Clone, Debug)]
+struct Payload {
+    bytes: Bytes,
+    is_gzip: bool,
+}
+
 /// How an attempt has ended.
 #[derive(Debug, PartialEq, Eq)]
 enum AttemptResult {
@@ -40,6 +48,7 @@ enum AttemptResult {
     /// The same request may succeed later, but not before `after`.
     Failed {
         why: String,
+        advice: &'static str,
         after: Option<Duration>,
     },
 }
@@ -59,7 +68,8 @@ impl Delivery {
     }
 
     /// Sends a body with this many spans, and counts what becomes of them.
-    pub(super) async fn deliver(&self, body: Bytes, spans: u64, counts: &TraceCounts) {
+    pub(super) async fn deliver(&self, body: Vec<u8>, spans: u64, counts: &TraceCounts) {
+        let payload = Payload::new(body, self.settings.is_compressed);
         let add = |count: &std::sync::atomic::AtomicU64, spans| {
             count.fetch_add(spans, Ordering::Relaxed);
         };
@@ -67,7 +77,7 @@ impl Delivery {
         let mut pause = FIRST_PAUSE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.attempt(body.clone(), left.min(self.settings.timeout)).await {
+            match self.attempt(payload.clone(), left.min(self.settings.timeout)).await {
                 AttemptResult::Sent(refused) => {
                     add(&counts.refused, refused.count.min(spans));
                     add(&counts.sent, spans.saturating_sub(refused.count));
@@ -75,10 +85,11 @@ impl Delivery {
                 }
                 AttemptResult::Refused(status) => {
                     add(&counts.refused, spans);
-                    return self.on_failed(&format!("the response was {status}"), advice(status));
+                    let advice = advice(status, payload.is_gzip);
+                    return self.on_failed(&format!("the response was {status}"), advice);
                 }
-                AttemptResult::Failed { why, after } => {
-                    self.on_failed(&why, self.advice_about_port());
+                AttemptResult::Failed { why, advice, after } => {
+                    self.on_failed(&why, advice);
                     let wait = after.unwrap_or_else(|| jittered(pause));
                     if Instant::now() + wait >= deadline {
                         return add(&counts.failed, spans);
@@ -90,16 +101,23 @@ impl Delivery {
         }
     }
 
-    async fn attempt(&self, body: Bytes, time: Duration) -> AttemptResult {
-        let mut request = Request::new(body);
+    async fn attempt(&self, payload: Payload, time: Duration) -> AttemptResult {
+        let mut request = Request::new(payload.bytes);
         *request.method_mut() = Method::POST;
         request.uri_mut().clone_from(&self.settings.endpoint);
         request.headers_mut().clone_from(&self.settings.headers);
         let media_type = HeaderValue::from_static(traces::media_type(self.settings.encoding));
         request.headers_mut().insert(CONTENT_TYPE, media_type);
+        if payload.is_gzip {
+            request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
         match self.client.send(request, Bounds { time, max_response: MAX_RESPONSE }).await {
             Ok(response) => self.result(&response),
-            Err(error) => AttemptResult::Failed { why: error.to_string(), after: None },
+            Err(error) => AttemptResult::Failed {
+                why: error.to_string(),
+                advice: self.advice_about(&error),
+                after: None,
+            },
         }
     }
 
@@ -112,6 +130,7 @@ impl Delivery {
         match status.as_u16() {
             429 | 502 | 503 | 504 => AttemptResult::Failed {
                 why: format!("the response was {status}"),
+                advice: "see the log of the collector",
                 after: retry_after(response.headers()),
             },
             _ => AttemptResult::Refused(status),
@@ -140,8 +159,14 @@ impl Delivery {
         }
     }
 
-    fn advice_about_port(&self) -> &'static str {
-        if self.settings.endpoint.port_u16() == Some(GRPC_PORT) {
+    fn advice_about(&self, error: &OutgoingError) -> &'static str {
+        if error.is_tls_alert() {
+            "the collector may demand a certificate of its authority: check OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and \
+             OTEL_EXPORTER_OTLP_CLIENT_KEY"
+        } else if matches!(error, OutgoingError::Tls(_)) {
+            "check that OTEL_EXPORTER_OTLP_CERTIFICATE names the authority of the collector's certificate, and that \
+             the certificate is for the host in OTEL_EXPORTER_OTLP_ENDPOINT"
+        } else if self.settings.endpoint.port_u16() == Some(GRPC_PORT) {
             "port 4317 is usually for gRPC: set OTEL_EXPORTER_OTLP_ENDPOINT to the port for HTTP, 4318"
         } else {
             "check that a collector listens at OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -149,8 +174,30 @@ impl Delivery {
     }
 }
 
-fn advice(status: StatusCode) -> &'static str {
+// === impl Payload ===
+
+impl Payload {
+    /// A body that cannot be compressed is sent as it is.
+    fn new(body: Vec<u8>, is_compressed: bool) -> Self {
+        match is_compressed.then(|| gzip(&body)) {
+            Some(Ok(bytes)) => Self { bytes: bytes.into(), is_gzip: true },
+            _ => Self { bytes: body.into(), is_gzip: false },
+        }
+    }
+}
+
+fn gzip(text: &[u8]) -> io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    Encoder::new(MadeCoding::Gzip, Effort::Response)?.encode(text, After::Finish, &mut out)?;
+    Ok(out)
+}
+
+fn advice(status: StatusCode, is_gzip: bool) -> &'static str {
     match status.as_u16() {
+        400 | 415 if is_gzip => {
+            "set OTEL_EXPORTER_OTLP_PROTOCOL to the form that the collector reads, http/protobuf or http/json, and \
+             OTEL_EXPORTER_OTLP_COMPRESSION=none if it does not read gzip"
+        }
         401 | 403 => "check OTEL_EXPORTER_OTLP_HEADERS",
         404 | 405 => "check the path of OTEL_EXPORTER_OTLP_ENDPOINT, to which /v1/traces is added",
         400 | 415 => {

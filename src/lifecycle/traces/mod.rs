@@ -22,6 +22,7 @@ use tokio::{
 
 use self::delivery::Delivery;
 use crate::{
+    config::client_identity,
     outgoing::{Authorities, HttpClient},
     plan::{TraceSettings, Traces},
     telemetry::{
@@ -57,23 +58,43 @@ struct Exporter {
     in_flight: Cell<u64>,
 }
 
-/// Creates the client for the collector, if requests are traced. Returns a sentence with a remedy if the file of
-/// authorities has a fault.
+/// Creates the client for the collector, if requests are traced. Returns a sentence with a remedy if a certificate's
+/// file has a fault.
 pub(super) fn client(traces: &Traces) -> Result<Option<HttpClient>, String> {
     let Some(settings) = traces.settings() else { return Ok(None) };
-    let Some(path) = &settings.certificate else {
-        let client = HttpClient::new(Authorities::Public);
-        return client.map(Some).map_err(|error| error.to_string());
+    let pem = settings.certificate.as_deref().map(authorities).transpose()?;
+    let trusted = pem.as_deref().map_or(Authorities::Public, Authorities::Pem);
+    let client = match &settings.client_certificate {
+        None => HttpClient::new(trusted),
+        Some(files) => {
+            let identity = client_identity(files).map_err(|fault| {
+                format!(
+                    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, OTEL_EXPORTER_OTLP_CLIENT_KEY: {fault}"
+                )
+            })?;
+            HttpClient::with_certificate(trusted, identity.chain, identity.private_key)
+        }
     };
-    let client = read(path)
-        .map_err(|error| error.to_string())
-        .and_then(|pem| HttpClient::new(Authorities::Pem(&pem)).map_err(|error| error.to_string()));
-    client.map(Some).map_err(|fault| {
-        format!(
-            "OTEL_EXPORTER_OTLP_CERTIFICATE: {}: {fault}: name a PEM file with the collector's authority",
-            path.display()
-        )
+    client.map(Some).map_err(|error| match &settings.certificate {
+        Some(path) => faulty_authorities(path, &error),
+        None => error.to_string(),
     })
+}
+
+/// Reads the file of authorities.
+fn authorities(path: &Path) -> Result<Vec<u8>, String> {
+    let mut pem = Vec::new();
+    match File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut pem)) {
+        Ok(_) => Ok(pem),
+        Err(error) => Err(faulty_authorities(path, &error)),
+    }
+}
+
+fn faulty_authorities(path: &Path, fault: &dyn std::fmt::Display) -> String {
+    format!(
+        "OTEL_EXPORTER_OTLP_CERTIFICATE: {}: {fault}: name a PEM file with the collector's authority",
+        path.display()
+    )
 }
 
 /// Starts the thread.
@@ -105,13 +126,6 @@ pub(super) fn start(
     };
     thread::Builder::new().name("traces".to_owned()).spawn(run)?;
     Ok(Some((sink, TraceExporter { stop, ended })))
-}
-
-/// Reads a file up to its maximum.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut pem = Vec::new();
-    File::open(path)?.take(MAX_FILE).read_to_end(&mut pem)?;
-    Ok(pem)
 }
 
 // === impl TraceExporter ===
@@ -201,7 +215,7 @@ impl Exporter {
         for batch in spans.chunks(self.settings.batches.max_batch) {
             let body = traces::encode(self.settings.encoding, &self.settings.resource, batch);
             let count = batch.len() as u64;
-            self.delivery.deliver(body.into(), count, self.queue.counts()).await;
+            self.delivery.deliver(body, count, self.queue.counts()).await;
             self.in_flight.set(self.in_flight.get().saturating_sub(count));
         }
     }

@@ -22,6 +22,8 @@ const SOURCE: &str = "sideman_upstream_limit_source";
 const IN_FORCE: &[(&str, &str)] = &[("setting", "upstream.max_in_flight")];
 /// How long a worker works on a request.
 const WORK: Duration = Duration::from_millis(30);
+/// No load lasts as long.
+const LONGEST_LOAD: Duration = Duration::from_secs(600);
 
 /// Synchronous workers, as those of gunicorn: each accepts a connection when it is free, and closes it after the
 /// response.
@@ -141,6 +143,12 @@ fn eager_workers(workers: usize) -> String {
     url
 }
 
+/// Sideman in front of workers that are never idle. The newest request goes first once the oldest has waited for
+/// 250 ms, so that under such a load some wait for as long as it lasts.
+pub(super) fn overloaded(upstream: &str) -> Settings {
+    Settings::before(upstream).set("upstream.queue_timeout", "1h")
+}
+
 fn under_load(sideman: &Sideman, clients: usize, act: impl FnOnce()) {
     under_load_of(|| sideman.connect(), clients, act);
 }
@@ -162,7 +170,7 @@ pub(super) fn under_load_of(
     thread::scope(|scope| {
         for _ in 0..clients {
             scope.spawn(|| {
-                let mut client = connect();
+                let mut client = connect().with_timeout(LONGEST_LOAD);
                 // Each request waits for a worker, so that the loop is paced by the application.
                 while !ends.load(Ordering::Relaxed) {
                     assert_eq!(client.get("/").status, 200);
@@ -183,10 +191,13 @@ fn number_of_sync_workers_is_found() {
         (SyncWorkers::unix(6), "unix, 6"),
     ] {
         let count: f64 = name.rsplit(' ').next().unwrap().parse().unwrap();
-        let sideman = Settings::before(&workers.url).start();
+        let sideman = overloaded(&workers.url).start();
         under_load(&sideman, 16, || {
-            sideman.until_metric(LIMIT, IN_FORCE, count);
-            assert_eq!(sideman.metric(SOURCE, &[("source", "unread")]), 1.0);
+            eventually(&format!("a limit by unread requests: {name}"), || {
+                (sideman.metric(LIMIT, IN_FORCE) == count
+                    && sideman.metric(SOURCE, &[("source", "unread")]) == 1.0)
+                    .then_some(())
+            });
             eventually("unread requests, which are at most one", || {
                 (sideman.metric("sideman_upstream_unread_requests", &[]) <= 1.0).then_some(())
             });
@@ -197,7 +208,7 @@ fn number_of_sync_workers_is_found() {
 #[test]
 fn another_worker_gets_work() {
     let workers = SyncWorkers::tcp(1);
-    let sideman = Settings::before(&workers.url).start();
+    let sideman = overloaded(&workers.url).start();
     under_load(&sideman, 12, || {
         sideman.until_metric(LIMIT, IN_FORCE, 1.0);
         (0..4).for_each(|_| workers.add_worker());
@@ -211,7 +222,7 @@ fn another_worker_gets_work() {
 /// More requests than it has workers would only make its responses later.
 #[test]
 fn workers_that_read_eagerly_get_few_requests() {
-    let sideman = Settings::before(&eager_workers(3)).start();
+    let sideman = overloaded(&eager_workers(3)).start();
     assert_eq!(sideman.metric(SOURCE, &[("source", "unknown")]), 1.0);
     under_load(&sideman, 40, || {
         sideman.event("cannot see which requests the application has begun");
@@ -267,7 +278,7 @@ fn responses_on_their_way_do_not_stop_others() {
 #[test]
 fn number_that_is_set_stays() {
     let workers = SyncWorkers::tcp(1);
-    let sideman = Settings::before(&workers.url).set("upstream.max_in_flight", "3").start();
+    let sideman = overloaded(&workers.url).set("upstream.max_in_flight", "3").start();
     under_load(&sideman, 8, || {
         sideman.until_metric("sideman_upstream_in_flight", &[], 3.0);
         sideman.until_metric("sideman_queue_length", &[], 5.0);

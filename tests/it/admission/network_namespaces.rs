@@ -6,8 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::auto::under_load_of;
-use crate::support::{Client, Settings, Sideman, TempDir, Tool, can_have_network, eventually};
+use super::auto::{overloaded, under_load_of};
+use crate::support::{Client, Sideman, TIME_LIMIT, TempDir, Tool, can_have_network};
 
 /// Three synchronous workers. It opens the file that its argument names when it listens.
 const APPLICATION: &str = r#"
@@ -33,8 +33,21 @@ for _ in range(3):
     threading.Thread(target=work).start()
 open(sys.argv[1], "w").close()
 "#;
-/// Prints a URL's body.
-const FETCH: &str = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())";
+/// Reads a page of metrics until it has all of these lines. Ends with what it has of them if it never does: a process
+/// for each look would see too few moments on a busy machine.
+const WAIT_FOR_SAMPLES: &str = r#"
+import sys, time, urllib.request
+url, seconds, *samples = sys.argv[1:]
+deadline = time.monotonic() + float(seconds)
+names = {sample.split("{")[0] for sample in samples}
+while True:
+    lines = urllib.request.urlopen(url, timeout=20).read().decode().splitlines()
+    if all(sample in lines for sample in samples):
+        break
+    if time.monotonic() > deadline:
+        sys.exit("\n".join(line for line in lines if line.split("{")[0] in names))
+    time.sleep(0.005)
+"#;
 /// Another namespace for the application, as the process `$!`, and a link to it.
 const LINK: &str = "ip link add near type veth peer name far netns $! && ip address add 192.0.2.1/24 dev near && \
      ip link set near up && nsenter --target $! --net ip address add 192.0.2.2/24 dev far && \
@@ -69,7 +82,7 @@ impl Namespaces {
             python = python.display(),
             app = path("app.py"),
         );
-        let sideman = Settings::before(&format!("http://{address}:8000"))
+        let sideman = overloaded(&format!("http://{address}:8000"))
             .args(&["--listen", &format!("unix:{}", path("web.sock"))])
             .network(&commands)
             .start();
@@ -80,18 +93,20 @@ impl Namespaces {
         under_load_of(|| Client::connect_to(&self.home.join("web.sock")), 40, act);
     }
 
-    /// Whether this is a line of the metrics, which are asked for within the namespace.
-    fn has_sample(&self, sample: &str) -> bool {
+    /// Waits until the metrics have all of these lines at a time. They are asked for within the namespace.
+    #[track_caller]
+    fn until_samples(&self, samples: &[&str]) {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.sideman.pid().to_string(), "--net"]);
         if !rustix::process::geteuid().is_root() {
             command.args(["--user", "--preserve-credentials"]);
         }
-        command.arg(&self.python).args(["-c", FETCH]);
+        command.arg(&self.python).args(["-c", WAIT_FOR_SAMPLES]);
         command.arg(format!("http://{}/metrics", self.sideman.admin()));
+        command.arg(TIME_LIMIT.as_secs().to_string()).args(samples);
         let output = command.stdin(Stdio::null()).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().lines().any(|line| line == sample)
+        let found = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "waited in vain for {samples:?}: {found}");
     }
 }
 
@@ -101,11 +116,7 @@ fn workers_in_another_network_namespace_are_found_by_throughput() {
     namespaces.under_load(|| {
         let event = namespaces.sideman.late_event("cannot see which requests");
         assert!(event.contains("another network namespace"), "{event}");
-        eventually("a limit by throughput", || {
-            namespaces
-                .has_sample("sideman_upstream_limit_source{source=\"throughput\"} 1")
-                .then_some(())
-        });
+        namespaces.until_samples(&["sideman_upstream_limit_source{source=\"throughput\"} 1"]);
     });
     let (code, events) = namespaces.sideman.stop_for_events();
     let said = events.iter().filter(|event| event.contains("cannot see which requests")).count();
@@ -117,11 +128,10 @@ fn workers_in_another_network_namespace_are_found_by_throughput() {
 fn workers_in_the_same_network_namespace_are_counted() {
     let Some(namespaces) = Namespaces::start(false) else { return };
     namespaces.under_load(|| {
-        eventually("three workers", || {
-            (namespaces.has_sample("sideman_upstream_limit_source{source=\"unread\"} 1")
-                && namespaces.has_sample("sideman_limit{setting=\"upstream.max_in_flight\"} 3"))
-            .then_some(())
-        });
+        namespaces.until_samples(&[
+            "sideman_upstream_limit_source{source=\"unread\"} 1",
+            "sideman_limit{setting=\"upstream.max_in_flight\"} 3",
+        ]);
     });
     let (_, events) = namespaces.sideman.stop_for_events();
     assert!(!events.iter().any(|event| event.contains("cannot see which requests")), "{events:?}");

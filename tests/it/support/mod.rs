@@ -46,7 +46,7 @@ pub(crate) use self::{
     },
     uwsgi::{After, Packet, UwsgiApp},
     wagtail::Wagtail,
-    wait::{eventually, eventually_is, eventually_within, pace, repeat_for},
+    wait::{TIME_LIMIT, eventually, eventually_is, eventually_within, pace, repeat_for},
     wire::Request,
     wsgi::{Server, Wsgi},
 };

@@ -1,7 +1,11 @@
 //! A collector that reads OTLP's JSON and keeps the spans.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    io::Read as _,
+    sync::{Arc, Mutex},
+};
 
+use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use crate::support::{App, Request, Settings, eventually};
@@ -72,12 +76,18 @@ pub(super) fn traced(application: &str, collector: &str) -> Settings {
         .variable("OTEL_BSP_SCHEDULE_DELAY", "20")
 }
 
-/// Returns the spans of a request to the collector.
+/// Returns the spans of a request to the collector, which may be compressed.
 #[track_caller]
-fn spans_of(request: &Request) -> Vec<Span> {
+pub(super) fn spans_of(request: &Request) -> Vec<Span> {
     assert_eq!(request.head.start, "POST /v1/traces HTTP/1.1");
     assert_eq!(request.head.get("content-type"), Some("application/json"));
-    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    let mut body = Vec::new();
+    match request.head.get("content-encoding") {
+        None => body.extend_from_slice(&request.body),
+        Some("gzip") => drop(GzDecoder::new(&*request.body).read_to_end(&mut body).unwrap()),
+        Some(other) => panic!("unknown coding {other}"),
+    }
+    let body: Value = serde_json::from_slice(&body).unwrap();
     let scope = &body["resourceSpans"][0]["scopeSpans"][0];
     assert_eq!(scope["scope"]["name"], "sideman");
     scope["spans"].as_array().unwrap().iter().cloned().map(Span).collect()

@@ -10,7 +10,7 @@ use std::{
 
 use rustix::process::Signal;
 
-use super::collector::{Collector, traced};
+use super::collector::{Collector, spans_of, traced};
 use crate::support::{App, Gate, Sideman, eventually};
 
 /// A collector with these responses, one after the other; the last one is repeated.
@@ -23,18 +23,24 @@ fn responding(responses: &'static [&'static str]) -> App {
     })
 }
 
-fn lost(sideman: &Sideman, cause: &str) -> f64 {
-    sideman.metric("sideman_trace_spans_lost_total", &[("cause", cause)])
-}
-
-#[test]
-fn collector_that_never_responds_delays_no_request() {
+/// A collector that responds when the gate is opened.
+fn waiting() -> (App, Gate) {
     let gate = Gate::new();
     let shared = gate.clone();
     let collector = App::start(move |_| {
         shared.pass();
         App::reply(b"{}")
     });
+    (collector, gate)
+}
+
+fn lost(sideman: &Sideman, cause: &str) -> f64 {
+    sideman.metric("sideman_trace_spans_lost_total", &[("cause", cause)])
+}
+
+#[test]
+fn collector_that_never_responds_delays_no_request() {
+    let (collector, gate) = waiting();
     let application = App::saying("hello");
     let sideman = traced(&application.url(), &collector.url())
         .variable("OTEL_BSP_MAX_QUEUE_SIZE", "8")
@@ -148,12 +154,7 @@ fn last_spans_are_sent_at_the_end() {
 
 #[test]
 fn end_does_not_wait_long_for_a_collector() {
-    let gate = Gate::new();
-    let shared = gate.clone();
-    let collector = App::start(move |_| {
-        shared.pass();
-        App::reply(b"{}")
-    });
+    let (collector, gate) = waiting();
     let application = App::saying("hello");
     let sideman = traced(&application.url(), &collector.url()).start();
     assert_eq!(sideman.get("/").status, 200);
@@ -183,4 +184,34 @@ fn headers_are_sent_with_each_batch() {
     assert_eq!(sideman.get("/").status, 200);
     sideman.until_metric("sideman_trace_spans_sent_total", &[], 2.0);
     assert_eq!(seen.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn spans_are_compressed_with_gzip() {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let shared = Arc::clone(&seen);
+    let collector = App::start(move |request| {
+        let is_gzip = request.head.get("content-encoding") == Some("gzip");
+        shared.fetch_add(if is_gzip { spans_of(request).len() } else { 0 }, Ordering::Relaxed);
+        App::reply(b"{}")
+    });
+    let application = App::saying("hello");
+    let sideman = traced(&application.url(), &collector.url())
+        .variable("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+        .start();
+    assert_eq!(sideman.get("/").status, 200);
+    sideman.until_metric("sideman_trace_spans_sent_total", &[], 2.0);
+    assert_eq!(seen.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn collector_that_refuses_gzip_is_named_with_a_remedy() {
+    let collector = responding(&["415 Unsupported Media Type"]);
+    let application = App::saying("hello");
+    let sideman = traced(&application.url(), &collector.url())
+        .variable("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+        .start();
+    assert_eq!(sideman.get("/").status, 200);
+    let event = sideman.event("cannot send traces");
+    assert!(event.contains("OTEL_EXPORTER_OTLP_COMPRESSION=none"), "{event}");
 }

@@ -5,4 +5,5 @@ mod delivery;
 mod django;
 mod propagation;
 mod spans;
+mod tls;
 mod variables;

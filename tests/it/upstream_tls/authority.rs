@@ -14,7 +14,7 @@ use rustls::{
 use crate::support::TempDir;
 
 /// An authority, with the certificates between it and what it issues.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
     /// The chain above what it issues, without the root.
@@ -23,33 +23,33 @@ pub(super) struct Authority {
 
 /// A certificate with its chain, and its key.
 #[derive(Clone)]
-pub(super) struct Issued {
-    pub(super) certificate: String,
-    pub(super) chain: String,
-    pub(super) key: String,
+pub(crate) struct Issued {
+    pub(crate) certificate: String,
+    pub(crate) chain: String,
+    pub(crate) key: String,
 }
 
 // === impl Authority ===
 
 impl Authority {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let (params, key) = (params_of_authority(name), KeyPair::generate().unwrap());
         let pem = params.self_signed(&key).unwrap().pem();
         Self { issuer: Issuer::new(params, key), pem, intermediates: String::new() }
     }
 
     /// An authority below this one.
-    pub(super) fn intermediate(&self, name: &str) -> Self {
+    pub(crate) fn intermediate(&self, name: &str) -> Self {
         let (params, key) = (params_of_authority(name), KeyPair::generate().unwrap());
         let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
         Self { issuer: Issuer::new(params, key), intermediates: pem.clone(), pem }
     }
 
-    pub(super) fn issue(&self, names: &[&str]) -> Issued {
+    pub(crate) fn issue(&self, names: &[&str]) -> Issued {
         self.issue_with(names, |_| {})
     }
 
-    pub(super) fn issue_with(
+    pub(crate) fn issue_with(
         &self,
         names: &[&str],
         change: impl FnOnce(&mut CertificateParams),
@@ -64,7 +64,7 @@ impl Authority {
     }
 
     /// Writes its certificate; returns the path.
-    pub(super) fn write(&self, directory: &TempDir, name: &str) -> String {
+    pub(crate) fn write(&self, directory: &TempDir, name: &str) -> String {
         directory.write(&format!("{name}.pem"), &self.pem).display().to_string()
     }
 }
@@ -81,14 +81,14 @@ fn params_of_authority(name: &str) -> CertificateParams {
 
 impl Issued {
     /// Writes the files; returns the paths of the chain and the key.
-    pub(super) fn write(&self, directory: &TempDir, name: &str) -> (String, String) {
+    pub(crate) fn write(&self, directory: &TempDir, name: &str) -> (String, String) {
         let chain = directory.write(&format!("{name}.pem"), &self.chain);
         let key = directory.write(&format!("{name}.key"), &self.key);
         (chain.display().to_string(), key.display().to_string())
     }
 
     /// The settings of a server with it, which demands certificates of this authority.
-    pub(super) fn server_config(&self, clients: Option<&Authority>) -> Arc<ServerConfig> {
+    pub(crate) fn server_config(&self, clients: Option<&Authority>) -> Arc<ServerConfig> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(self.chain.as_bytes())
             .collect::<Result<_, _>>()
             .unwrap();

@@ -1,13 +1,13 @@
 //! `https://` addresses of applications: certificates, handshakes, connections, and real TLS servers.
 
-mod authority;
+pub(crate) mod authority;
 mod certificates;
 mod client_certificates;
 mod connections;
 mod handshakes;
 mod openssl;
 mod other_origins;
-mod peer;
+pub(crate) mod peer;
 mod python;
 mod reload;
 mod settings;
