@@ -1,7 +1,7 @@
 //! Tests of all entries against models: what is found, what purges reach, and how much memory is held.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -65,6 +65,11 @@ fn body(found: &Found) -> Option<&[u8]> {
         Found::Stored(response, _) => response.body.bytes().map(|bytes| &bytes[..]),
         Found::Pass | Found::Miss { .. } => None,
     }
+}
+
+/// The number that a response has as its body.
+fn number(found: &Found) -> usize {
+    std::str::from_utf8(body(found).unwrap()).unwrap().parse().unwrap()
 }
 
 fn find(entries: &Entries, name: &str, value: &str) -> Found {
@@ -302,6 +307,12 @@ struct ModelEntry {
     is_hard: bool,
 }
 
+impl ModelEntry {
+    fn state(&self) -> PurgeState {
+        if self.is_soft { PurgeState::SoftPurged } else { PurgeState::Valid }
+    }
+}
+
 impl Target {
     fn reaches(self, entry: &ModelEntry) -> bool {
         let path = URLS[entry.url].split('?').next().unwrap();
@@ -384,36 +395,35 @@ proptest! {
         let hasher = KeyHasher::default();
         let tags = TagHasher { hasher: &hasher, slots: SLOTS };
         let is_exact = !has_collisions(&tags);
-        let mut requests: Vec<ModelEntry> = Vec::new();
-        let mut stored: HashMap<(usize, usize), ModelEntry> = HashMap::new();
+        // A response's body is its index.
+        let mut all: Vec<ModelEntry> = Vec::new();
+        let mut requests: VecDeque<usize> = VecDeque::new();
+        let mut stored: HashMap<(usize, usize), usize> = HashMap::new();
         for step in steps.into_iter().chain([PurgeStep::FindAll]) {
             match step {
-                PurgeStep::Send { host, url, tags } => requests.push(ModelEntry {
-                    host,
-                    url,
-                    tags,
-                    sent: entries.generations.current(),
-                    is_soft: false,
-                    is_hard: false,
-                }),
-                PurgeStep::Store if requests.is_empty() => {}
+                PurgeStep::Send { host, url, tags } => {
+                    requests.push_back(all.len());
+                    let sent = entries.generations.current();
+                    all.push(ModelEntry { host, url, tags, sent, is_soft: false, is_hard: false });
+                }
                 PurgeStep::Store => {
-                    let one = requests.remove(0);
+                    let Some(index) = requests.pop_front() else { continue };
+                    let one = &all[index];
                     let (host, url) = (HOSTS[one.host], URLS[one.url]);
-                    let mut parts = response("", "", text("body"));
+                    let mut parts = response("", "", text(index.to_string()));
                     let own = one.tags.iter().map(|tag| TAGS[*tag]);
                     parts.tags = tags.of_response(host.as_bytes(), url.as_bytes(), own);
                     parts.sent = one.sent;
                     let key = CacheKey::new(&hasher, format!("{host}{url}").into_bytes().into());
                     entries.insert(key, StoredResponse::new(parts), None);
                     if !one.is_hard {
-                        stored.insert((one.host, one.url), one);
+                        stored.insert((one.host, one.url), index);
                     }
                 }
                 PurgeStep::Purge(targets, mode) => {
                     let slots = targets.iter().flat_map(|one| tags.of_target(one.target()));
                     entries.purge(slots.flatten(), mode);
-                    for entry in requests.iter_mut().chain(stored.values_mut()) {
+                    for entry in &mut all {
                         if targets.iter().any(|target| target.reaches(entry)) {
                             match mode {
                                 PurgeMode::Soft => entry.is_soft = true,
@@ -426,22 +436,21 @@ proptest! {
                     for (host, url) in (0..HOSTS.len()).flat_map(|h| (0..URLS.len()).map(move |u| (h, u))) {
                         let name = format!("{}{}", HOSTS[host], URLS[url]);
                         let key = CacheKey::new(&hasher, name.into_bytes().into());
-                        let expected = stored
-                            .get(&(host, url))
-                            .filter(|entry| !entry.is_hard)
-                            .map(|entry| if entry.is_soft { PurgeState::SoftPurged } else { PurgeState::Valid });
-                        let found = match entries.find(&key, |_| true) {
-                            Found::Stored(_, state) => Some(state),
+                        let found = entries.find(&key, |_| true);
+                        let found = match &found {
+                            Found::Stored(_, state) => Some((number(&found), *state)),
                             Found::Pass | Found::Miss { .. } => None,
                         };
                         if is_exact {
-                            prop_assert_eq!(found, expected);
-                        } else {
-                            let is_purged_more = found.is_none() || found == Some(PurgeState::SoftPurged);
-                            prop_assert!(found == expected || is_purged_more);
+                            let known = stored.get(&(host, url)).copied();
+                            let expected = known.filter(|&index| !all[index].is_hard);
+                            prop_assert_eq!(found, expected.map(|index| (index, all[index].state())));
+                        } else if let Some((index, state)) = found {
+                            // A response that shares a slot is purged more: an older one may be found in its place.
+                            prop_assert!(!all[index].is_hard);
+                            prop_assert!(state == all[index].state() || state == PurgeState::SoftPurged);
                         }
                     }
-                    stored.retain(|_, entry| !entry.is_hard);
                 }
             }
             entries.check();
