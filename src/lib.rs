@@ -13,6 +13,7 @@ pub mod rfc;
 mod sync;
 
 pub mod body;
+pub mod finding;
 pub mod outgoing;
 pub mod plan;
 pub mod telemetry;

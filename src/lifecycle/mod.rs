@@ -9,6 +9,7 @@ mod memory_watch;
 mod parts;
 mod prepare;
 mod process;
+mod process_checks;
 mod reload;
 mod service_manager;
 mod shutdown;

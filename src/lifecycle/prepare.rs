@@ -39,6 +39,8 @@ pub(super) struct PreparedReload {
     pub(super) closed: Vec<ListenAddress>,
     pub(super) settings: Vec<Setting>,
     pub(super) advice: SettingsAdvice,
+    /// The settings as they were read.
+    pub(super) loaded: LoadedSettings,
     /// Keys whose new value needs a restart.
     pub(super) fixed: Vec<&'static str>,
 }
@@ -59,7 +61,7 @@ pub(super) fn prepare(
         problems.iter().map(|problem| one_line(&problem.to_string())).collect::<Vec<_>>()
     })?;
     let advice = SettingsAdvice::of(&loaded);
-    let LoadedSettings { mut plan, settings } = loaded;
+    let LoadedSettings { mut plan, settings } = loaded.clone();
     let old = &running.app;
     let fixed = keep_fixed(&mut plan, &old.plan);
 
@@ -112,7 +114,18 @@ pub(super) fn prepare(
     app.begin(Some(old));
     let tls = tls.map(LoadedTls::begin);
     let shared = ListenerShared { tls, proxy_protocol: ProxyProtocol::of(&app.plan.server) };
-    Ok(PreparedReload { app, shared, acme, sockets, opened, closed, settings, advice, fixed })
+    Ok(PreparedReload {
+        app,
+        shared,
+        acme,
+        sockets,
+        opened,
+        closed,
+        settings,
+        advice,
+        loaded,
+        fixed,
+    })
 }
 
 // === impl SettingsAdvice ===

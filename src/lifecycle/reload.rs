@@ -21,6 +21,7 @@ use super::{
         PreparedReload, RunningSettings, SettingsAdvice, announce_listener, log_settings_advice,
         prepare,
     },
+    process_checks::ProcessChecks,
     signals::{HangUp, HangUps},
     source::SettingsSource,
 };
@@ -51,6 +52,8 @@ pub(super) struct Reloader {
     pub(super) settings: Vec<Setting>,
     /// The warnings that were logged about them.
     pub(super) advice: SettingsAdvice,
+    /// For the status.
+    pub(super) checks: Arc<ProcessChecks>,
     pub(super) tls: Option<Arc<TlsContext>>,
     /// Obtains the certificate, if an authority issues it.
     pub(super) acme: Option<RenewerThread>,
@@ -139,8 +142,18 @@ impl Reloader {
         subject: ReloadTarget<'_>,
         begin: Instant,
     ) -> ReloadReply {
-        let PreparedReload { app, shared, acme, sockets, opened, closed, settings, advice, fixed } =
-            next;
+        let PreparedReload {
+            app,
+            shared,
+            acme,
+            sockets,
+            opened,
+            closed,
+            settings,
+            advice,
+            loaded,
+            fixed,
+        } = next;
         // Immediately, so that a shutdown during the reload uses the new settings.
         *subject.app.borrow_mut() = Arc::clone(&app);
         app.supervise_upstreams();
@@ -167,6 +180,7 @@ impl Reloader {
         self.settings = settings;
         log_settings_advice(&advice, &self.advice);
         self.advice = advice;
+        self.checks.set(loaded);
         for (address, mode) in opened {
             announce_listener(&address, mode);
         }

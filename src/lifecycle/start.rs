@@ -23,6 +23,7 @@ use super::{
     parts::ProcessParts,
     prepare::{SettingsAdvice, announce_listener, listen_addresses, log_settings_advice},
     process::{self, TooFewDescriptors},
+    process_checks::ProcessChecks,
     reload::Reloader,
     service_manager::{InheritedSocketError, ServiceManager},
     shutdown::{ShutdownOutcome, serve_until_signal},
@@ -89,7 +90,7 @@ pub fn start(
 ) -> Result<RunningProcess, StartError> {
     process::refuse_huge_pages();
     let advice = SettingsAdvice::of(&loaded);
-    let LoadedSettings { mut plan, settings } = loaded;
+    let LoadedSettings { mut plan, settings } = loaded.clone();
     let faults = config::read_user_files(&mut plan);
     if !faults.is_empty() {
         return Err(StartError::Files(faults));
@@ -175,9 +176,13 @@ pub fn start(
     app.metrics.process().limits.set(limits::of(&app.plan, connections));
     let workers = Workers::start(&app, log.as_ref(), &watched)?;
     let (reload_sender, requests) = mpsc::channel(MAX_PENDING_RELOADS);
+    let checks = Arc::new(ProcessChecks::new(loaded, Arc::clone(&app.metrics)));
     if let Some(listener) = admin_listener {
         let (purger, servers) = (Arc::clone(app.purger()), Arc::clone(app.servers()));
-        AdminListener::new(Arc::clone(&app.metrics), watched, reload_sender, purger, servers)
+        let (metrics, checks) = (Arc::clone(&app.metrics), Arc::clone(&checks));
+        let find = Box::new(move || checks.findings());
+        AdminListener::new(metrics, watched, reload_sender, purger, servers)
+            .with_findings(find)
             .start(listener)?;
     }
 
@@ -202,8 +207,18 @@ pub fn start(
     division.as_ref().inspect(|division| division.report());
     started(&app.plan, &settings, count);
     let has_child = is_shared;
-    let reloader =
-        Reloader { source, hang_ups, requests, settings, advice, tls, acme, retired, has_child };
+    let reloader = Reloader {
+        source,
+        hang_ups,
+        requests,
+        settings,
+        advice,
+        checks,
+        tls,
+        acme,
+        retired,
+        has_child,
+    };
     let parts = ProcessParts {
         app,
         phase,

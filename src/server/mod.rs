@@ -38,7 +38,7 @@ mod write_coalescer;
 
 pub use self::{
     acceptor::{AcceptorHandle, ListenSocket, ListenerSet},
-    admin::{AdminListener, ReloadReply, ReloadRequest},
+    admin::{AdminListener, FindFaults, ReloadReply, ReloadRequest},
     listener::{BindError, Listener, ListenerMode, ListenerShared, adopt, bind},
     load_shedding::most_connections,
     proxy_protocol::ProxyProtocol,

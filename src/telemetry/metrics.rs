@@ -356,6 +356,16 @@ impl Metrics {
         self.sum(|shard| &shard.in_flight)
     }
 
+    /// Returns the number of requests for the application, and of forwarding headers that were dropped from them.
+    pub fn forwarding(&self) -> (u64, u64) {
+        let classes = StatusClass::ALL.into_iter();
+        let labels = classes.flat_map(|class| MethodLabel::ALL.map(|method| (method, class)));
+        let requests = labels.map(|(method, class)| {
+            self.sum(|shard| shard.requests(RouteLabel::Proxy, method, class))
+        });
+        (requests.fold(0, u64::wrapping_add), self.sum(|shard| &shard.headers_dropped))
+    }
+
     pub(super) fn sum(&self, counter: impl Fn(&WorkerMetrics) -> &Counter) -> u64 {
         self.shards.iter().fold(0, |sum, shard| sum.wrapping_add(counter(shard).value()))
     }

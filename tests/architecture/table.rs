@@ -24,7 +24,9 @@ pub(crate) const TABLE: &[Module] = &[
     Module { name: "body", may_import: &["error", "sync"] },
     // The client for everything but the application.
     Module { name: "outgoing", may_import: &[] },
-    Module { name: "telemetry", may_import: &["error", "phase", "sync", "plan"] },
+    // Mistakes that the checks of a command and the status of the process report alike.
+    Module { name: "finding", may_import: &["plan"] },
+    Module { name: "telemetry", may_import: &["error", "phase", "sync", "plan", "finding"] },
     // Layer 2: never each other.
     Module { name: "files", may_import: FOR_PARTS },
     Module { name: "cache", may_import: FOR_PARTS },
@@ -68,6 +70,7 @@ pub(crate) const TABLE: &[Module] = &[
             "fuzz_input",
             "plan",
             "body",
+            "finding",
             "telemetry",
             "acme",
             "pipeline",
@@ -85,6 +88,7 @@ pub(crate) const TABLE: &[Module] = &[
             "config",
             "phase",
             "plan",
+            "finding",
             "telemetry",
             "acme",
             "redis",
@@ -112,7 +116,7 @@ pub(crate) const TABLE: &[Module] = &[
     // Layer 6. `check` prints the plan, `demo` waits for a phase.
     Module {
         name: "command",
-        may_import: &["config", "import_nginx", "lifecycle", "plan", "phase"],
+        may_import: &["config", "finding", "import_nginx", "lifecycle", "plan", "phase"],
     },
     Module { name: "allocator", may_import: &[] },
     Module {

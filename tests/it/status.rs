@@ -1,12 +1,12 @@
 //! The status at the admin listener, and `sideman status`.
 
-use std::net::Ipv4Addr;
+use std::{fs, net::Ipv4Addr};
 
 use serde_json::json;
 
 use crate::support::{
-    App, Browser, Client, Gate, Origin, ReservedAddress, Settings, Sideman, Transport, eventually,
-    eventually_is, expect, open, until_closed,
+    App, Browser, Client, Gate, Origin, ReservedAddress, Settings, Sideman, TempDir, Transport,
+    eventually, eventually_is, expect, open, until_closed,
 };
 
 /// Where visitors come from, unlike Sideman and the application.
@@ -95,11 +95,76 @@ fn status_shows_each_server_and_the_oldest_wait() {
     assert!(text.contains(" unavailable for "), "{text}");
 }
 
+/// The identifiers of the findings.
+fn findings(sideman: &Sideman) -> Vec<String> {
+    let status = status(sideman);
+    let findings = status["findings"].as_array().unwrap_or_else(|| panic!("{status}"));
+    findings.iter().map(|finding| finding["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn findings_of_doctor_about_the_process_are_shown_until_they_are_mended() {
+    let application = App::saying("hello");
+    let directory = TempDir::new();
+    let missing = directory.path().join("static");
+    let settings = Settings::before(&application.url())
+        .args(&["--static", &format!("/static/={}", missing.display())]);
+    let sideman = settings.start().until_ready();
+    assert_eq!(findings(&sideman), ["settings-warning"]);
+    let text = sideman.admin_get("/-/status").text();
+    let finding = format!("\nfindings\n  warning: {} (static.roots) is not acc", missing.display());
+    assert!(text.contains(&finding), "{text}");
+    assert!(text.contains("\n    see:  docs/operation.md#"), "{text}");
+    // The directory is filled after the start, as by an application that runs collectstatic.
+    fs::create_dir(&missing).unwrap();
+    assert_eq!(findings(&sideman), [""; 0]);
+    assert!(!sideman.admin_get("/-/status").text().contains("findings"));
+
+    let mut client = Client::connect_from(VISITOR.into(), sideman.address());
+    for _ in 0..20 {
+        client.send(
+            "GET /page?token=secret HTTP/1.1\r\nHost: a\r\nCookie: sessionid=secret\r\n\
+             X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: https\r\n\r\n",
+        );
+        assert_eq!(client.response().status, 200);
+    }
+    assert_eq!(findings(&sideman), ["client-address"]);
+    let text = sideman.admin_get("/-/status").text();
+    assert!(text.contains("    do:   set SIDEMAN_TRUSTED_PROXIES"), "{text}");
+    assert!(!text.contains("secret") && !text.contains("127.0.0.9"), "{text}");
+    assert!(!text.contains("198.51.100.7"), "{text}");
+}
+
+#[test]
+fn findings_follow_a_reload() {
+    let application = App::saying("hello");
+    let directory = TempDir::new();
+    let write = |idle_timeout: &str| {
+        let proxies = "server.trusted_proxies = [\"alb\"]";
+        let text = format!("{proxies}\nserver.idle_timeout = \"{idle_timeout}\"\n");
+        directory.write("sideman.toml", text)
+    };
+    let file = write("75s");
+    let settings = Settings::before(&application.url());
+    let sideman = settings.args(&["--config", file.to_str().unwrap()]).start().until_ready();
+    assert_eq!(findings(&sideman), [""; 0]);
+    for (idle_timeout, expected) in [("30s", &["idle-timeout"][..]), ("75s", &[])] {
+        write(idle_timeout);
+        assert_eq!(sideman.admin_post("/-/reload").status, 200);
+        assert_eq!(findings(&sideman), expected);
+    }
+}
+
 #[test]
 fn status_page_fits_phone_and_desktop_and_runs_no_script() {
     let Some(mut browser) = Browser::start() else { return };
     let application = App::saying("hello");
-    let sideman = Settings::before(&application.url()).start().until_ready();
+    let sideman = Settings::before(&application.url())
+        .set("server.trusted_proxies", "alb")
+        .set("server.idle_timeout", "30s")
+        .args(&["--static", "/static/=/nowhere/with/a/rather/long/name/in/the/container/static"])
+        .start()
+        .until_ready();
     let mut client = Client::connect(sideman.address());
     for _ in 0..20 {
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -126,11 +191,13 @@ fn status_page_fits_phone_and_desktop_and_runs_no_script() {
                  script.textContent = 'window.ran = true'; document.body.append(script); \
                  return { ground: getComputedStyle(document.body).backgroundColor, \
                  fits: document.documentElement.scrollWidth <= innerWidth, \
+                 findings: document.querySelector('section').querySelectorAll('h3').length, \
                  ran: window.ran === true, \
                  loaded: performance.getEntriesByType('resource').length } })()",
             )
             .unwrap();
-        let expected = json!({ "ground": ground, "fits": true, "ran": false, "loaded": 0 });
+        let expected =
+            json!({ "ground": ground, "fits": true, "findings": 2, "ran": false, "loaded": 0 });
         assert_eq!(facts, expected, "{width}");
     }
 }

@@ -2,7 +2,7 @@
 //! A check that cannot be certain returns nothing.
 
 mod deployment;
-mod finding;
+mod examination;
 mod report;
 mod running;
 
@@ -15,7 +15,7 @@ use crate::config::Environment;
 
 use super::args::DoctorArgs;
 
-use self::{deployment::DeploymentKind, finding::Examination, report::COULD_NOT_LOOK};
+use self::{deployment::DeploymentKind, examination::Examination, report::COULD_NOT_LOOK};
 
 /// Prints the report to `out`. The exit status is 0 if nothing was found, 1 if something was, 2 if it could not look.
 pub(super) fn doctor(

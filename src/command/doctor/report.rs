@@ -4,7 +4,8 @@ use std::{fmt::Write as _, process::ExitCode};
 
 use serde_json::{Value, json};
 
-use super::finding::{Examination, Finding, Severity};
+use super::examination::Examination;
+use crate::finding::{Finding, Severity, printable};
 
 /// Exit status if there are findings.
 const HAS_FINDINGS: u8 = 1;
@@ -27,11 +28,8 @@ pub(super) fn sort(examination: &mut Examination) {
 /// Returns the report for people.
 pub(super) fn text(examination: &Examination) -> String {
     let mut text = String::new();
-    for Finding { check, what, seen, remedy } in &examination.findings {
-        let _ = writeln!(text, "{}: {} [{}]", check.severity.name(), printable(what), check.id);
-        let _ = writeln!(text, "  seen: {}", printable(seen));
-        let _ = writeln!(text, "  do:   {}", printable(remedy));
-        let _ = writeln!(text, "  see:  {}\n", check.page);
+    for finding in &examination.findings {
+        let _ = writeln!(text, "{finding}");
     }
     for part in &examination.not_checked {
         let _ = writeln!(text, "not checked: {}", printable(part));
@@ -42,20 +40,7 @@ pub(super) fn text(examination: &Examination) -> String {
 
 /// Returns the report as a JSON object in one line.
 pub(super) fn json(examination: &Examination) -> String {
-    let findings: Vec<Value> = examination
-        .findings
-        .iter()
-        .map(|Finding { check, what, seen, remedy }| {
-            json!({
-                "id": check.id,
-                "severity": check.severity.name(),
-                "what": what,
-                "seen": seen,
-                "do": remedy,
-                "see": check.page,
-            })
-        })
-        .collect();
+    let findings: Vec<Value> = examination.findings.iter().map(Finding::json).collect();
     format!("{}\n", json!({ "findings": findings, "not_checked": examination.not_checked }))
 }
 
@@ -82,22 +67,10 @@ fn summary(findings: &[Finding]) -> String {
     }
 }
 
-/// Escapes control characters: parts of files and responses must not reach the terminal as they are.
-fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter.is_control() {
-            true => shown.extend(letter.escape_default()),
-            false => shown.push(letter),
-        }
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::doctor::finding::Check;
+    use crate::finding::Check;
 
     static BAD: Check = Check { id: "bad", severity: Severity::Error, page: "docs/ecs.md" };
     static ODD: Check = Check { id: "odd", severity: Severity::Warning, page: "docs/ecs.md" };

@@ -3,6 +3,7 @@
 //! can use only a part of the connections (`clients`), so it cannot block the others.
 
 mod clients;
+mod findings;
 mod forgery_guard;
 
 use std::{
@@ -28,7 +29,9 @@ use tokio::{
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use self::clients::AdminClients;
+pub use self::findings::FindFaults;
+
+use self::{clients::AdminClients, findings::FindingSource};
 use crate::{
     phase::Phase,
     pipeline::{CachePurger, PURGE, PURGED_TYPE, PurgeRequest, ServersInUse},
@@ -72,6 +75,7 @@ pub struct AdminListener {
     purger: Arc<CachePurger>,
     servers: Arc<ServersInUse>,
     history: Arc<Mutex<StatusHistory>>,
+    findings: FindingSource,
 }
 
 // === impl AdminListener ===
@@ -85,7 +89,13 @@ impl AdminListener {
         purger: Arc<CachePurger>,
         servers: Arc<ServersInUse>,
     ) -> Self {
-        Self { metrics, phase, reloads, purger, servers, history: Arc::default() }
+        let (history, findings) = (Arc::default(), FindingSource::default());
+        Self { metrics, phase, reloads, purger, servers, history, findings }
+    }
+
+    /// Shows what `find` returns as findings about the process.
+    pub fn with_findings(self, find: Box<FindFaults>) -> Self {
+        Self { findings: FindingSource::new(find), ..self }
     }
 
     /// Serves on its own thread until the process ends. It keeps running after the client listeners have closed.
@@ -157,9 +167,11 @@ impl AdminListener {
         }
         match path {
             "/metrics" => self.metrics(request.headers()),
-            "/-/status" => self.status_page(request.headers()),
-            "/" if accepts(request.headers(), "text/html") => self.status_page(request.headers()),
-            "/-/status.json" => json(self.status().json()),
+            "/-/status" => self.status_page(request.headers()).await,
+            "/" if accepts(request.headers(), "text/html") => {
+                self.status_page(request.headers()).await
+            }
+            "/-/status.json" => json(self.status().await.json()),
             "/" => text(
                 StatusCode::OK,
                 "Sideman. The metrics are at /metrics, the status at /-/status; POST /-/reload with the header Sideman-Reload reloads \
@@ -186,8 +198,8 @@ impl AdminListener {
     }
 
     /// Responds with the status: a page for browsers, text for other clients.
-    fn status_page(&self, headers: &HeaderMap) -> Response<String> {
-        let report = self.status();
+    async fn status_page(&self, headers: &HeaderMap) -> Response<String> {
+        let report = self.status().await;
         let is_browser = accepts(headers, "text/html");
         let body = if is_browser { status::page(&report) } else { report.text() };
         let mut response = text(StatusCode::OK, body);
@@ -205,11 +217,12 @@ impl AdminListener {
         response
     }
 
-    fn status(&self) -> StatusReport {
+    async fn status(&self) -> StatusReport {
+        let findings = self.findings.read().await;
         let (phase, now) = (self.phase.borrow().name(), Instant::now());
         let servers = self.servers.status(now);
         let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        StatusReport::read(&self.metrics, &history, &servers, phase, now)
+        StatusReport::read(&self.metrics, &history, &servers, phase, now).with_findings(findings)
     }
 
     /// Purges the cache, and responds with the number of responses.

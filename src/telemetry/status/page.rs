@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use super::{
     chart,
-    report::{StatusReport, StatusSection},
+    report::{NOT_CHECKED, StatusReport, StatusSection},
     value::StatusValue,
 };
+use crate::finding::{Finding, printable};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -24,10 +25,35 @@ pub fn page(report: &StatusReport) -> String {
          <title>Sideman: status</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
          <header><h1>Sideman</h1><p>The page reloads every 5 seconds.</p></header>\n<main>\n"
     );
+    add_findings(&mut page, report);
     for section in report.sections.iter().filter(|section| !section.values.is_empty()) {
         add(&mut page, section, report);
     }
     page + "</main>\n</body>\n</html>\n"
+}
+
+/// Adds what is wrong, in front of everything else.
+fn add_findings(page: &mut String, report: &StatusReport) {
+    if !report.has_findings() {
+        return;
+    }
+    page.push_str("<section class=\"wide\">\n<h2>findings</h2>\n");
+    if report.findings.is_none() {
+        let _ = writeln!(page, "<div>{NOT_CHECKED}</div>");
+    }
+    for Finding { check, what, seen, remedy } in report.findings.iter().flatten() {
+        let _ = writeln!(
+            page,
+            "<h3>{}: {}</h3>\n<div>{}<br>seen: {}<br>do: {}<br>see: {}</div>",
+            check.severity.name(),
+            check.id,
+            escaped(&printable(what)),
+            escaped(&printable(seen)),
+            escaped(&printable(remedy)),
+            check.page
+        );
+    }
+    page.push_str("</section>\n");
 }
 
 fn add(page: &mut String, section: &StatusSection, report: &StatusReport) {

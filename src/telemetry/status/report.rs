@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     error::FailureKind,
+    finding::Finding,
     telemetry::{
         Metrics,
         cache_labels::CacheOutcome,
@@ -26,6 +27,8 @@ use crate::{
 const ERRORS: usize = 5;
 /// How many servers are listed. A name may have hundreds of addresses.
 const SERVERS: usize = 20;
+/// In place of findings that are not there in time.
+pub(super) const NOT_CHECKED: &str = "not checked: a directory of the settings does not respond";
 
 /// The status at one moment.
 #[derive(Debug, Default)]
@@ -35,6 +38,8 @@ pub struct StatusReport {
     pub(super) seconds: Vec<StatusWindow>,
     /// Each minute of the last hour, for charts.
     pub(super) minutes: Vec<StatusWindow>,
+    /// What is wrong with the process, or `None` if that is not known.
+    pub(super) findings: Option<Vec<Finding>>,
 }
 
 /// Values that belong together.
@@ -67,7 +72,18 @@ impl StatusReport {
             StatusSection { title: "certificates", values: certificates(metrics) },
             StatusSection { title: "errors", values: errors(metrics) },
         ];
-        Self { sections, seconds: history.each_second(), minutes: history.each_minute() }
+        let (seconds, minutes) = (history.each_second(), history.each_minute());
+        Self { sections, seconds, minutes, findings: Some(Vec::new()) }
+    }
+
+    /// Adds what is wrong with the process, or `None` if that is not known.
+    pub fn with_findings(self, findings: Option<Vec<Finding>>) -> Self {
+        Self { findings, ..self }
+    }
+
+    /// Whether there is anything to say about findings.
+    pub(super) fn has_findings(&self) -> bool {
+        self.findings.as_ref().is_none_or(|findings| !findings.is_empty())
     }
 
     /// Returns the status for people: a line for each value.
@@ -81,18 +97,33 @@ impl StatusReport {
                 let _ = writeln!(text, "  {}", visible(&line));
             }
         }
+        if self.has_findings() {
+            text.push_str("\nfindings\n");
+            let findings = self.findings.as_ref().map_or_else(
+                || NOT_CHECKED.to_owned(),
+                |findings| findings.iter().map(ToString::to_string).collect(),
+            );
+            for line in findings.lines() {
+                let _ = writeln!(text, "  {line}");
+            }
+        }
         text
     }
 
-    /// Returns the status as a JSON object with an object for each section. Times are in seconds,
-    /// percentiles in milliseconds, sizes in bytes.
+    /// Returns the status as a JSON object with an object for each section, and the list of findings. Times are in
+    /// seconds, percentiles in milliseconds, sizes in bytes.
     pub fn json(&self) -> String {
         let sections = self.sections.iter().map(|section| {
             let values = section.values.iter();
             let values = values.map(|(name, value)| format!("{}:{}", quoted(name), value.json()));
             format!("{}:{{{}}}", quoted(section.title), values.collect::<Vec<_>>().join(","))
         });
-        format!("{{{}}}\n", sections.collect::<Vec<_>>().join(","))
+        let findings = match &self.findings {
+            Some(findings) => findings.iter().map(Finding::json).collect(),
+            None => serde_json::Value::Null,
+        };
+        let sections = sections.collect::<Vec<_>>().join(",");
+        format!("{{{sections},\"findings\":{findings}}}\n")
     }
 }
 
@@ -265,6 +296,10 @@ fn since(begin: SystemTime) -> StatusValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        finding::{Check, Severity},
+        telemetry::status::page,
+    };
 
     fn report(metrics: &Metrics) -> StatusReport {
         let mut history = StatusHistory::default();
@@ -301,5 +336,27 @@ mod tests {
         assert_eq!(json["process"]["phase"], "ready");
         assert_eq!(json["application"]["limit_source"], "set");
         assert!(report.text().contains("\n  queued                     0\n"), "{}", report.text());
+    }
+
+    #[test]
+    fn findings_are_a_list_or_unknown() {
+        static BAD: Check = Check { id: "bad", severity: Severity::Error, page: "docs/ecs.md" };
+        let shown = |findings: Option<Vec<Finding>>| {
+            let report = report(&Metrics::new(1)).with_findings(findings);
+            let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+            (report.text(), json["findings"].clone(), page(&report))
+        };
+        let (text, json, html) = shown(Some(Vec::new()));
+        assert!(!text.contains("findings") && json == serde_json::json!([]), "{text} {json}");
+        assert!(!html.contains("findings"), "{html}");
+
+        let (text, json, html) = shown(Some(vec![BAD.finding("it\u{1b} <fails>", "seen", "do")]));
+        let expected = "\nfindings\n  error: it\\u{1b} <fails> [bad]\n    seen: seen\n    do:   do\n    \
+                        see:  docs/ecs.md\n";
+        assert!(text.ends_with(expected) && json[0]["id"] == "bad", "{text} {json}");
+        assert!(html.contains("<h3>error: bad</h3>\n<div>it\\u{1b} &lt;fails&gt;<br>"), "{html}");
+
+        let (text, json, html) = shown(None);
+        assert!(text.contains(NOT_CHECKED) && json.is_null() && html.contains(NOT_CHECKED));
     }
 }

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 use super::ids;
 use crate::support::{App, Client, Django, Ended, Server, Settings, Sideman, TempDir, Wsgi};
 
@@ -167,8 +169,12 @@ fn settings_and_clients_of_the_process() {
             client.send(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"));
             assert_eq!(client.response().status, 200);
         }
+        let status = sideman.admin_get("/-/status.json").json();
         let ended = examine(&settings, &sideman, &[]);
         assert_eq!(ids(&ended), expected, "{ended:?}");
+        // The status shows the same.
+        let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(status["findings"], report["findings"], "{ended:?}");
     };
     let alb =
         "X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\n";

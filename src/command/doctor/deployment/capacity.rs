@@ -5,14 +5,10 @@ use super::{
     subject::Subject,
 };
 use crate::{
-    command::doctor::finding::{Check, Finding, Severity},
-    plan::{Plan, Protocol},
+    finding::{self, Check, DESCRIPTORS, Finding, Severity},
+    plan::Protocol,
 };
 
-pub(in crate::command::doctor) static MEMORY_LIMIT: Check =
-    Check { id: "memory-limit", severity: Severity::Error, page: "docs/limits.md#memory" };
-pub(in crate::command::doctor) static DESCRIPTORS: Check =
-    Check { id: "descriptors", severity: Severity::Warning, page: "docs/limits.md#open-files" };
 pub(in crate::command::doctor) static WORKERS: Check = Check {
     id: "workers",
     severity: Severity::Warning,
@@ -34,42 +30,7 @@ pub(super) fn memory_limit(subject: &Subject<'_>) -> Option<Finding> {
     let keys = ["memory.limit", "cache.memory", "static.memory", "media.memory", "buffers.memory"];
     let plan = subject.settings.plan(&keys)?;
     let container = subject.sideman.memory.or(subject.deployment.memory)?;
-    memory_finding(plan, container, &subject.sideman.name)
-}
-
-/// Compares the budgets with the memory of the container.
-pub(in crate::command::doctor) fn memory_finding(
-    plan: &Plan,
-    container: u64,
-    name: &str,
-) -> Option<Finding> {
-    let auto = plan.memory;
-    let budgets = [
-        ("cache.memory", Some(plan.cache.memory).filter(|memory| *memory > 0)),
-        ("static.memory", Some(plan.files.memory).filter(|_| !auto.is_static_auto)),
-        ("media.memory", Some(plan.media.memory).filter(|_| !auto.is_media_auto)),
-        ("buffers.memory", Some(plan.buffers.memory).filter(|_| !auto.is_buffers_auto)),
-    ];
-    let set: Vec<(&str, u64)> =
-        budgets.into_iter().filter_map(|(name, bytes)| Some((name, bytes?))).collect();
-    let sum = set.iter().fold(0, |sum: u64, (_, bytes)| sum.saturating_add(*bytes));
-    let seen = match plan.memory.limit {
-        Some(limit) if limit > container => format!("memory.limit is {}", mebibytes(limit)),
-        _ if sum > container => {
-            let names: Vec<&str> = set.iter().map(|(name, _)| *name).collect();
-            format!("{} together are {}", names.join(", "), mebibytes(sum))
-        }
-        _ => return None,
-    };
-    Some(MEMORY_LIMIT.finding(
-        "Sideman may use more memory than its container has, and is then killed",
-        format!("{seen}, {name} has {}", mebibytes(container)),
-        "leave these settings out, so that Sideman divides the container's memory, or give it more",
-    ))
-}
-
-fn mebibytes(bytes: u64) -> String {
-    format!("{} MiB", bytes >> 20)
+    finding::memory_limit(plan, container, &subject.sideman.name)
 }
 
 /// Connections need descriptors.

@@ -20,13 +20,13 @@ use std::{fs, path::Path};
 
 use crate::config::Environment;
 
-use super::finding::{Check, Examination, Finding, Severity};
+use crate::finding::{Check, Finding, Severity};
+#[cfg(test)]
+use crate::finding::{DESCRIPTORS, IDLE_TIMEOUT, MEMORY_LIMIT};
 
-pub(super) use self::{
-    capacity::{DESCRIPTORS, UWSGI_BUFFER, memory_finding},
-    facts::DeploymentKind,
-    idle::idle_finding,
-};
+use super::examination::Examination;
+
+pub(super) use self::{capacity::UWSGI_BUFFER, facts::DeploymentKind};
 
 use self::subject::Subject;
 
@@ -49,12 +49,12 @@ pub(super) static CHECKS: [&Check; 20] = [
     &reach::HEALTH_PATH,
     &reach::BALANCER_TARGET,
     &reach::TRUSTED_PROXIES,
-    &idle::IDLE_TIMEOUT,
+    &IDLE_TIMEOUT,
     &volumes::FILES_MISSING,
     &volumes::FILES_WRITABLE,
     &volumes::SOCKET_MISSING,
     &volumes::SPILL_IN_MEMORY,
-    &capacity::MEMORY_LIMIT,
+    &MEMORY_LIMIT,
     &DESCRIPTORS,
     &capacity::WORKERS,
     &UWSGI_BUFFER,

@@ -6,7 +6,7 @@ use super::{
     facts::{Container, DeploymentKind},
     subject::Subject,
 };
-use crate::command::doctor::finding::{Check, Finding, Severity};
+use crate::finding::{Check, Finding, Severity};
 
 const STOP_PAGE: &str = "docs/ecs.md#stop-without-losing-a-request";
 

@@ -7,7 +7,7 @@ use super::{
     subject::Subject,
 };
 use crate::{
-    command::doctor::finding::{Check, Finding, Severity},
+    finding::{Check, Finding, Severity},
     plan::{Purpose, Root, SpillDirectory, UpstreamTarget},
 };
 

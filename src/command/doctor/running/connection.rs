@@ -8,12 +8,12 @@ use std::{
 use socket2::Socket;
 
 use super::probe::ProbeResponse;
-use crate::command::{
-    doctor::{
-        deployment::UWSGI_BUFFER,
-        finding::{Check, Finding, Severity},
+use crate::{
+    command::{
+        doctor::deployment::UWSGI_BUFFER,
+        http_request::{self, CheckPeer},
     },
-    http_request::{self, CheckPeer},
+    finding::{Check, Finding, Severity},
 };
 
 /// How long to wait for the application to close an idle connection, at most.

@@ -2,7 +2,7 @@
 
 use super::probe::ProbeResponse;
 use crate::{
-    command::doctor::finding::{Check, Finding, Severity},
+    finding::{Check, Finding, Severity},
     plan::Root,
 };
 

@@ -24,13 +24,13 @@ impl Metrics {
         }
     }
 
-    /// Returns the sum of a metric over all of its series that contain `label`.
-    pub(super) fn sum(&self, name: &str, label: &str) -> f64 {
+    /// Returns the sum of a whole number over all of its series that contain `label`.
+    pub(super) fn sum(&self, name: &str, label: &str) -> u64 {
         let values = self.0.lines().filter_map(|line| {
             let rest = line.strip_prefix(name)?;
             let is_whole = rest.starts_with(['{', ' ']);
             let value = rest.rsplit(' ').next().filter(|_| is_whole && rest.contains(label))?;
-            value.parse::<f64>().ok()
+            value.parse::<u64>().ok()
         });
         values.sum()
     }
@@ -46,7 +46,7 @@ fn series_are_summed() {
     let metrics = Metrics::of_text(
         "# TYPE a counter\na_total{b=\"c\"} 2\na_total{b=\"d\"} 3\na_total_x 9\ne 1\n",
     );
-    assert_eq!(metrics.sum("a_total", ""), 5.0);
-    assert_eq!(metrics.sum("a_total", "b=\"d\""), 3.0);
-    assert_eq!(metrics.sum("e", ""), 1.0);
+    assert_eq!(metrics.sum("a_total", ""), 5);
+    assert_eq!(metrics.sum("a_total", "b=\"d\""), 3);
+    assert_eq!(metrics.sum("e", ""), 1);
 }

@@ -6,7 +6,6 @@ mod links;
 mod metrics;
 mod page;
 mod probe;
-mod process;
 mod site;
 mod target;
 
@@ -15,16 +14,15 @@ use std::time::Duration;
 use crate::{
     command::{admin_peer, args::DoctorArgs},
     config::{self, Environment, LoadedSettings},
+    finding::{self, Finding, ProcessFacts},
     lifecycle,
     plan::{Plan, Protocol, RouteAction, UwsgiFlavour, UwsgiSettings},
 };
 
 #[cfg(test)]
-use super::finding::Check;
-use super::{
-    deployment::{idle_finding, memory_finding},
-    finding::{Examination, Finding},
-};
+use crate::finding::{CLIENT_ADDRESS, Check, SETTINGS_WARNING};
+
+use super::examination::Examination;
 
 use self::{
     links::Asset,
@@ -56,8 +54,8 @@ pub(super) static CHECKS: [&Check; 11] = [
     &links::STATIC_MISSING,
     &connection::KEEP_ALIVE,
     &connection::CLOCK,
-    &process::SETTINGS_WARNING,
-    &process::CLIENT_ADDRESS,
+    &SETTINGS_WARNING,
+    &CLIENT_ADDRESS,
 ];
 
 /// A page of the site, with its response.
@@ -76,13 +74,9 @@ pub(super) fn examine(args: &DoctorArgs, environment: &Environment) -> Result<Ex
     // Before the requests of the doctor itself.
     let metrics = admin_peer::address(&args.settings.flags(), environment)
         .and_then(|address| Metrics::fetch(&address.to_string(), time));
-    examination.findings.extend(of_process(&loaded));
-    match &metrics {
-        Ok(metrics) => {
-            examination.findings.extend(process::client_address(plan, metrics));
-            examination.findings.extend(process::open_files(plan, metrics));
-        }
-        Err(fault) => examination.not_checked.push(format!("clients and open files: {fault}")),
+    examination.findings.extend(of_process(&loaded, metrics.as_ref().ok()));
+    if let Err(fault) = metrics {
+        examination.not_checked.push(format!("clients and open files: {fault}"));
     }
     let target = Target::new(plan, args.host.as_deref(), time, knows_upstream)?;
     let is_reached = of_site(plan, &target, &args.page, &mut examination)?;
@@ -92,13 +86,16 @@ pub(super) fn examine(args: &DoctorArgs, environment: &Environment) -> Result<Ex
     Ok(examination)
 }
 
-fn of_process(loaded: &LoadedSettings) -> Vec<Finding> {
-    let mut findings = process::settings(loaded);
-    findings.extend(idle_finding(&loaded.plan, false));
-    if let Some(memory) = lifecycle::container_memory() {
-        findings.extend(memory_finding(&loaded.plan, memory, "the container"));
-    }
-    findings
+fn of_process(loaded: &LoadedSettings, metrics: Option<&Metrics>) -> Vec<Finding> {
+    let sum = |name, label| metrics.map_or(0, |metrics| metrics.sum(name, label));
+    finding::of_process(&ProcessFacts {
+        plan: &loaded.plan,
+        warnings: config::warnings(loaded),
+        container_memory: lifecycle::container_memory(),
+        max_files: Some(sum("process_max_fds", "")).filter(|max| *max > 0),
+        requests: sum("sideman_requests_total", "route=\"proxy\""),
+        headers_dropped: sum("sideman_request_headers_dropped_total", ""),
+    })
 }
 
 /// Checks the site's pages. Returns whether the application responds.

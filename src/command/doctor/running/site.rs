@@ -1,7 +1,7 @@
 //! Checks of Django's responses: redirects, cookies, hosts, DEBUG and origins.
 
 use super::probe::ProbeResponse;
-use crate::command::doctor::finding::{Check, Finding, Severity};
+use crate::finding::{Check, Finding, Severity};
 
 const SCHEME_PAGE: &str = "docs/troubleshooting.md#wrong-scheme-csrf-failures-and-redirect-loops";
 const HEADER: &str = "SECURE_PROXY_SSL_HEADER = (\"HTTP_X_FORWARDED_PROTO\", \"https\")";
