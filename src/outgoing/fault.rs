@@ -4,6 +4,7 @@ use std::{
     error::Error,
     fmt,
     io::{self, ErrorKind},
+    iter,
     net::SocketAddr,
     time::Duration,
 };
@@ -36,15 +37,16 @@ impl OutgoingError {
     /// Whether the server has ended the connection with an alert of TLS. If it demands a certificate of the client, it
     /// does so during the handshake or, with TLS 1.3, after it.
     pub fn is_tls_alert(&self) -> bool {
-        let error = if let Self::Tls(error) = self {
+        let error: Option<&(dyn Error + 'static)> = if let Self::Tls(error) = self {
             Some(error)
         } else if let Self::Http(error) = self {
-            error.source().and_then(|cause| cause.downcast_ref())
+            Some(error)
         } else {
             None
         };
-        let cause = error.and_then(io::Error::get_ref).and_then(|cause| cause.downcast_ref());
-        matches!(cause, Some(rustls::Error::AlertReceived(_)))
+        // hyper's error about a request may have another of its own between.
+        let mut chain = iter::successors(error, |&error| error.source());
+        chain.any(|error| error.downcast_ref().is_some_and(is_alert))
     }
 
     /// The error of a body that is read up to a maximum.
@@ -80,6 +82,11 @@ impl fmt::Display for OutgoingError {
 }
 
 impl Error for OutgoingError {}
+
+fn is_alert(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(rustls::Error::AlertReceived(_)))
+}
 
 /// hyper names the reason as the source of its error.
 fn write_with_causes(f: &mut fmt::Formatter<'_>, error: &hyper::Error) -> fmt::Result {

@@ -13,7 +13,7 @@ mod tls;
 
 pub use self::{fault::OutgoingError, tls::Authorities};
 
-use std::{future::poll_fn, pin::pin, time::Duration};
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -178,11 +178,19 @@ async fn converse(
         Ok(Response::from_parts(parts, body.to_bytes()))
     };
     let (mut exchange, mut connection) = (pin!(exchange), pin!(connection));
-    let mut is_driven = true;
-    poll_fn(|context| {
-        // The end of the connection, good or bad, reaches the exchange as the end of the body or as an error.
-        is_driven = is_driven && connection.as_mut().poll(context).is_pending();
+    let mut end = None;
+    let response = poll_fn(|context| {
+        if end.is_none()
+            && let Poll::Ready(result) = connection.as_mut().poll(context)
+        {
+            end = Some(result);
+        }
         exchange.as_mut().poll(context)
     })
-    .await
+    .await;
+    match (response, end) {
+        // The exchange is only told that there is no connection any more.
+        (Err(OutgoingError::Http(_)), Some(Err(cause))) => Err(OutgoingError::Http(cause)),
+        (response, _) => response,
+    }
 }

@@ -1,14 +1,20 @@
 //! The client against scripted servers: bytes in, bytes out.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{self, ErrorKind, Read as _, Write as _},
+    mem,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll},
     thread::{self, JoinHandle},
 };
 
 use rcgen::{CertifiedKey, KeyPair};
-use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
+use rustls::{
+    AlertDescription, ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer,
+};
+use tokio::io::{ReadBuf, join, sink};
 
 use super::*;
 
@@ -29,7 +35,7 @@ fn serve(answer: Vec<u8>) -> (SocketAddr, JoinHandle<Vec<u8>>) {
 }
 
 /// Reads a request whose body is `hello` or empty.
-fn read_request(stream: &mut impl std::io::Read) -> Vec<u8> {
+fn read_request(stream: &mut impl io::Read) -> Vec<u8> {
     let mut request = Vec::new();
     let mut byte = [0];
     while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).expect("read") == 1 {
@@ -243,5 +249,33 @@ fn a_file_of_authorities_has_certificates() {
     ] {
         let error = HttpClient::new(Authorities::Pem(text.as_bytes())).expect_err("an error");
         assert_eq!(error.to_string(), expected);
+    }
+}
+
+/// With TLS 1.3 the handshake is over for the client before the server refuses its certificate. The alert may be read
+/// before the request is ready, or before it is written.
+#[tokio::test]
+async fn alert_after_the_handshake_is_known_as_one() {
+    struct Alerting {
+        is_early: bool,
+    }
+    impl AsyncRead for Alerting {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            if !mem::replace(&mut self.is_early, true) {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let alert = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
+            Poll::Ready(Err(io::Error::new(ErrorKind::InvalidData, alert)))
+        }
+    }
+    for is_early in [true, false] {
+        let stream = Box::new(join(Alerting { is_early }, sink()));
+        let error = converse(stream, Request::default(), 1).await.expect_err("an alert");
+        assert!(error.is_tls_alert(), "{error:?}");
     }
 }
