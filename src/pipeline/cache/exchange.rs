@@ -147,11 +147,7 @@ impl Exchange<'_> {
         } else {
             None
         };
-        // Someone may have stored it between the look into the cache and now.
-        if leader.is_some()
-            && let Found::Stored(found, _) = self.find(context)
-            && stored.as_ref().is_none_or(|stored| !Arc::ptr_eq(stored, &found))
-        {
+        if leader.is_some() && self.has_another(context, stored.as_ref()) {
             return Ok(Step::Again);
         }
         let outcome = if stored.is_some() { CacheOutcome::Expired } else { CacheOutcome::Miss };
@@ -209,12 +205,20 @@ impl Exchange<'_> {
 
     /// Replaces a stale response in the background, unless someone does already.
     fn refresh(&self, context: &RequestContext, stored: &Arc<StoredResponse>) {
-        if let Joined::Leader(leader) = self.join(context, Some(stored.policy.vary())) {
-            if let Some(trace) = &context.trace {
-                trace.continues_in_background();
-            }
-            self.fetch_for(context, Some(Arc::clone(stored)), Some(leader)).begin_in_background();
+        let Joined::Leader(leader) = self.join(context, Some(stored.policy.vary())) else { return };
+        if self.has_another(context, Some(stored)) {
+            return;
         }
+        if let Some(trace) = &context.trace {
+            trace.continues_in_background();
+        }
+        self.fetch_for(context, Some(Arc::clone(stored)), Some(leader)).begin_in_background();
+    }
+
+    /// Whether someone has stored another response than this one between the look into the cache and now.
+    fn has_another(&self, context: &RequestContext, known: Option<&Arc<StoredResponse>>) -> bool {
+        let Found::Stored(found, _) = self.find(context) else { return false };
+        known.is_none_or(|known| !Arc::ptr_eq(known, &found))
     }
 
     /// Joins the requests for the same response. Those of visitors whose cookies may be sessions are apart: their
