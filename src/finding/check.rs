@@ -1,4 +1,4 @@
-//! What may be found: one row for each check, and the finding that a check returns.
+//! A check, as a row that is the same for all its findings, and a finding.
 
 use std::fmt::{self, Display, Formatter};
 

@@ -32,7 +32,7 @@ pub static IDLE_TIMEOUT: Check = Check {
 pub static DESCRIPTORS: Check =
     Check { id: "descriptors", severity: Severity::Warning, page: "docs/limits.md#open-files" };
 
-/// What the checks of a process look at.
+/// Facts about a process, for its checks.
 #[derive(Debug)]
 pub struct ProcessFacts<'a> {
     /// The settings as they were read, before memory and open files are divided.

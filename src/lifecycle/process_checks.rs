@@ -12,7 +12,7 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// What is checked: the settings in use, as they were read, and the counters.
+/// The settings in use, as they were read, and the counters, which the checks compare.
 #[derive(Debug)]
 pub(super) struct ProcessChecks {
     settings: Mutex<Arc<LoadedSettings>>,

@@ -35,7 +35,7 @@ impl fmt::Debug for SignedRequest<'_> {
     }
 }
 
-/// What a signature is valid for.
+/// The scope of a signature: its day, region and service.
 #[derive(Clone, Copy)]
 struct SignatureScope<'a> {
     date: &'a str,

@@ -2,7 +2,7 @@
 
 use crate::finding::Finding;
 
-/// What was found, and what could not be checked.
+/// The findings, and the parts that could not be checked.
 #[derive(Debug, Default)]
 pub(super) struct Examination {
     pub(super) findings: Vec<Finding>,

@@ -38,7 +38,7 @@ pub struct StatusReport {
     pub(super) seconds: Vec<StatusWindow>,
     /// Each minute of the last hour, for charts.
     pub(super) minutes: Vec<StatusWindow>,
-    /// What is wrong with the process, or `None` if that is not known.
+    /// The findings about the process, or `None` if the checks have not ended in time.
     pub(super) findings: Option<Vec<Finding>>,
 }
 

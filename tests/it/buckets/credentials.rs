@@ -120,6 +120,15 @@ fn role_without_keys_is_503() {
     assert!(s3.requests().is_empty());
 }
 
+/// An endpoint that has the second keys from the second request on.
+fn rotating() -> App {
+    let count = AtomicUsize::new(0);
+    App::start(move |_| match count.fetch_add(1, Ordering::Relaxed) {
+        0 => document(FIRST, 3600),
+        _ => document(SECOND, 3600),
+    })
+}
+
 #[test]
 fn request_with_refused_keys_is_repeated_with_renewed_ones() {
     for (status, code) in [(400, "ExpiredToken"), (403, "InvalidAccessKeyId")] {
@@ -128,11 +137,7 @@ fn request_with_refused_keys_is_repeated_with_renewed_ones() {
                 "ASIAFIRST" => error(status, code, ""),
                 _ => object("", b"a"),
             });
-            let count = AtomicUsize::new(0);
-            let endpoint = App::start(move |_| match count.fetch_add(1, Ordering::Relaxed) {
-                0 => document(FIRST, 3600),
-                _ => document(SECOND, 3600),
-            });
+            let endpoint = rotating();
             let sideman = start(&s3, &endpoint.url(), |settings| settings);
             let response = sideman.connect().ask(method, "/media/a.txt", "");
             assert_eq!(response.status, 200, "{method} {code}");
@@ -160,11 +165,7 @@ fn refused_keys_that_are_not_replaced_are_503_and_asked_for_seldom() {
 #[test]
 fn renewed_keys_that_are_refused_too_are_503() {
     let s3 = S3::with_secrets(&[FIRST, SECOND], |_| error(403, "InvalidAccessKeyId", ""));
-    let count = AtomicUsize::new(0);
-    let endpoint = App::start(move |_| match count.fetch_add(1, Ordering::Relaxed) {
-        0 => document(FIRST, 3600),
-        _ => document(SECOND, 3600),
-    });
+    let endpoint = rotating();
     let sideman = start(&s3, &endpoint.url(), |settings| settings);
     assert_eq!(sideman.get("/media/a.txt").status, 503);
     assert_eq!(s3.requests().iter().map(id).collect::<Vec<_>>(), [FIRST.0, SECOND.0]);
@@ -176,11 +177,7 @@ fn requests_with_refused_keys_share_one_renewal() {
         "ASIAFIRST" => error(400, "ExpiredToken", ""),
         _ => object("", b"a"),
     });
-    let count = AtomicUsize::new(0);
-    let endpoint = App::start(move |_| match count.fetch_add(1, Ordering::Relaxed) {
-        0 => document(FIRST, 3600),
-        _ => document(SECOND, 3600),
-    });
+    let endpoint = rotating();
     let sideman = start(&s3, &endpoint.url(), |settings| settings);
     std::thread::scope(|scope| {
         for _ in 0..8 {
