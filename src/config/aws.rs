@@ -72,7 +72,7 @@ fn urls(draft: &Draft) -> impl Iterator<Item = &BucketUrl> {
     let of_routes = draft.routes.iter().flat_map(|route| route.files.iter().chain(&route.media));
     prefixed.chain(of_routes).filter_map(|place| match place {
         FilePlace::Bucket(url) => Some(url),
-        FilePlace::Directory(_) => None,
+        FilePlace::Directory(_) | FilePlace::Server(_) => None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     secret::{NO_BUCKET_QUERY, NO_USER},
-    url::{self, FallbackOrigin},
+    url::{self, HttpOrigin},
 };
 
 /// The beginning of every URL of a bucket.
@@ -17,7 +17,7 @@ pub(super) struct BucketUrl {
     /// `None` is the region of the environment.
     pub(super) region: Option<String>,
     /// The server, if it is not that of AWS.
-    pub(super) endpoint: Option<FallbackOrigin>,
+    pub(super) endpoint: Option<HttpOrigin>,
 }
 
 /// Reads a URL that begins with [`SCHEME`].
@@ -82,7 +82,7 @@ pub(super) fn region(name: &str) -> Result<String, String> {
     }
 }
 
-fn endpoint(text: &str) -> Result<FallbackOrigin, String> {
+fn endpoint(text: &str) -> Result<HttpOrigin, String> {
     let origin = url::origin(text).map_err(|_| {
         "the endpoint must be http://HOST[:PORT] or https://HOST[:PORT], such as https://minio.internal:9000"
     })?;

@@ -1,16 +1,16 @@
-//! The buckets of the plan, and the servers that have them.
+//! The buckets of the plan, the servers that have them, and file servers.
 
 use std::{path::PathBuf, time::Duration};
 
 use crate::plan::{
-    AdmissionSettings, BucketObjects, BucketSettings, TlsTrust, UpstreamSettings, UpstreamTarget,
-    UpstreamTls,
+    AdmissionSettings, BucketObjects, BucketProtocol, BucketSettings, TlsTrust, UpstreamSettings,
+    UpstreamTarget, UpstreamTls,
 };
 
 use super::{
-    bucket_url::BucketUrl,
+    bucket_url::{self, BucketUrl},
     file_place::FilePlace,
-    url::{FallbackOrigin, Scheme},
+    url::{self, HttpOrigin, Scheme},
 };
 
 /// How long a connection attempt may take, with its TLS handshake.
@@ -52,6 +52,7 @@ impl BucketList {
             match place {
                 FilePlace::Directory(directory) => directories.push(directory),
                 FilePlace::Bucket(url) => bucket = Some(self.objects(url)),
+                FilePlace::Server(origin) => bucket = Some(self.files(&origin)),
             }
         }
         (directories, bucket)
@@ -59,51 +60,61 @@ impl BucketList {
 
     /// Returns the objects that a URL names.
     pub(super) fn objects(&mut self, url: BucketUrl) -> BucketObjects {
-        let settings = self.settings(&url);
-        let known = self.buckets.iter().position(|known| *known == settings);
-        let bucket = known.unwrap_or_else(|| {
-            self.buckets.push(settings);
-            self.buckets.len() - 1
-        });
-        BucketObjects { bucket, prefix: url.prefix }
+        let region = url.region.or_else(|| self.region.clone());
+        let region = region.unwrap_or_else(|| OTHER_REGION.into());
+        let (target, tls, host, base) = match &url.endpoint {
+            Some(origin) => self.other_server(origin, format!("/{}", url.bucket)),
+            None => aws_server(&url.bucket, &region),
+        };
+        let server = server(target, tls);
+        let (url, prefix) = (format!("{}{}", bucket_url::SCHEME, url.bucket), url.prefix);
+        let protocol = BucketProtocol::S3 { region };
+        let bucket = self.add(BucketSettings { url, protocol, server, host, base });
+        BucketObjects { bucket, prefix }
+    }
+
+    /// Returns the files of a file server.
+    fn files(&mut self, origin: &HttpOrigin) -> BucketObjects {
+        let (target, tls, host, base) = self.other_server(origin, origin.base.clone());
+        let (url, server) = (url::show_origin(origin), server(target, tls));
+        let protocol = BucketProtocol::Http;
+        let bucket = self.add(BucketSettings { url, protocol, server, host, base });
+        BucketObjects { bucket, prefix: String::new() }
     }
 
     pub(super) fn into_buckets(self) -> Vec<BucketSettings> {
         self.buckets
     }
 
-    fn settings(&self, url: &BucketUrl) -> BucketSettings {
-        let region = url.region.clone().or_else(|| self.region.clone());
-        let region = region.unwrap_or_else(|| OTHER_REGION.into());
-        let name = url.bucket.clone();
-        let (target, tls, host, base) = match &url.endpoint {
-            Some(origin) => self.other_server(origin, &name),
-            None => aws_server(&name, &region),
-        };
-        let server = UpstreamSettings {
-            targets: vec![target],
-            tls,
-            connect_timeout: CONNECT_TIMEOUT,
-            read_timeout: READ_TIMEOUT,
-            idle_timeout: IDLE_TIMEOUT,
-            max_idle: MAX_IDLE,
-            max_age: MAX_AGE,
-            // `pipeline/bucket` limits the requests to a bucket.
-            admission: AdmissionSettings {
-                max_in_flight: usize::MAX,
-                ..AdmissionSettings::default()
-            },
-            abort: true,
-            trusts_protocol: true,
-            ..UpstreamSettings::default()
-        };
-        BucketSettings { name, server, host, base, region }
+    /// Returns the index of a bucket, which is added unless it is known.
+    fn add(&mut self, settings: BucketSettings) -> usize {
+        let known = self.buckets.iter().position(|known| *known == settings);
+        known.unwrap_or_else(|| {
+            self.buckets.push(settings);
+            self.buckets.len() - 1
+        })
     }
 
-    /// Returns the server of an endpoint, which has the bucket in the path of each request.
-    fn other_server(&self, origin: &FallbackOrigin, bucket: &str) -> BucketServer {
+    fn other_server(&self, origin: &HttpOrigin, base: String) -> BucketServer {
         let tls = (origin.scheme == Scheme::Https).then(|| self.tls.clone());
-        (origin.target(), tls, origin.name(), format!("/{bucket}"))
+        (origin.target(), tls, origin.name(), base)
+    }
+}
+
+fn server(target: UpstreamTarget, tls: Option<UpstreamTls>) -> UpstreamSettings {
+    UpstreamSettings {
+        targets: vec![target],
+        tls,
+        connect_timeout: CONNECT_TIMEOUT,
+        read_timeout: READ_TIMEOUT,
+        idle_timeout: IDLE_TIMEOUT,
+        max_idle: MAX_IDLE,
+        max_age: MAX_AGE,
+        // `pipeline/bucket` limits the requests to a bucket.
+        admission: AdmissionSettings { max_in_flight: usize::MAX, ..AdmissionSettings::default() },
+        abort: true,
+        trusts_protocol: true,
+        ..UpstreamSettings::default()
     }
 }
 
@@ -126,7 +137,6 @@ fn aws_server(bucket: &str, region: &str) -> BucketServer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::bucket_url;
 
     #[test]
     fn hosts_and_paths() {
@@ -143,7 +153,8 @@ mod tests {
             let mut list = BucketList::new(Some("eu-west-1".into()), UpstreamTls::default());
             let first = list.objects(bucket_url::read(url).unwrap());
             let [bucket] = list.buckets.as_slice() else { panic!("one bucket") };
-            let BucketSettings { server, base, region, .. } = bucket;
+            let BucketSettings { server, base, protocol, .. } = bucket;
+            let BucketProtocol::S3 { region } = protocol else { panic!("S3") };
             let scheme = if server.tls.is_some() { "https" } else { "http" };
             let shown = format!("{scheme} {} {base:?} {region}", server.targets[0]);
             assert_eq!(shown, expected);

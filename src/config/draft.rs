@@ -22,7 +22,7 @@ use super::{
     route_draft::{self, RouteDraft},
     servers::ServerWithScheme,
     upstream_tls::TlsDraft,
-    url::{FallbackOrigin, Scheme},
+    url::{HttpOrigin, Scheme},
 };
 
 /// uWSGI's default `buffer-size`.
@@ -69,7 +69,7 @@ pub(super) struct Draft {
     /// A template for all roots of static files.
     pub(super) static_root: Root,
     pub(super) cors: Vec<cors::CorsRule>,
-    pub(super) fallback: Option<FallbackOrigin>,
+    pub(super) fallback: Option<HttpOrigin>,
     pub(super) fallback_timeout: Duration,
     pub(super) media_roots: Vec<PrefixedPlace>,
     /// A template for all roots of uploads.
@@ -319,7 +319,7 @@ fn challenges(plain: &[ListenAddress], tls: &[ListenAddress]) -> Vec<AcmeChallen
     }
 }
 
-fn fallback(origin: FallbackOrigin, timeout: Duration, tls: UpstreamTls) -> FallbackSettings {
+fn fallback(origin: HttpOrigin, timeout: Duration, tls: UpstreamTls) -> FallbackSettings {
     let server = UpstreamSettings {
         targets: vec![origin.target()],
         tls: (origin.scheme == Scheme::Https).then_some(tls),

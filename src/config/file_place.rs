@@ -1,4 +1,4 @@
-//! Places of files: directories and buckets, with the URL prefixes that they are behind.
+//! Places of files: directories, buckets and file servers, with the URL prefixes that they are behind.
 
 use std::path::PathBuf;
 
@@ -7,17 +7,22 @@ use super::{
     conflict::{Conflict, when},
     format::{FormatProperties, TextFormat},
     path,
+    url::{self, HttpOrigin},
 };
 
-/// A directory, or a bucket.
+/// A directory, a bucket, or a file server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FilePlace {
     Directory(PathBuf),
     Bucket(BucketUrl),
+    /// For `accel.roots` alone.
+    Server(HttpOrigin),
 }
 
 /// A URL prefix with one of its places.
 pub(super) type PrefixedPlace = (String, FilePlace);
+
+const NO_SERVER: &str = "only accel.roots takes the URL of a server: send these requests to it with upstream of a route";
 
 /// A directory or a bucket.
 pub(super) const PLACE: TextFormat<FilePlace> = TextFormat::new(
@@ -27,26 +32,38 @@ pub(super) const PLACE: TextFormat<FilePlace> = TextFormat::new(
 )
 .with(FormatProperties { stands_alone: true, ..FormatProperties::PLAIN });
 
-/// A URL prefix with one of its places.
+/// A URL prefix with one of its places: a directory or a bucket.
 pub(super) const fn root_format(expected: &'static str) -> TextFormat<PrefixedPlace> {
-    TextFormat::new(expected, root, show_root)
+    TextFormat::new(expected, |text| root(text, read), show_root)
 }
+
+/// A URL prefix with one of its places: a directory, a bucket or a file server.
+pub(super) const ACCEL_ROOT: TextFormat<PrefixedPlace> = TextFormat::new(
+    "PREFIX=DIR, PREFIX=BUCKET or PREFIX=URL, such as /protected/=/srv/protected, /protected/=s3://private or \
+     /protected/=https://files.internal",
+    |text| root(text, read_any),
+    show_root,
+);
 
 /// Returns a text that reads as this root.
 pub(super) fn show_root((prefix, place): &PrefixedPlace) -> String {
     format!("{prefix}={}", show(place))
 }
 
-/// Returns a conflict if anything comes after a bucket, which is the last place where a file is looked for.
+/// Returns a conflict if anything comes after a bucket or a file server, which is the last place where a file is looked
+/// for.
 pub(super) fn after_bucket<'a>(mut places: impl Iterator<Item = &'a FilePlace>) -> Vec<Conflict> {
-    let has_bucket = places.any(|place| matches!(place, FilePlace::Bucket(_)));
+    let has_last = places.any(|place| !matches!(place, FilePlace::Directory(_)));
     let fault =
         "files are looked for in a bucket last: write it behind the directories, and only one";
-    when(has_bucket && places.next().is_some(), fault)
+    when(has_last && places.next().is_some(), fault)
 }
 
 /// Reads the path of a directory, or the URL of a bucket.
 fn read(text: &str) -> Result<FilePlace, String> {
+    if is_server(text) {
+        return Err(NO_SERVER.into());
+    }
     match text.starts_with(bucket_url::SCHEME) {
         true => bucket_url::read(text).map(FilePlace::Bucket),
         false => path::directory(text).map(FilePlace::Directory),
@@ -57,11 +74,26 @@ fn show(place: &FilePlace) -> String {
     match place {
         FilePlace::Directory(directory) => directory.display().to_string(),
         FilePlace::Bucket(url) => bucket_url::show(url),
+        FilePlace::Server(origin) => url::show_origin(origin),
     }
 }
 
-/// Reads `PREFIX=DIR` or `PREFIX=s3://BUCKET`. Appends `/` to a prefix without one.
-fn root(text: &str) -> Result<PrefixedPlace, String> {
+/// Reads the path of a directory, the URL of a bucket, or that of a file server.
+fn read_any(text: &str) -> Result<FilePlace, String> {
+    match is_server(text) {
+        true => url::origin(text).map(FilePlace::Server),
+        false => read(text),
+    }
+}
+
+/// Whether a text begins as the URL of a file server.
+fn is_server(text: &str) -> bool {
+    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+    ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+}
+
+/// Reads `PREFIX=DIR`, `PREFIX=s3://BUCKET` or `PREFIX=https://HOST`. Appends `/` to a prefix without one.
+fn root(text: &str, place: fn(&str) -> Result<FilePlace, String>) -> Result<PrefixedPlace, String> {
     let Some((prefix, directory)) = text.split_once('=') else {
         return Err(match text.split_once(':') {
             Some((prefix, directory)) if prefix.starts_with('/') && !directory.is_empty() => {
@@ -77,7 +109,7 @@ fn root(text: &str) -> Result<PrefixedPlace, String> {
         ));
     }
     let prefix = path::prefix(prefix).map_err(|fault| format!("in the prefix: {fault}"))?;
-    Ok((prefix, read(directory)?))
+    Ok((prefix, place(directory)?))
 }
 
 /// Returns whether a prefix without `/` at its end looks like a file: `/favicon.ico`.
@@ -94,8 +126,12 @@ mod tests {
 
     use super::*;
 
+    fn any_root(text: &str) -> Result<PrefixedPlace, String> {
+        root(text, read_any)
+    }
+
     fn reads(text: &str, expected: Result<(&str, &str), &str>) {
-        let read = root(text).map(|(prefix, place)| (prefix, show(&place)));
+        let read = any_root(text).map(|(prefix, place)| (prefix, show(&place)));
         let expected = expected.map(|(prefix, directory)| (prefix.into(), directory.into()));
         assert_eq!(read, expected.map_err(str::to_owned), "{text:?}");
     }
@@ -117,26 +153,32 @@ mod tests {
         reads("/a%20b=/srv", Err("in the prefix: % is not possible: write it decoded"));
         reads("/media/=s3://site", Ok(("/media/", "s3://site/")));
         reads("/media=s3://site/a?region=x", Ok(("/media/", "s3://site/a/?region=x")));
-        assert!(root("/media/=s3://").unwrap_err().contains("the name of a bucket"));
-        assert!(root("/=/srv").unwrap_err().contains("would hide the application"));
+        reads("/far=https://files/a/", Ok(("/far/", "https://files:443/a")));
+        reads("/far/=HTTP://files:81", Ok(("/far/", "http://files:81")));
+        assert!(any_root("/far/=https://").unwrap_err().contains("host"));
+        assert!(any_root("/far/=https://files/a?b").unwrap_err().contains("query"));
+        assert!(any_root("/media/=s3://").unwrap_err().contains("the name of a bucket"));
+        assert_eq!(root("/media/=https://a", read), Err(NO_SERVER.into()));
+        assert_eq!((PLACE.read)("http://a"), Err(NO_SERVER.into()));
+        assert!(any_root("/=/srv").unwrap_err().contains("would hide the application"));
     }
 
     #[test]
     fn prefix_that_is_the_name_of_a_file_is_refused() {
         for prefix in ["/favicon.ico", "/robots.txt", "/a/b.c.html", "/sw.js", "/song.mp3"] {
-            let fault = root(&format!("{prefix}=/srv")).unwrap_err();
+            let fault = any_root(&format!("{prefix}=/srv")).unwrap_err();
             assert!(fault.contains("is the name of a file"), "{fault}");
-            assert!(root(&format!("{prefix}/=/srv")).is_ok());
+            assert!(any_root(&format!("{prefix}/=/srv")).is_ok());
         }
         for prefix in ["/v1.2", "/.well-known", "/static", "/a.b/c"] {
-            assert!(root(&format!("{prefix}=/srv")).is_ok(), "{prefix}");
+            assert!(any_root(&format!("{prefix}=/srv")).is_ok(), "{prefix}");
         }
     }
 
     proptest! {
         #[test]
         fn a_root_that_is_read_is_safe(text in "/?[a-z/.%]{0,6}=?[a-z/.]{0,6}") {
-            if let Ok((prefix, place)) = root(&text) {
+            if let Ok((prefix, place)) = any_root(&text) {
                 prop_assert!(prefix.starts_with('/') && prefix.ends_with('/'));
                 prop_assert!(prefix.len() > 1 && !prefix.contains("//"));
                 prop_assert!(!prefix.split('/').any(|segment| segment == ".."));

@@ -56,7 +56,7 @@ pub(super) fn hidden(text: &str, is_address: bool) -> Option<MaskedValue> {
             fault: NO_USER,
         });
     }
-    if let Cow::Owned(shown) = without_query(text, is_address) {
+    if let Cow::Owned(shown) = without_query(text, is_address || has_server(text)) {
         return Some(MaskedValue { shown, fault: NO_QUERY });
     }
     if let Some(shown) = without_bucket_query(text) {
@@ -119,6 +119,13 @@ fn without_query(text: &str, is_address: bool) -> Cow<'_, str> {
     }
 }
 
+/// Whether a text is a prefix with the URL of a file server.
+fn has_server(text: &str) -> bool {
+    let url = text.split_once('=').filter(|(prefix, _)| prefix.starts_with('/'));
+    let scheme = url.and_then(|(_, url)| url.split_once("://")).map_or("", |(scheme, _)| scheme);
+    ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+}
+
 /// Returns the URL of a bucket without its query, if that has anything that is not shown, such as a key.
 fn without_bucket_query(text: &str) -> Option<String> {
     let url = text.find("s3://")?;
@@ -178,12 +185,15 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_taken_out_of_buckets() {
+    fn keys_are_taken_out_of_buckets_and_servers() {
         for (text, expected) in [
             ("/media/=s3://a?key=hunter2", "/media/=s3://a?***"),
             ("s3://a/b?region=x&secret=hunter2", "s3://a/b?***"),
             ("s3://a/b?region=x&endpoint=http://m:1", "s3://a/b?region=x&endpoint=http://m:1"),
             ("s3://me:hunter2@a", "s3://***@a"),
+            ("/far/=https://a/b?key=hunter2", "/far/=https://a/b?***"),
+            ("/far/=https://me:hunter2@a", "/far/=https://***@a"),
+            ("/srv/a=b?c", "/srv/a=b?c"),
         ] {
             assert_eq!(shown(text, false), expected);
         }

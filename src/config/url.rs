@@ -10,7 +10,7 @@ use crate::{plan::UpstreamTarget, rfc::path::normalize};
 use super::{format::TextFormat, secret::NO_USER};
 
 /// Another server's address.
-pub(super) const FALLBACK: TextFormat<FallbackOrigin> = TextFormat::address(
+pub(super) const FALLBACK: TextFormat<HttpOrigin> = TextFormat::address(
     "http://HOST[:PORT][/BASE] or https://HOST[:PORT][/BASE], such as http://previous:8080",
     origin,
     show_origin,
@@ -29,7 +29,7 @@ pub(super) enum Scheme {
 
 /// The server with the files of other releases.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FallbackOrigin {
+pub(super) struct HttpOrigin {
     pub(super) scheme: Scheme,
     host: String,
     port: u16,
@@ -60,7 +60,7 @@ pub(super) fn upstream(text: &str) -> Result<(Scheme, UpstreamTarget), String> {
 }
 
 /// Reads the address of a server that has files.
-pub(super) fn origin(text: &str) -> Result<FallbackOrigin, String> {
+pub(super) fn origin(text: &str) -> Result<HttpOrigin, String> {
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
         None => return Err(no_fallback_scheme(text)),
@@ -72,11 +72,11 @@ pub(super) fn origin(text: &str) -> Result<FallbackOrigin, String> {
     };
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let (host, port) = host_and_port(scheme, authority)?;
-    Ok(FallbackOrigin { scheme, host, port, base: base(path)? })
+    Ok(HttpOrigin { scheme, host, port, base: base(path)? })
 }
 
 /// Returns a text that [`origin`] reads as this.
-pub(super) fn show_origin(origin: &FallbackOrigin) -> String {
+pub(super) fn show_origin(origin: &HttpOrigin) -> String {
     format!("{}://{}{}", origin.scheme.name(), origin.target(), origin.base)
 }
 
@@ -109,9 +109,9 @@ impl Scheme {
     }
 }
 
-// === impl FallbackOrigin ===
+// === impl HttpOrigin ===
 
-impl FallbackOrigin {
+impl HttpOrigin {
     pub(super) fn target(&self) -> UpstreamTarget {
         UpstreamTarget::Tcp { host: self.host.clone(), port: self.port }
     }

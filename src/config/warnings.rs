@@ -15,9 +15,9 @@ use rustix::{
 };
 
 use crate::plan::{
-    AwsCredentials, CertificateSettings, ListenAddress, PageSettings, PageSource, Plan, Purpose,
-    Root, Route, RouteAction, RouteMatcher, ServerSettings, SpillDirectory, TlsSettings, Traces,
-    UpstreamSettings, UpstreamTarget,
+    AwsCredentials, BucketProtocol, BucketSettings, CertificateSettings, ListenAddress,
+    PageSettings, PageSource, Plan, Purpose, Root, Route, RouteAction, RouteMatcher,
+    ServerSettings, SpillDirectory, TlsSettings, Traces, UpstreamSettings, UpstreamTarget,
 };
 
 use super::{
@@ -116,12 +116,14 @@ pub fn notes(loaded: &LoadedSettings) -> Vec<String> {
 
 /// Returns a warning if requests to buckets are not signed.
 fn unsigned(plan: &Plan) -> Option<String> {
-    let bucket = plan.buckets.first().filter(|_| plan.aws == AwsCredentials::None)?;
+    let is_signed = |bucket: &&BucketSettings| bucket.protocol != BucketProtocol::Http;
+    let bucket =
+        plan.buckets.iter().find(is_signed).filter(|_| plan.aws == AwsCredentials::None)?;
     Some(format!(
-        "there are no AWS credentials in the environment, so requests to s3://{} are not signed, which only a public \
+        "there are no AWS credentials in the environment, so requests to {} are not signed, which only a public \
          bucket allows; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a task role of ECS or with EKS \
          Pod Identity",
-        bucket.name
+        bucket.url
     ))
 }
 

@@ -261,18 +261,18 @@ kinds! {
         .retry_after(OVERLOAD_RETRY_AFTER)
         .advice("give the server of auth more workers, and raise upstream.max_in_flight if it can handle more requests \
             at once");
-    /// The bucket did not respond after several attempts, responded with 5xx or SlowDown, ended its response too early, or
-    /// has 256 requests of a worker in flight. The event names the bucket and the fault.
+    /// The bucket or file server did not respond after several attempts, responded with 5xx or SlowDown, ended its
+    /// response too early, or has 256 requests of a worker in flight. The event names it and the fault.
     BucketUnavailable:
         upstream("bucket_unavailable", 503, "The storage of this file is unavailable. Please try again in a moment.")
         .retry_after(OVERLOAD_RETRY_AFTER)
         .can_abort_response()
-        .advice("check that the bucket's address can be reached from here (a NAT gateway or a VPC endpoint), and the \
-            status of the service");
-    /// The bucket refuses requests for a reason that stays: a wrong signature, region or name, or a clock that is off.
-    /// The event names the code of S3, and what to do.
+        .advice("check that its address can be reached from here (a NAT gateway or a VPC endpoint), and the status of \
+            the service");
+    /// The bucket or file server refuses requests for a reason that stays: a wrong signature, region or name, a clock that
+    /// is off, a login or a redirect. The event names the code of S3 or the status, and what to do.
     BucketRefused: upstream("bucket_refused", 502, "The storage of this file refused the request.")
-        .advice("do what the event says about the code of S3; docs/how-to/buckets.md has all of them");
+        .advice("do what the event says; docs/how-to/buckets.md has all codes and statuses");
     /// There are no valid keys for the bucket: the endpoint of the role has none, or they have expired.
     BucketCredentials:
         upstream("bucket_credentials", 503, "The storage of this file is unavailable. Please try again in a moment.")

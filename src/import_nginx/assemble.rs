@@ -2,7 +2,7 @@
 //! route must repeat because another one that matches too sets it.
 
 use super::{
-    auth,
+    accel, auth,
     matcher::RoutePath,
     plan::Planned,
     settings::{Action, Policies, Route, Settings, Value},
@@ -438,17 +438,9 @@ fn section_roots(one: &Planned, settings: &mut Settings) -> bool {
 
 /// Writes files that only the application may send. Returns whether that is possible.
 fn internal(one: &Planned, settings: &mut Settings) -> bool {
-    let (Action::Files(directories) | Action::Media(directories)) = &one.route.action else {
-        return false;
-    };
-    let mut is_written = false;
-    for path in &one.paths {
-        if let RoutePath::Prefix(prefix) = path {
-            for directory in directories {
-                settings.push("accel.roots", format!("{prefix}={directory}"), one.source.clone());
-            }
-            is_written = true;
-        }
+    let roots = accel::roots(one);
+    for root in &roots {
+        settings.push("accel.roots", root, one.source.clone());
     }
-    is_written
+    !roots.is_empty()
 }

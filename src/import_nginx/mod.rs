@@ -17,6 +17,7 @@ mod parser;
 mod problem;
 mod template;
 
+mod accel;
 mod access;
 mod assemble;
 mod auth;

@@ -110,6 +110,22 @@ fn the_usual_configuration_of_django() {
 }
 
 #[test]
+fn servers_for_the_application_alone_have_the_path_that_nginx_asks_for() {
+    assert_settings(
+        "server {
+             location / { proxy_pass http://app:8000; }
+             location /base/ { internal; proxy_pass https://files.internal/a/b/; }
+             location /bare/ { internal; proxy_pass http://files:81/; proxy_set_header Authorization \"\"; }
+             location /whole/ { internal; proxy_pass http://files:81; }
+         }",
+        &[
+            "upstream.url=http://app:8000",
+            "accel.roots=/base/=https://files.internal/a/b,/bare/=http://files:81,/whole/=http://files:81/whole",
+        ],
+    );
+}
+
+#[test]
 fn the_configuration_of_the_readme_is_its_six_variables() {
     let readme =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
@@ -746,8 +762,17 @@ fn what_is_not_translated_names_its_line_and_a_remedy() {
         ("location /c/ { root $x; }", "the directory is made of variables"),
         ("location /c/ { autoindex on; root /srv; }", "directories are never listed"),
         (
-            "location /c/ { internal; proxy_pass http://s3:1; }",
-            "X-Accel-Redirect leads to files only",
+            "location /c/ { internal; proxy_pass http://$arg_a; }",
+            "X-Accel-Redirect leads to a directory, a bucket or one server",
+        ),
+        (
+            "location /c/ { internal; proxy_pass http://s3:1; proxy_set_header A b; }",
+            "a file server gets no header of one's own",
+        ),
+        (
+            "location /c/ { internal; proxy_pass https://s3; proxy_ssl_verify on;
+             proxy_ssl_trusted_certificate /ca.pem; }",
+            "the certificates of file servers are verified by upstream.tls_ca: add this file",
         ),
         ("location /c/ { try_files $uri @nowhere; }", "there is no location @nowhere"),
         ("add_header X-A $cookie_b;", "$cookie_b has no counterpart"),

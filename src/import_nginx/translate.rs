@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
+    accel,
     assemble::{self, Base, Owner},
     auth, error_pages,
     files::KNOWN_INCLUDES,
@@ -298,12 +299,18 @@ fn server(
         if locations.iter().any(|location| is_server(&location)) {
             continue;
         }
-        if let Some(line) = location_line(&locations, &one.source) {
-            report.lost(
-                &line,
-                "X-Accel-Redirect leads to files only (accel.roots), and clients get 404 here",
-            );
+        let Some(line) = location_line(&locations, &one.source) else { continue };
+        if !accel::roots(one).is_empty() {
+            for remedy in accel::losses(one) {
+                report.lost(&line, remedy);
+            }
+            continue;
         }
+        report.lost(
+            &line,
+            "X-Accel-Redirect leads to a directory, a bucket or one server: name it in accel.roots. Until then clients \
+             get 404 here",
+        );
     }
     let is_root = |one: &plan::Planned| {
         one.paths.iter().any(|path| *path == super::matcher::RoutePath::Prefix("/".into()))

@@ -1,23 +1,35 @@
-//! Buckets of S3, or of servers with the same protocol, and the credentials for them.
+//! Buckets of S3, or of servers with the same protocol, and the credentials for them. A file server is like a bucket that
+//! everybody may read.
 
 use std::{fmt, path::PathBuf};
 
 use super::upstream::UpstreamSettings;
 
-/// A bucket.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// A bucket, or a file server.
+#[derive(Clone, Debug, PartialEq)]
 pub struct BucketSettings {
-    pub name: String,
+    /// `s3://BUCKET`, or the URL of a file server; for events.
+    pub url: String,
+    pub protocol: BucketProtocol,
     pub server: UpstreamSettings,
     /// The value of `Host`.
     pub host: String,
-    /// The beginning of every request's path: empty, or `/` and the name of the bucket.
+    /// The beginning of every request's path: empty, or it begins with `/` and does not end with one.
     pub base: String,
-    /// The region that signatures are for.
-    pub region: String,
 }
 
-/// The objects behind a URL prefix.
+/// How files are requested.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BucketProtocol {
+    S3 {
+        /// The region that signatures are for.
+        region: String,
+    },
+    /// Requests are never signed.
+    Http,
+}
+
+/// The objects, or the files, behind a URL prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketObjects {
     /// The index of the bucket in the plan.

@@ -32,8 +32,8 @@ pub use self::{
     acme::{AcmeChallenge, AcmeSettings},
     auth::{Auth, AuthPolicy, BasicAuth, HashKind, PasswordHash, User, UserList, UserSource},
     buckets::{
-        AwsCredentials, AwsKeys, BucketObjects, BucketSettings, CredentialsEndpoint,
-        EndpointAuthorization,
+        AwsCredentials, AwsKeys, BucketObjects, BucketProtocol, BucketSettings,
+        CredentialsEndpoint, EndpointAuthorization,
     },
     buffers::{BufferSettings, SpillDirectory},
     cache::{CacheSettings, IGNORED_COOKIES, IGNORED_QUERY, RouteCache},

@@ -60,12 +60,12 @@ pub const ACCEL: MetricName = counter(
 .by(&["result"]);
 pub const BUCKET_REQUESTS: MetricName = counter(
     "sideman_bucket_requests",
-    "Requests for objects of buckets, by result: sent, missing, denied (403, which S3 also says about missing objects), \
-     credentials (no valid keys), refused (by the bucket; the event says why), unavailable (no response, or a temporary \
-     error), or limited (256 requests at once for each worker and bucket)",
+    "Requests for objects of buckets and files of file servers, by result: sent, missing, denied (403, which S3 also says \
+     about missing objects), credentials (no valid keys), refused (the event says why), unavailable (no response, or a \
+     temporary error), or limited (256 requests at once for each worker and bucket)",
 )
 .by(&["result"]);
 pub const BUCKET_RETRIES: MetricName = counter(
     "sideman_bucket_retries",
-    "Requests to buckets that were sent again after a temporary error, or with new keys after S3 refused those of a role",
+    "Requests to buckets and file servers that were sent again after a temporary error, or with new keys after S3 refused those of a role",
 );

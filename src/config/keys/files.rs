@@ -10,7 +10,7 @@ use super::{
 use crate::{
     config::{
         caching, cors,
-        file_place::root_format,
+        file_place::{ACCEL_ROOT, root_format},
         format::{
             BoolFormat, ChoiceFormat, DAY, GIB, HOUR, KIB, MIB, MILLISECOND, MINUTE, NumberFormat,
             OrNone, OrWord, TimeFormat, size_or,
@@ -289,15 +289,11 @@ pub(super) const MEDIA: &[SettingKey] = &[
 pub(super) const ACCEL: &[SettingKey] = &[SettingKey {
     name: "accel.roots",
     default: Some(&[]),
-    kind: &ListValue::or_none(
-        root_format(
-            "PREFIX=DIR or PREFIX=BUCKET, such as /protected/=/srv/protected or /protected/=s3://private",
-        ),
-        |to, roots| to.accel_roots = roots,
-    ),
+    kind: &ListValue::or_none(ACCEL_ROOT, |to, roots| to.accel_roots = roots),
     doc: "URL prefixes and the directories of their files. Clients get 404 for these prefixes. The application \
           names a file below a prefix in X-Accel-Redirect, or below a directory in X-Sendfile. Repeat a prefix for \
-          several directories, as in [static]. BUCKET is one of S3, such as s3://private.",
+          several directories, as in [static]. BUCKET is one of S3, such as s3://private. URL is that of another \
+          server with the files, such as https://files.internal/base.",
     short_env: Some("SIDEMAN_ACCEL"),
     flag: flag(
         "--accel",

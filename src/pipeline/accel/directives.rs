@@ -6,7 +6,11 @@ use std::{fmt, str};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::media_type;
-use crate::{body::Body, pipeline::response::Response, rfc::token::is_token};
+use crate::{
+    body::Body,
+    pipeline::response::Response,
+    rfc::{encoded_word, token::is_token},
+};
 
 /// The instructions in a response's header section. `X-Accel-Buffering` is not among them: the code that reads
 /// responses obeys it (`upstream/http1/parse.rs`). `X-Accel-Expires` and `Sideman-Cache-Control` are for the cache, which
@@ -116,10 +120,25 @@ impl fmt::Display for AccelTarget<'_> {
             Self::Redirect(value) => ("X-Accel-Redirect", value),
             Self::Sendfile(value) => ("X-Sendfile", value),
         };
-        let begin = value.get(..MAX_SHOWN).unwrap_or(value);
+        let query = match self {
+            Self::Redirect(value) => query(value),
+            Self::Sendfile(_) => None,
+        };
+        let end = query.unwrap_or(value.len()).min(MAX_SHOWN);
+        let begin = value.get(..end).unwrap_or(value);
         let more = if begin.len() < value.len() { "..." } else { "" };
         write!(f, "{name}: {}{more}", begin.escape_ascii())
     }
+}
+
+/// Returns where the query of a URL path begins. It may sign the request for a file, so that it is a secret.
+fn query(value: &[u8]) -> Option<usize> {
+    let query = |text: &[u8]| text.iter().position(|&byte| byte == b'?').map(|at| at + 1);
+    if !encoded_word::is_encoded(value) {
+        return query(value);
+    }
+    // The `?` in front of the charset.
+    query(&encoded_word::decode(value)?).and_then(|_| query(value))
 }
 
 #[cfg(test)]
@@ -206,5 +225,18 @@ mod tests {
         assert!(shown.starts_with(r#"X-Accel-Redirect: /\xff\"\naaa"#), "{shown}");
         assert!(shown.ends_with("a..."), "{shown}");
         assert!(shown.len() < 300);
+    }
+
+    #[test]
+    fn queries_of_urls_are_not_shown() {
+        for (value, expected) in [
+            ("/a?b=hunter2", "X-Accel-Redirect: /a?..."),
+            ("/a", "X-Accel-Redirect: /a"),
+            ("=?utf-8?q?/=C3=BC?=", "X-Accel-Redirect: =?utf-8?q?/=C3=BC?="),
+            ("=?utf-8?q?/=C3=BC?hunter2?=", "X-Accel-Redirect: =?..."),
+        ] {
+            assert_eq!(AccelTarget::Redirect(value.as_bytes()).to_string(), expected);
+        }
+        assert_eq!(AccelTarget::Sendfile(b"/a?b").to_string(), "X-Sendfile: /a?b");
     }
 }

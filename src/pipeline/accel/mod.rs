@@ -3,7 +3,8 @@
 //!
 //! [`directives`] removes the application's instructions, and [`target`] finds the file. [`merge_headers`] merges the
 //! application's header fields with those of the file, with the help of [`media_type`]. [`discard`](mod@discard) reads
-//! the body that the application sent along. [`object`] sends a file that is in a bucket.
+//! the body that the application sent along. [`object`] sends a file that is in a bucket or on a file
+//! server.
 
 mod directives;
 mod discard;
@@ -50,14 +51,15 @@ pub(super) async fn serve(
         target::resolve(&local.app, target).inspect_err(|_| local.metrics.accel_refused.add(1))?;
     let mut why = "there is none";
     for wanted in &candidates {
-        let FileCandidate { name, directory } = wanted;
-        if name.name.is_empty() || name.name.ends_with(b"/") || files::is_hidden(&name.name) {
+        let FileCandidate { name, directory, is_of_server, query } = wanted;
+        let is_directory = name.name.is_empty() || name.name.ends_with(b"/");
+        if is_directory && !is_of_server || files::is_hidden(&name.name) {
             why = "directories, names that begin with a dot and staticfiles.json are not sent";
             continue;
         }
         let root = local.app.store(name.store_kind).roots().get(name.root);
         let has_directories = root.is_none_or(|root| !root.directories.is_empty());
-        let found = match has_directories {
+        let found = match has_directories && !is_directory {
             true => files::find(local, context, name).await?,
             false => LoadResult::Missing,
         };
@@ -66,7 +68,8 @@ pub(super) async fn serve(
             (&found, directory, root.and_then(|root| root.bucket.as_ref()))
         {
             let (store_kind, root, name) = (name.store_kind, name.root, &*name.name);
-            let object = WantedObject { objects, store_kind, root, name };
+            let query = query.as_deref();
+            let object = WantedObject { objects, store_kind, root, name, query };
             let sent = object::serve(local, context, object, (directives, &upstream_headers));
             if let Some(response) = Box::pin(sent).await? {
                 local.metrics.accel_sent.add(1);

@@ -1,4 +1,4 @@
-//! Sends the object of a bucket that the application names. The application's worker is free meanwhile.
+//! Sends the object of a bucket, or the file of a file server, that the application names. The application's worker is free meanwhile.
 
 use http::{HeaderMap, StatusCode};
 

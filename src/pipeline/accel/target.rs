@@ -16,7 +16,7 @@ use crate::{
         app::App,
         own_paths::{self, RequestedFile},
     },
-    plan::Purpose,
+    plan::{BucketProtocol, Purpose},
     rfc::{self, encoded_word},
 };
 
@@ -26,6 +26,10 @@ pub(super) struct FileCandidate {
     pub(super) name: RequestedFile<'static>,
     /// The only one of its prefix's directories that the file may come from.
     pub(super) directory: Option<usize>,
+    /// Whether a file server has it, or lacks it.
+    pub(super) is_of_server: bool,
+    /// The query behind the path, for the file server.
+    pub(super) query: Option<String>,
 }
 
 /// Where a path leads.
@@ -61,6 +65,14 @@ fn plain(value: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
     )
 }
 
+/// Returns a name in UTF-8, if it was written in Latin-1.
+fn utf8(name: &[u8]) -> Vec<u8> {
+    match str::from_utf8(name) {
+        Ok(_) => name.into(),
+        Err(_) => encoded_word::latin1_to_utf8(name),
+    }
+}
+
 /// Returns each name as written, and in UTF-8 if it was written in Latin-1. Django sends every name in Latin-1 if it
 /// can, and most file systems use UTF-8.
 fn with_utf8(written: Vec<Vec<u8>>) -> impl Iterator<Item = Vec<u8>> {
@@ -80,12 +92,26 @@ fn redirect(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str>
         return Err("only a path that begins with / can be sent, below a prefix of accel.roots, \
                     media.roots or static.roots; named locations (@name) and other servers are not supported");
     }
-    let path = value.split(|&byte| byte == b'?').next().unwrap_or(value);
-    let paths = rfc::path::decode(path).into_iter().chain([path.into(), value.into()]);
-    let mut names: Vec<RequestedFile<'static>> = Vec::new();
-    for (index, path) in with_utf8(paths.collect()).enumerate() {
+    let (path, query) = match value.iter().position(|&byte| byte == b'?') {
+        Some(at) => (value.get(..at).unwrap_or(value), value.get(at + 1..)),
+        None => (value, None),
+    };
+    let paths: Vec<Vec<u8>> =
+        rfc::path::decode(path).into_iter().chain([path.into(), value.into()]).collect();
+    let url_path = paths.first().map(|path| utf8(path));
+    let mut names: Vec<FileCandidate> = Vec::new();
+    for (index, path) in with_utf8(paths).enumerate() {
         match below(app, &path) {
-            PathLocation::Below(name) if !names.contains(&name) => names.push(name),
+            PathLocation::Below(name) if is_of_server(app, &name) => {
+                // For a server the path is that of a URL, so that the other readings name other files.
+                if names.is_empty() && Some(&path) == url_path.as_ref() {
+                    let query = query.map(self::query).transpose()?;
+                    names.push(FileCandidate { name, directory: None, is_of_server: true, query });
+                }
+            }
+            PathLocation::Below(name) if names.iter().all(|known| known.name != name) => {
+                names.push(FileCandidate::of_directories(name, None));
+            }
             // The likeliest reading decides: if it leaves the prefix, the value is a mistake, whatever the other
             // readings are.
             PathLocation::Out if index == 0 => return Err("the path leaves its prefix with .."),
@@ -105,7 +131,24 @@ fn redirect(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str>
             }
         });
     }
-    Ok(names.into_iter().map(|name| FileCandidate { name, directory: None }).collect())
+    Ok(names)
+}
+
+/// Whether a prefix has a file server.
+fn is_of_server(app: &App, name: &RequestedFile<'_>) -> bool {
+    let root = app.store(name.store_kind).roots().get(name.root);
+    let bucket = root.and_then(|root| app.plan.buckets.get(root.bucket.as_ref()?.bucket));
+    bucket.is_some_and(|bucket| bucket.protocol == BucketProtocol::Http)
+}
+
+/// Returns the query for a file server.
+fn query(text: &[u8]) -> Result<String, &'static str> {
+    let is_allowed = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#';
+    match str::from_utf8(text) {
+        Ok(query) if text.iter().all(is_allowed) => Ok(query.into()),
+        Ok(_) | Err(_) => Err("the query has a character that no URL may have: encode it with \
+                               urllib.parse.urlencode"),
+    }
 }
 
 /// Returns the file that an unescaped path names.
@@ -170,7 +213,7 @@ fn in_directory(app: &App, value: &[u8]) -> Result<FileCandidate, &'static str> 
             if is_better {
                 let name = RequestedFile { store_kind, root, name: name.to_vec().into() };
                 let length = name.name.len();
-                let wanted = FileCandidate { name, directory: Some(index) };
+                let wanted = FileCandidate::of_directories(name, Some(index));
                 best = Some((length, settings.purpose, wanted));
             }
         }
@@ -181,14 +224,18 @@ fn in_directory(app: &App, value: &[u8]) -> Result<FileCandidate, &'static str> 
 // === impl FileCandidate ===
 
 impl FileCandidate {
+    fn of_directories(name: RequestedFile<'static>, directory: Option<usize>) -> Self {
+        Self { name, directory, is_of_server: false, query: None }
+    }
+
     /// Returns the path where the file was looked for, for log events.
     pub(super) fn shown(&self, app: &App) -> String {
         let root = app.store(self.name.store_kind).roots().get(self.name.root);
         let bucket = root.filter(|root| root.directories.is_empty());
         if let Some(objects) = bucket.and_then(|root| root.bucket.as_ref()) {
-            let bucket = app.plan.buckets.get(objects.bucket).map_or("", |bucket| &bucket.name);
+            let url = app.plan.buckets.get(objects.bucket).map_or("", |bucket| &bucket.url);
             let name = String::from_utf8_lossy(&self.name.name);
-            return format!("s3://{bucket}/{}{}", objects.prefix, name.escape_debug());
+            return format!("{url}/{}{}", objects.prefix, name.escape_debug());
         }
         let directory = root.and_then(|root| root.directories.get(self.directory.unwrap_or(0)));
         let directory = directory.map(|path| path.as_os_str().as_bytes()).unwrap_or_default();

@@ -1,11 +1,14 @@
-//! Sends objects of buckets, in place of files. `bucket_client` requests them, and [`respond`] makes the response for
+//! Sends objects of buckets and files of file servers, in place of files. `bucket_client` requests them, and [`respond`] makes the response for
 //! the client.
 
 mod respond;
 
 use http::Method;
 
-use super::{response::Response, store_kind::StoreKind, worker_state::WorkerState};
+use super::{
+    bucket_client::BucketClient, response::Response, store_kind::StoreKind,
+    worker_state::WorkerState,
+};
 use crate::{
     error::{Error, FailureKind},
     plan::BucketObjects,
@@ -25,6 +28,8 @@ pub(super) struct WantedObject<'a> {
     pub(super) root: usize,
     /// Relative to the root, decoded and without dot segments.
     pub(super) name: &'a [u8],
+    /// For a file server.
+    pub(super) query: Option<&'a str>,
 }
 
 /// Responds with an object, as GET or HEAD. `headers` are those of the client, for its range and conditions. Returns
@@ -36,9 +41,9 @@ pub(super) async fn fetch(
 ) -> Result<Option<Response>, Error> {
     let client = local.buckets.get(wanted.objects.bucket);
     let Some(client) = client else { return Err(Error::new(FailureKind::BucketUnavailable)) };
-    let Some(key) = key(wanted) else { return Ok(None) };
+    let Some(key) = key(client, wanted) else { return Ok(None) };
     let metrics = &local.metrics;
-    let found = client.get(method, headers, &key, metrics).await;
+    let found = client.get((method, headers), &key, wanted.query, metrics).await;
     let (result, found) = match found {
         Ok(Some(object)) => (BucketResult::Sent, Ok(Some(object))),
         Ok(None) => (BucketResult::Missing, Ok(None)),
@@ -68,12 +73,13 @@ pub(super) async fn fetch(
 /// Returns the place where an object is looked for, for events.
 pub(super) fn shown(local: &WorkerState, wanted: WantedObject<'_>) -> Option<String> {
     let client = local.buckets.get(wanted.objects.bucket)?;
-    Some(client.shown(&key(wanted)?))
+    Some(client.shown(&key(client, wanted)?))
 }
 
-/// Returns the key of an object, if any can have it: UTF-8, and not too long.
-fn key(wanted: WantedObject<'_>) -> Option<String> {
+/// Returns the key of an object, if any can have it: UTF-8, and not too long for S3.
+fn key(client: &BucketClient, wanted: WantedObject<'_>) -> Option<String> {
     let name = std::str::from_utf8(wanted.name).ok()?;
     let key = format!("{}{name}", wanted.objects.prefix);
-    (key.len() <= MAX_KEY && !key.contains('\0')).then_some(key)
+    let is_short = key.len() <= MAX_KEY || !client.is_s3();
+    (is_short && !key.contains('\0')).then_some(key)
 }

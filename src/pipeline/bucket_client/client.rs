@@ -1,4 +1,4 @@
-//! A bucket as one worker sees it.
+//! A bucket, or a file server, as one worker sees it.
 
 use std::{
     io,
@@ -20,7 +20,7 @@ use crate::{
     body::{Body, RequestBody},
     error::{Error, FailureKind},
     pipeline::origin_permits::{OriginPermit, OriginPermits},
-    plan::BucketSettings,
+    plan::{BucketProtocol, BucketSettings},
     rfc::{
         conditional::{self, Validators},
         date,
@@ -70,7 +70,7 @@ pub(in crate::pipeline) struct BucketFault {
 struct ObjectRequest<'a> {
     method: &'a Method,
     headers: &'a Headers,
-    path: String,
+    target: String,
 }
 
 /// What one attempt has led to.
@@ -117,23 +117,27 @@ impl BucketClient {
 
     /// Returns the URL of an object, for events.
     pub(in crate::pipeline) fn shown(&self, key: &str) -> String {
-        format!("s3://{}/{}", self.settings.name, key.escape_debug())
+        format!("{}/{}", self.settings.url, key.escape_debug())
     }
 
-    /// Requests an object. Returns `None` if there is none.
+    pub(in crate::pipeline) fn is_s3(&self) -> bool {
+        self.settings.protocol != BucketProtocol::Http
+    }
+
+    /// Requests an object. `query` is for a file server. Returns `None` if there is none.
     pub(in crate::pipeline) async fn get(
         &self,
-        method: &Method,
-        headers: &Headers,
+        (method, headers): (&Method, &Headers),
         key: &str,
+        query: Option<&str>,
         metrics: &WorkerMetrics,
     ) -> Result<Option<FoundObject>, BucketFault> {
         let permit = self.permits.acquire().ok_or_else(|| {
             let text = format!("this worker has {MAX_CONCURRENT} requests in flight to it");
             BucketFault { result: BucketResult::Limited, text }
         })?;
-        let path = request::path(&self.settings, key);
-        let wanted = ObjectRequest { method, headers, path };
+        let target = request::target(&self.settings, key, query);
+        let wanted = ObjectRequest { method, headers, target };
         let mut range = request::range(method, headers);
         let mut pauses = PAUSES.into_iter();
         let mut has_new_keys = false;
@@ -174,9 +178,9 @@ impl BucketClient {
         headers: HeaderMap,
         permit: OriginPermit,
     ) -> FoundObject {
-        let bucket = self.settings.name.clone();
+        let url = self.settings.url.clone();
         let explain = move |error| {
-            let cause = io::Error::other(format!("s3://{bucket}: {error}"));
+            let cause = io::Error::other(format!("{url}: {error}"));
             Error::io(FailureKind::BucketUnavailable, cause)
         };
         FoundObject { status: response.status, headers, body: permit.hold(response.body, explain) }
@@ -184,7 +188,11 @@ impl BucketClient {
 
     async fn attempt(&self, wanted: &ObjectRequest<'_>, range: Option<&[u8]>) -> AttemptResult {
         let now = date::seconds(SystemTime::now());
-        let keys = match self.keys.current(now).await {
+        let keys = match self.is_s3() {
+            true => self.keys.current(now).await,
+            false => KeysState::Unsigned,
+        };
+        let keys = match keys {
             KeysState::Unsigned => None,
             KeysState::Keys(keys) => Some(keys),
             KeysState::Pending | KeysState::Unavailable => {
@@ -198,11 +206,13 @@ impl BucketClient {
             Ok(response) => response,
             Err(error) => return AttemptResult::Retry(BucketFault::unavailable(&error)),
         };
-        if verdict::is_for_client(response.status) {
+        let has_condition = request::has_condition(wanted.headers);
+        if verdict::is_for_client(response.status, range.is_some(), has_condition) {
             return AttemptResult::Found(Box::new(response));
         }
-        // A response to HEAD has no body that could say why.
-        let tells_nothing = *wanted.method == Method::HEAD
+        // A response of S3 to HEAD has no body that could say why.
+        let tells_nothing = self.is_s3()
+            && *wanted.method == Method::HEAD
             && matches!(response.status, StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST);
         let response = match tells_nothing {
             true => {
@@ -214,7 +224,7 @@ impl BucketClient {
             }
             false => response,
         };
-        judge(response, keys, now).await
+        self.judge(response, keys, now).await
     }
 
     async fn send(
@@ -224,8 +234,8 @@ impl BucketClient {
         range: Option<&[u8]>,
         keys: (Option<&RoleKeys>, u64),
     ) -> Result<UpstreamResponse, Error> {
-        let (path, settings) = (wanted.path.as_str(), &self.settings);
-        let fields = request::fields(settings, (method, path), (wanted.headers, range), keys);
+        let (target, settings) = (wanted.target.as_str(), &self.settings);
+        let fields = request::fields(settings, (method, target), (wanted.headers, range), keys);
         let fields =
             fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
         let origin = RequestOrigin {
@@ -237,7 +247,7 @@ impl BucketClient {
             version: Version::HTTP_11,
             script_name: "",
         };
-        let head = UpstreamRequestHead { method, target: path, fields, origin };
+        let head = UpstreamRequestHead { method, target, fields, origin };
         let notes = SendNotes {
             client: None,
             queue: &QueueClock::default(),
@@ -248,33 +258,42 @@ impl BucketClient {
         };
         self.server.send(&head, RequestFraming::None, RequestBody::empty(), notes).await
     }
-}
 
-/// Judges a response that is not for the client. `keys` have signed the request.
-async fn judge(response: UpstreamResponse, keys: Option<Arc<RoleKeys>>, now: u64) -> AttemptResult {
-    let (status, fields) = (response.status, response.fields.to_map());
-    let document = Limited::new(response.body, MAX_ERROR).collect();
-    let document = match timeout(ERROR_TIMEOUT, document).await {
-        Ok(Ok(collected)) => collected.to_bytes(),
-        Ok(Err(_)) | Err(_) => bytes::Bytes::new(),
-    };
-    let code = aws::error_code(&document);
-    let said = match code {
-        Some(code) => format!("{} {code}", status.as_u16()),
-        None => format!("status {}", status.as_u16()),
-    };
-    match verdict::judge(status, code) {
-        Verdict::Missing => AttemptResult::Missing,
-        Verdict::Retry => {
-            AttemptResult::Retry(BucketFault { result: BucketResult::Unavailable, text: said })
-        }
-        Verdict::Fault(result, remedy) => {
-            let details = details(remedy, &fields, now);
-            let text = format!("{said}: {}{details}", remedy.text());
-            let fault = BucketFault { result, text };
-            match keys.filter(|_| result == BucketResult::Credentials) {
-                Some(keys) => AttemptResult::KeysRefused(fault, keys),
-                None => AttemptResult::Fault(fault),
+    /// Judges a response that is not for the client. `keys` have signed the request.
+    async fn judge(
+        &self,
+        response: UpstreamResponse,
+        keys: Option<Arc<RoleKeys>>,
+        now: u64,
+    ) -> AttemptResult {
+        let (status, fields) = (response.status, response.fields.to_map());
+        let document = Limited::new(response.body, MAX_ERROR).collect();
+        let document = match timeout(ERROR_TIMEOUT, document).await {
+            Ok(Ok(collected)) => collected.to_bytes(),
+            Ok(Err(_)) | Err(_) => bytes::Bytes::new(),
+        };
+        let code = aws::error_code(&document).filter(|_| self.is_s3());
+        let said = match code {
+            Some(code) => format!("{} {code}", status.as_u16()),
+            None => format!("status {}", status.as_u16()),
+        };
+        let verdict = match self.is_s3() {
+            true => verdict::judge(status, code),
+            false => verdict::judge_server(status),
+        };
+        match verdict {
+            Verdict::Missing => AttemptResult::Missing,
+            Verdict::Retry => {
+                AttemptResult::Retry(BucketFault { result: BucketResult::Unavailable, text: said })
+            }
+            Verdict::Fault(result, remedy) => {
+                let details = details(remedy, &fields, now);
+                let text = format!("{said}: {}{details}", remedy.text());
+                let fault = BucketFault { result, text };
+                match keys.filter(|_| result == BucketResult::Credentials) {
+                    Some(keys) => AttemptResult::KeysRefused(fault, keys),
+                    None => AttemptResult::Fault(fault),
+                }
             }
         }
     }
@@ -330,8 +349,8 @@ impl BucketFault {
             | BucketResult::Unavailable
             | BucketResult::Limited => FailureKind::BucketUnavailable,
         };
-        let BucketSettings { name, server, .. } = &client.settings;
-        let text = format!("s3://{name} at {}: {}", server.names(), self.text);
+        let BucketSettings { url, server, .. } = &client.settings;
+        let text = format!("{url} at {}: {}", server.names(), self.text);
         Error::io(kind, io::Error::other(text))
     }
 }

@@ -1,11 +1,11 @@
-//! The header fields of a request to a bucket: range and conditions of the client, nothing else of it, and the
+//! The target and header fields of a request to a bucket or file server: range and conditions of the client, nothing else of it, and the
 //! signature.
 
 use http::Method;
 
 use crate::{
     aws::{self, EMPTY_BODY, RoleKeys, SignedRequest},
-    plan::BucketSettings,
+    plan::{BucketProtocol, BucketSettings},
     rfc::{
         request_parts::{FieldName, Headers},
         timestamp,
@@ -32,14 +32,23 @@ pub(super) fn range<'a>(method: &Method, headers: &'a Headers) -> Option<&'a [u8
     (method == Method::GET && is_single).then_some(value)
 }
 
-/// Returns the path of an object, encoded once.
-pub(super) fn path(settings: &BucketSettings, key: &str) -> String {
-    let mut path = format!("{}/", settings.base);
-    aws::encode_key(key.as_bytes(), &mut path);
-    path
+/// Returns the path of an object, encoded once, with the query for a file server.
+pub(super) fn target(settings: &BucketSettings, key: &str, query: Option<&str>) -> String {
+    let mut target = format!("{}/", settings.base);
+    aws::encode_key(key.as_bytes(), &mut target);
+    if let Some(query) = query.filter(|_| settings.protocol == BucketProtocol::Http) {
+        target.push('?');
+        target.push_str(query);
+    }
+    target
 }
 
-/// Returns the fields of a request, signed with `keys` if there are any. `now` is in seconds since 1970.
+/// Whether a request has a condition that the server evaluates.
+pub(super) fn has_condition(headers: &Headers) -> bool {
+    CONDITIONS.into_iter().any(|name| headers.get_all(name).next().is_some())
+}
+
+/// Returns the fields of a request, signed with `keys` if it is for S3 and there are any. `now` is in seconds since 1970.
 pub(super) fn fields(
     settings: &BucketSettings,
     (method, path): (&Method, &str),
@@ -51,7 +60,10 @@ pub(super) fn fields(
         fields.extend(headers.get_all(name).map(|value| (name.text(), value.to_vec())));
     }
     fields.extend(range.map(|range| ("range", range.to_vec())));
-    let Some(RoleKeys { keys, .. }) = keys else { return fields };
+    let (BucketProtocol::S3 { region }, Some(RoleKeys { keys, .. })) = (&settings.protocol, keys)
+    else {
+        return fields;
+    };
     let date = timestamp::format_basic(now);
     let mut signed = vec![
         ("host", settings.host.as_str()),
@@ -62,7 +74,7 @@ pub(super) fn fields(
         signed.push(("x-amz-security-token", token));
     }
     let method = method.as_str();
-    let (region, date) = (settings.region.as_str(), date.as_str());
+    let (region, date) = (region.as_str(), date.as_str());
     let request = SignedRequest { method, path, fields: &signed, region, date };
     let authorization = aws::authorization(&request, keys);
     let own = signed.iter().skip(1).map(|(name, value)| (*name, value.as_bytes().to_vec()));

@@ -1,4 +1,4 @@
-//! What a response of S3 says, by its status and the code in its body.
+//! What a response says: that of S3 by its status and the code in its body, that of a file server by its status.
 
 use http::StatusCode;
 
@@ -27,21 +27,36 @@ pub(super) enum Remedy {
     Archived,
     /// The code says it.
     None,
+    Redirect,
+    Login,
+    /// The file server knows.
+    Server,
 }
 
 /// Whether a response is for the client: the object, a part of it, or the result of its conditions or range.
-pub(super) fn is_for_client(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::OK
-            | StatusCode::PARTIAL_CONTENT
-            | StatusCode::NOT_MODIFIED
-            | StatusCode::PRECONDITION_FAILED
-            | StatusCode::RANGE_NOT_SATISFIABLE
-    )
+pub(super) fn is_for_client(status: StatusCode, has_range: bool, has_condition: bool) -> bool {
+    match status {
+        StatusCode::OK => true,
+        StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => has_range,
+        StatusCode::NOT_MODIFIED | StatusCode::PRECONDITION_FAILED => has_condition,
+        _ => false,
+    }
 }
 
-/// Judges any other response. `code` is that of its body.
+/// Judges any other response of a file server.
+pub(super) fn judge_server(status: StatusCode) -> Verdict {
+    let refused = |remedy| Verdict::Fault(BucketResult::Refused, remedy);
+    match status {
+        StatusCode::NOT_FOUND | StatusCode::GONE => Verdict::Missing,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => refused(Remedy::Login),
+        StatusCode::TOO_MANY_REQUESTS => Verdict::Retry,
+        status if status.is_server_error() => Verdict::Retry,
+        status if status.is_redirection() => refused(Remedy::Redirect),
+        _ => refused(Remedy::Server),
+    }
+}
+
+/// Judges any other response of S3. `code` is that of its body.
 pub(super) fn judge(status: StatusCode, code: Option<&str>) -> Verdict {
     let refused = |remedy| Verdict::Fault(BucketResult::Refused, remedy);
     let credentials = |remedy| Verdict::Fault(BucketResult::Credentials, remedy);
@@ -90,6 +105,13 @@ impl Remedy {
             Self::Region => "set the region of the bucket: s3://BUCKET/PREFIX?region=REGION",
             Self::Archived => "the object is archived: restore it, or change its storage class",
             Self::None => "see the documentation of this code",
+            Self::Redirect => {
+                "redirects are not followed: name the address that it leads to in accel.roots"
+            }
+            Self::Login => {
+                "the request carries no login: allow this machine there, or name the file with a query that does"
+            }
+            Self::Server => "see the log of that server",
         }
     }
 }
@@ -97,6 +119,45 @@ impl Remedy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_was_asked_for_is_for_the_client() {
+        for (status, expected) in [
+            (200, [true, true, true]),
+            (206, [false, true, false]),
+            (416, [false, true, false]),
+            (304, [false, false, true]),
+            (412, [false, false, true]),
+            (204, [false; 3]),
+            (301, [false; 3]),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let received = [(false, false), (true, false), (false, true)]
+                .map(|(range, condition)| is_for_client(status, range, condition));
+            assert_eq!(received, expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn file_server_says_it_by_the_status() {
+        let refused = |remedy| Verdict::Fault(BucketResult::Refused, remedy);
+        for (status, expected) in [
+            (404, Verdict::Missing),
+            (410, Verdict::Missing),
+            (401, refused(Remedy::Login)),
+            (403, refused(Remedy::Login)),
+            (302, refused(Remedy::Redirect)),
+            (304, refused(Remedy::Redirect)),
+            (204, refused(Remedy::Server)),
+            (206, refused(Remedy::Server)),
+            (405, refused(Remedy::Server)),
+            (429, Verdict::Retry),
+            (500, Verdict::Retry),
+            (503, Verdict::Retry),
+        ] {
+            assert_eq!(judge_server(StatusCode::from_u16(status).unwrap()), expected, "{status}");
+        }
+    }
 
     #[test]
     fn codes_precede_statuses() {

@@ -149,7 +149,7 @@ fn log_failure(context: &RequestContext, error: &Error, side: FailureSide) {
         let route = context.policies.route.as_deref();
         tracing::warn!(%error, path, route, missed, advice, "request failed at the auth server");
     } else if error.kind().is_of_bucket() {
-        tracing::warn!(%error, path, missed, advice, "request failed at a bucket");
+        tracing::warn!(%error, path, missed, advice, "request failed at a bucket or file server");
     } else {
         let target = application(context).names();
         let route = context.policies.route.as_deref();

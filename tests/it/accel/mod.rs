@@ -2,6 +2,7 @@
 
 mod attacks;
 mod connections;
+mod file_server;
 mod headers;
 mod names;
 mod requests;

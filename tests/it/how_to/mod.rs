@@ -7,6 +7,7 @@ mod big_uploads;
 mod cdn;
 mod client_certificates;
 mod ecs_deploys;
+mod file_servers;
 mod pages;
 mod tracing;
 mod varnish;
