@@ -8,7 +8,7 @@
 //!    to https. [`rate_limit`] counts a request with the [`rate_limiter`] of its route. [`auth`] lets clients
 //!    authenticate, with [`passwords`]. [`purge`] purges the cache for clients that may do so, and [`shared_purge`] that
 //!    of other processes; [`cache_in_use`] is what they purge.
-//! 4. An action responds: [`files`] finds the file and selects the part of it to send, [`own_response`] is a redirect,
+//! 4. An action responds: [`files`] finds the file and selects the part of it to send ([`local_file`]), [`own_response`] is a redirect,
 //!    a fixed text or none. Or the [`cache`] has the application's response, or [`proxy`] sends it the request:
 //!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
 //!    response's body if the application names one.
@@ -50,6 +50,7 @@ mod health;
 mod hosts;
 mod intercept;
 mod interim_responses;
+mod local_file;
 mod loops;
 mod max_forwards;
 mod normal_path;

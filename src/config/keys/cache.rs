@@ -28,7 +28,8 @@ pub(super) const CACHE: &[SettingKey] = &[
             to.plan.cache.memory = bytes.unwrap_or(0);
         }),
         doc: "Maximum size of all stored responses in memory, a part of memory.limit. off disables the cache. Responses \
-              are stored if their Cache-Control or Expires allows it; a route's cache can store others.",
+              are stored if their Cache-Control or Expires allows it; a route's cache can store others. Objects of \
+              buckets are stored too.",
         short_env: Some("SIDEMAN_CACHE"),
         ..SettingKey::BLANK
     },

@@ -25,7 +25,7 @@ use http::HeaderMap;
 
 use self::target::FileCandidate;
 use super::{
-    bucket::WantedObject, files, request_context::RequestContext, status_page,
+    bucket::WantedObject, local_file, request_context::RequestContext, status_page,
     worker_state::WorkerState,
 };
 use crate::{
@@ -53,14 +53,14 @@ pub(super) async fn serve(
     for wanted in &candidates {
         let FileCandidate { name, directory, is_of_server, query } = wanted;
         let is_directory = name.name.is_empty() || name.name.ends_with(b"/");
-        if is_directory && !is_of_server || files::is_hidden(&name.name) {
+        if is_directory && !is_of_server || local_file::is_hidden(&name.name) {
             why = "directories, names that begin with a dot and staticfiles.json are not sent";
             continue;
         }
         let root = local.app.store(name.store_kind).roots().get(name.root);
         let has_directories = root.is_none_or(|root| !root.directories.is_empty());
         let found = match has_directories && !is_directory {
-            true => files::find(local, context, name).await?,
+            true => local_file::find(local, context, name).await?,
             false => LoadResult::Missing,
         };
         let rate = directives.rate(root.and_then(|root| root.rate));
@@ -97,7 +97,7 @@ fn respond(
 ) -> Response {
     let mut coding_alone = None;
     let (method, headers) = request::of_file(&context.parts, &mut coding_alone);
-    let Some((selected, status)) = files::select(method, headers, entry) else {
+    let Some((selected, status)) = local_file::select(method, headers, entry) else {
         let mut response = status_page::not_acceptable(context);
         merge_headers::merge_into_status(&mut response, upstream_headers);
         return response;
@@ -105,8 +105,12 @@ fn respond(
     let mut representation = Representation::clone(&selected);
     merge_headers::merge_into_file(&mut representation.head, upstream_headers);
     directives.set_charset(&mut representation.head);
-    let mut response =
-        files::render(method, &representation, status, (rate, files::HeaderSource::Fields));
+    let mut response = local_file::render(
+        method,
+        &representation,
+        status,
+        (rate, local_file::HeaderSource::Fields),
+    );
     // These responses have a few of the file's header fields; all others have all of them.
     if !response.head.status.is_success() {
         merge_headers::merge_into_status(&mut response, upstream_headers);

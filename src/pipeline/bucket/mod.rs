@@ -70,6 +70,12 @@ pub(super) async fn fetch(
     })
 }
 
+/// Returns the host and path that an object is requested with. Returns `None` if no object can have its key.
+pub(super) fn address(local: &WorkerState, wanted: WantedObject<'_>) -> Option<String> {
+    let client = local.buckets.get(wanted.objects.bucket)?;
+    Some(client.address(&key(client, wanted)?))
+}
+
 /// Returns the place where an object is looked for, for events.
 pub(super) fn shown(local: &WorkerState, wanted: WantedObject<'_>) -> Option<String> {
     let client = local.buckets.get(wanted.objects.bucket)?;

@@ -120,6 +120,11 @@ impl BucketClient {
         format!("{}/{}", self.settings.url, key.escape_debug())
     }
 
+    /// Returns the host and path that an object is requested with.
+    pub(in crate::pipeline) fn address(&self, key: &str) -> String {
+        format!("{}{}", self.settings.host, request::target(&self.settings, key, None))
+    }
+
     pub(in crate::pipeline) fn is_s3(&self) -> bool {
         self.settings.protocol != BucketProtocol::Http
     }

@@ -9,7 +9,9 @@ use super::{
     fetch::{Fetch, FetchEnd, Fetched},
     fetch_request::FetchRequest,
     request::{BypassReason, CacheableRequest},
-    respond, status, vary,
+    respond,
+    source::Source,
+    status, vary,
     worth_storing::StoringRules,
 };
 use crate::{
@@ -34,7 +36,7 @@ use crate::{
 pub(super) struct Exchange<'a> {
     pub(super) cache: &'a Arc<Cache>,
     pub(super) request: &'a CacheableRequest,
-    pub(super) route: Option<usize>,
+    pub(super) source: Source,
 }
 
 /// The next step.
@@ -198,9 +200,7 @@ impl Exchange<'_> {
                 .as_ref()
                 .is_some_and(|link| link.is_unconfirmed(stored.policy.received(), now)),
         };
-        decide::decide(&stored.policy, purged, facts, || {
-            context.local.application(self.route).trouble()
-        })
+        decide::decide(&stored.policy, purged, facts, || self.source.trouble(&context.local))
     }
 
     /// Replaces a stale response in the background, unless someone does already.
@@ -304,8 +304,10 @@ impl Exchange<'_> {
         let Ok(FetchEnd { server, attempts, first_byte, result }) = end else {
             return Err(Error::new(FailureKind::UpstreamClosed));
         };
-        context.server.replace(server);
-        context.first_byte = first_byte;
+        if let Source::Application(_) = self.source {
+            context.server.replace(server);
+            context.first_byte = first_byte;
+        }
         if let Some(trace) = &context.trace {
             trace.attempts.set(attempts);
         }
@@ -341,7 +343,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Sends what the application has sent, without the body that was fetched in place of a HEAD.
+    /// Sends what the application or the bucket has sent, without the body that was fetched in place of a HEAD.
     async fn relay(
         &self,
         context: &mut RequestContext,
@@ -351,8 +353,17 @@ impl Exchange<'_> {
         if context.parts.method == Method::HEAD {
             reply.body = Body::Empty;
         }
-        let local = Rc::clone(&context.local);
-        let mut response = proxy::respond(&local, context, reply).await?;
+        let mut response = match self.source {
+            Source::Application(_) => {
+                let local = Rc::clone(&context.local);
+                proxy::respond(&local, context, reply).await?
+            }
+            Source::Bucket(_) => {
+                let mut response = Response::new(reply.status, reply.body);
+                response.head.headers = reply.fields.to_map();
+                response
+            }
+        };
         status::add(&mut response, status);
         Ok(response)
     }
@@ -365,12 +376,17 @@ impl Exchange<'_> {
         leader: Option<FlightLeader>,
     ) -> Fetch {
         let local = &context.local;
-        let server = local.server_name(self.route);
-        let replacements = Replacements::of(context, server);
-        let mut buffers = forward::HeaderBuffers::default();
-        let client = context.client_text();
-        let head = forward::head(context, &client, (server, &replacements), &mut buffers);
-        let mut request = FetchRequest::of(context, self.request, (self.route, &head));
+        let mut request = match &self.source {
+            Source::Application(route) => {
+                let server = local.server_name(*route);
+                let replacements = Replacements::of(context, server);
+                let mut buffers = forward::HeaderBuffers::default();
+                let client = context.client_text();
+                let head = forward::head(context, &client, (server, &replacements), &mut buffers);
+                FetchRequest::of(context, self.request, (*route, &head))
+            }
+            Source::Bucket(object) => FetchRequest::of_object(context, self.request, object),
+        };
         if let Some(known) = &known {
             request.validate(&known.policy);
         }

@@ -21,6 +21,7 @@ use tokio::{
 use super::{
     fetch_request::FetchRequest,
     fetched_body::FetchedBody,
+    source::Source,
     worth_storing::{self, Storable, StoringRules},
 };
 use crate::{
@@ -188,16 +189,27 @@ impl Fetch {
     /// request ends as it would without the cache. If the application is unavailable or busy meanwhile, whoever waits gets
     /// the stale response, where that is allowed.
     async fn send(&self, waiting: &mut Waiting) -> Result<UpstreamResponse, Error> {
-        let head = self.request.head();
-        let upstream = self.local.application(self.request.route);
-        let body = RequestBody::empty();
+        let (local, request) = (&self.local, &self.request);
         let on_interim = |status: StatusCode, fields: &ResponseLines| {
             if let Some(interim) = &self.interim {
                 interim.push(status, fields);
             }
         };
-        let notes = self.request.notes(&on_interim);
-        let mut reply = pin!(upstream.send(&head, RequestFraming::None, body, notes));
+        let reply = async {
+            match &request.source {
+                Source::Application(route) => {
+                    let (head, notes) = (request.head(), request.notes(&on_interim));
+                    let (framing, body) = (RequestFraming::None, RequestBody::empty());
+                    local.application(*route).send(&head, framing, body, notes).await
+                }
+                // Boxed because it is large and rare.
+                Source::Bucket(object) => {
+                    let conditions = request.headers();
+                    Box::pin(object.fetch(local, &conditions)).await
+                }
+            }
+        };
+        let mut reply = pin!(reply);
         let may_be_stale = self.stale(StaleReason::Unavailable).is_some();
         loop {
             tokio::select! {
@@ -208,7 +220,7 @@ impl Fetch {
                 }
                 () = sleep(PATIENCE), if may_be_stale => {}
             }
-            let why = match upstream.trouble() {
+            let why = match request.source.trouble(local) {
                 None => continue,
                 Some(Trouble::Unavailable) => StaleReason::Unavailable,
                 Some(Trouble::Busy) => StaleReason::Busy,

@@ -9,6 +9,7 @@ use super::{
     cookies::{self, Visitor},
     language,
     request::CacheableRequest,
+    source::{OwnedObject, Source},
     unkeyed,
 };
 use crate::{
@@ -27,8 +28,8 @@ use crate::{
 /// A request without a body, in its own memory.
 #[derive(Debug)]
 pub(super) struct FetchRequest {
-    /// The application of the plan.
-    pub(super) route: Option<usize>,
+    /// Who gets it.
+    pub(super) source: Source,
     method: Method,
     target: String,
     /// The bytes of names and values, and where they are.
@@ -70,28 +71,22 @@ impl FetchRequest {
         (route, head): (Option<usize>, &UpstreamRequestHead<'_>),
     ) -> Self {
         let origin = &head.origin;
+        let origin = OwnedOrigin {
+            client: origin.client.to_owned(),
+            client_port: origin.client_port,
+            scheme: origin.scheme,
+            host: origin.host.to_vec(),
+            port: origin.port,
+            version: origin.version,
+            script_name: origin.script_name.to_owned(),
+        };
         let mut this = Self {
-            route,
-            method: Method::GET,
-            target: request.target.clone(),
             text: Vec::with_capacity(1024),
             fields: Vec::with_capacity(head.fields.len() + 2),
-            origin: OwnedOrigin {
-                client: origin.client.to_owned(),
-                client_port: origin.client_port,
-                scheme: origin.scheme,
-                host: origin.host.to_vec(),
-                port: origin.port,
-                version: origin.version,
-                script_name: origin.script_name.to_owned(),
-            },
-            policies: Rc::clone(&context.policies),
-            visitor: request.cookies.visitor,
             client: client_network::of(context).map(ClientShare::of),
-            queue: Rc::default(),
             wants_server: context.wants_server(),
-            server: RefCell::default(),
             attempts: context.trace.as_ref().map(|_| AttemptTimes::default()),
+            ..Self::bare(context, request, (Source::Application(route), origin))
         };
         let headers = &context.parts.headers;
         let settings = &context.local.app.plan.cache;
@@ -112,6 +107,46 @@ impl FetchRequest {
             this.push(b"accept-language", &language);
         }
         this
+    }
+
+    /// A request for an object of a bucket, which gets nothing of the client.
+    pub(super) fn of_object(
+        context: &RequestContext,
+        request: &CacheableRequest,
+        object: &Rc<OwnedObject>,
+    ) -> Self {
+        let origin = OwnedOrigin {
+            client: String::new(),
+            client_port: None,
+            scheme: "",
+            host: context.host().unwrap_or_default().to_vec(),
+            port: 0,
+            version: Version::HTTP_11,
+            script_name: String::new(),
+        };
+        Self::bare(context, request, (Source::Bucket(Rc::clone(object)), origin))
+    }
+
+    fn bare(
+        context: &RequestContext,
+        request: &CacheableRequest,
+        (source, origin): (Source, OwnedOrigin),
+    ) -> Self {
+        Self {
+            source,
+            method: Method::GET,
+            target: request.target.clone(),
+            text: Vec::new(),
+            fields: Vec::new(),
+            origin,
+            policies: Rc::clone(&context.policies),
+            visitor: request.cookies.visitor,
+            client: None,
+            queue: Rc::default(),
+            wants_server: false,
+            server: RefCell::default(),
+            attempts: None,
+        }
     }
 
     /// Asks only whether a stored response is still right (RFC 9111, 4.3.1).

@@ -5,7 +5,7 @@
 /// What the key consists of.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KeyFacts<'a> {
-    /// The address of the application's first server.
+    /// The address of the application's first server, or of the object.
     pub(super) server: &'a str,
     pub(super) scheme: &'static str,
     pub(super) host: &'a [u8],
@@ -21,6 +21,8 @@ pub(super) struct KeyFacts<'a> {
 pub(super) const EVERYONE: u8 = 0;
 /// Notes about visitors with cookies or credentials.
 pub(super) const SOME: u8 = 1;
+/// Stored objects of buckets.
+pub(super) const OBJECT: u8 = 2;
 
 // === impl KeyFacts ===
 

@@ -1,5 +1,5 @@
 //! Responds with stored responses of the application where that is possible, and stores others (RFC 9111). It stands in
-//! front of [`proxy`]. Read [`look_up`] and [`serve`] first.
+//! front of [`proxy`], and of [`bucket`] as well: a [`source`] is either of them. Read [`look_up`] and [`serve`] first.
 //!
 //! - [`request`] says which requests see the cache, with the help of [`cookies`], [`query`] and [`language`]. It makes
 //!   the [`key`]; [`vary`] compares the other fields.
@@ -20,6 +20,7 @@ mod language;
 pub(super) mod query;
 mod request;
 mod respond;
+mod source;
 mod status;
 mod unkeyed;
 mod vary;
@@ -27,19 +28,29 @@ mod worth_storing;
 
 use std::{rc::Rc, sync::Arc};
 
+use http::{Method, StatusCode};
+
 use self::{
     exchange::{Exchange, Step},
     request::{BypassReason, CacheableRequest},
+    source::{OwnedObject, Source},
 };
 use super::{
-    proxy, request_context::RequestContext, response::Response, worker_state::WorkerState,
+    bucket::{self, WantedObject},
+    proxy,
+    request_context::RequestContext,
+    response::Response,
+    worker_state::WorkerState,
 };
 use crate::{
     body::RequestBody,
     cache::{Cache, Found},
     error::Error,
     plan::RouteCache,
-    rfc::caching::{CacheStatus, ForwardReason},
+    rfc::{
+        caching::{CacheStatus, ForwardReason},
+        request_parts::Headers,
+    },
     telemetry::{CacheOutcome, RouteLabel},
 };
 
@@ -76,7 +87,7 @@ pub(super) fn look_up(context: &mut RequestContext, route: Option<usize>) -> Loo
         Err(reason) => return Lookup::Other(Pending(Some(Next::Bypass(reason)))),
     };
     context.route = RouteLabel::Proxy;
-    let exchange = Exchange { cache, request: &request, route };
+    let exchange = Exchange { cache, request: &request, source: Source::Application(route) };
     let found = exchange.find(context);
     match exchange.fresh(context, &found) {
         Some(response) => Lookup::Fresh(response),
@@ -95,22 +106,72 @@ pub(super) async fn serve(
     let (Some(next), Some(cache)) = (next, cache_of(&local, context)) else {
         return proxy::serve(&local, context, route, body).await;
     };
-    let (request, mut found) = match next {
+    let (request, found) = match next {
         Next::Bypass(reason) => return bypass((cache, reason), context, route, body).await,
         Next::Exchange(exchange) => *exchange,
     };
-    let exchange = Exchange { cache, request: &request, route };
-    for waits in 0..=MAX_WAITS {
-        match exchange.step(context, found, waits < MAX_WAITS).await? {
-            Step::Respond(response) => return Ok(*response),
-            Step::Again => found = exchange.find(context),
-            Step::Pass(outcome, status) => {
-                return pass((outcome, status), context, route, body).await;
+    let exchange = Exchange { cache, request: &request, source: Source::Application(route) };
+    match ask(&exchange, context, found).await? {
+        Asked::Response(response) => Ok(*response),
+        Asked::Pass(outcome, status) => pass((outcome, status), context, route, body).await,
+    }
+}
+
+/// Responds with a stored object of a bucket, or with the bucket's own. Returns `None` if there is no such object. Who may
+/// have it was decided before: it is the same for all of them.
+pub(super) async fn serve_object(
+    local: &WorkerState,
+    context: &mut RequestContext,
+    object: WantedObject<'_>,
+) -> Result<Option<Response>, Error> {
+    let cache = cache_of(local, context);
+    let request =
+        cache.and_then(|cache| CacheableRequest::of_object((local, cache), context, object));
+    let (Some(cache), Some(request)) = (cache, request) else {
+        return bucket::fetch(local, read_of(context), object).await;
+    };
+    let source = Source::Bucket(Rc::new(OwnedObject::of(object)));
+    let exchange = Exchange { cache, request: &request, source };
+    let found = exchange.find(context);
+    match ask(&exchange, context, found).await? {
+        Asked::Response(response) if response.head.status == StatusCode::NOT_FOUND => Ok(None),
+        Asked::Response(response) => Ok(Some(*response)),
+        Asked::Pass(outcome, status) => {
+            context.cache = Some(outcome);
+            let mut response = bucket::fetch(local, read_of(context), object).await?;
+            if let Some(response) = &mut response {
+                status::add(response, status);
             }
+            Ok(response)
         }
     }
-    let status = status::forwarded(ForwardReason::Miss);
-    pass((CacheOutcome::Miss, status), context, route, body).await
+}
+
+/// What has become of a request that sees the cache.
+enum Asked {
+    Response(Box<Response>),
+    /// The request goes to the source as it is.
+    Pass(CacheOutcome, CacheStatus),
+}
+
+/// Steps until the cache has no more to do.
+async fn ask(
+    exchange: &Exchange<'_>,
+    context: &mut RequestContext,
+    mut found: Found,
+) -> Result<Asked, Error> {
+    for waits in 0..=MAX_WAITS {
+        match exchange.step(context, found, waits < MAX_WAITS).await? {
+            Step::Respond(response) => return Ok(Asked::Response(response)),
+            Step::Again => found = exchange.find(context),
+            Step::Pass(outcome, status) => return Ok(Asked::Pass(outcome, status)),
+        }
+    }
+    Ok(Asked::Pass(CacheOutcome::Miss, status::forwarded(ForwardReason::Miss)))
+}
+
+fn read_of(context: &RequestContext) -> (&Method, &Headers) {
+    (&context.parts.method, &context.parts.headers)
 }
 
 fn cache_of<'a>(local: &'a WorkerState, context: &RequestContext) -> Option<&'a Arc<Cache>> {

@@ -9,7 +9,12 @@ use super::{
 use crate::{
     cache::{Cache, CacheKey},
     pipeline::{
-        forward, replacements::Replacements, request_context::RequestContext, scheme,
+        bucket::{self, WantedObject},
+        forward,
+        replacements::Replacements,
+        request_context::RequestContext,
+        scheme,
+        store_kind::StoreKind,
         worker_state::WorkerState,
     },
     plan::RouteCache,
@@ -124,6 +129,47 @@ impl CacheableRequest {
             directives,
             traits: RequestTraits { has_authorization, no_store: directives.no_store },
             default_lifetime,
+        })
+    }
+
+    /// Describes a request for an object of a bucket, which is the same for everyone who may have it. Returns `None` if
+    /// the request must not see the cache.
+    pub(super) fn of_object(
+        (local, cache): (&WorkerState, &Cache),
+        context: &RequestContext,
+        object: WantedObject<'_>,
+    ) -> Option<Self> {
+        let headers = &context.parts.headers;
+        let is_read = matches!(context.parts.method, Method::GET | Method::HEAD);
+        let is_about_state =
+            headers.contains(FieldName::IfMatch) || headers.contains(FieldName::IfUnmodifiedSince);
+        if !is_read || is_about_state || context.policies.streaming.response {
+            return None;
+        }
+        // Nothing of the query reaches the bucket. Host and path are for purges.
+        let path = context.parts.path();
+        let facts = key::KeyFacts {
+            server: &bucket::address(local, object)?,
+            scheme: match object.store_kind {
+                StoreKind::Static => "static",
+                StoreKind::Media => "media",
+            },
+            host: context.host().unwrap_or_default(),
+            port: 0,
+            script_name: "",
+            target: path,
+            language: b"",
+        };
+        let key = cache.key(facts.bytes(key::OBJECT));
+        let directives = RequestDirectives::of(headers);
+        Some(Self {
+            key,
+            pass_key: None,
+            target: path.to_owned(),
+            cookies: Cookies::default(),
+            directives,
+            traits: RequestTraits { has_authorization: false, no_store: directives.no_store },
+            default_lifetime: None,
         })
     }
 

@@ -19,12 +19,13 @@ use self::{candidate::Candidate, encoded_body::EncodedBody, encoding::Encoding};
 use super::{request_context::RequestContext, worker_state::WorkerState};
 use crate::{
     body::Body, compression::MadeCoding, error::Error, rfc::response_lines::ResponseLines,
+    telemetry::RouteLabel,
 };
 
-/// Whether responses to such requests may be compressed.
+/// Whether responses to such requests may be compressed: those of the application, in the cache too.
 pub(super) fn is_on(context: &RequestContext) -> bool {
     let is_on = context.local.app.plan.compression.responses;
-    context.policies.compress.unwrap_or(is_on)
+    context.route == RouteLabel::Proxy && context.policies.compress.unwrap_or(is_on)
 }
 
 /// Returns the fields for clients that get a response without a coding, while others may get it with one; `None` for a

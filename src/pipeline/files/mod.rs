@@ -1,21 +1,11 @@
 //! Serves a file. [`resolve`] decides the outcome of the request, and [`respond`] makes its response.
 //!
-//! [`lookup`] finds a file and [`other_release`] one that is missing here. [`mod@select`] decides which part of it to
-//! send, and [`mod@render`] makes the response from that. [`signature`] checks the URL if it must be signed.
+//! [`other_release`] finds a file that is missing here, and [`signature`] checks the URL if it must be signed.
 
-mod lookup;
 mod other_release;
-mod render;
 mod resolve;
 mod respond;
-mod select;
 mod signature;
-
-pub(super) use self::{
-    lookup::{find, is_hidden},
-    render::{HeaderSource, render},
-    select::select,
-};
 
 use super::{
     own_paths::RequestedFile, request_context::RequestContext, store_kind::StoreKind,

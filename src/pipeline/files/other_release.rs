@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use http::{HeaderValue, header};
 
-use super::lookup::{failure, find, is_hidden};
 use crate::{
     error::Error,
     files::{FileEntry, LoadResult},
     pipeline::{
-        fallback::FallbackClient, own_paths::RequestedFile, request_context::RequestContext,
-        response::Response, worker_state::WorkerState,
+        fallback::FallbackClient,
+        local_file::{failure, find, is_hidden},
+        own_paths::RequestedFile,
+        request_context::RequestContext,
+        response::Response,
+        worker_state::WorkerState,
     },
 };
 

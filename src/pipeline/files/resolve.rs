@@ -4,17 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use http::Method;
 
-use super::{
-    lookup::{find, is_hidden},
-    other_release,
-    select::{FileStatus, select},
-    signature,
-};
+use super::{other_release, signature};
 use crate::{
     error::Error,
     files::{FileStore, LoadResult, SelectedRepresentation},
     pipeline::{
         bucket::{self, WantedObject},
+        cache,
+        local_file::{FileStatus, find, is_hidden, select},
         own_paths::RequestedFile,
         request_context::RequestContext,
         response::Response,
@@ -67,7 +64,7 @@ pub(super) enum FileOutcome {
 /// respond.
 pub(super) async fn resolve(
     local: &WorkerState,
-    context: &RequestContext,
+    context: &mut RequestContext,
     wanted: RequestedFile<'_>,
     missing: &MissingFile,
 ) -> Result<Option<FileOutcome>, Error> {
@@ -105,7 +102,7 @@ fn wants_page(context: &RequestContext, name: &[u8]) -> bool {
 /// Decides the outcome of a request for a file, whose absence is a 404.
 pub(super) async fn present(
     local: &WorkerState,
-    context: &RequestContext,
+    context: &mut RequestContext,
     mut wanted: RequestedFile<'_>,
 ) -> Result<FileOutcome, Error> {
     let store = local.app.store(wanted.store_kind);
@@ -141,9 +138,8 @@ pub(super) async fn present(
         false => find(local, context, &wanted).await?,
     };
     if let (LoadResult::Missing, Some(object)) = (&found, object(root, &wanted)) {
-        let request = (&context.parts.method, &context.parts.headers);
         // Boxed because it is large, and few prefixes have a bucket.
-        if let Some(response) = Box::pin(bucket::fetch(local, request, object)).await? {
+        if let Some(response) = Box::pin(cache::serve_object(local, context, object)).await? {
             let response = Box::new(response.paced(root.rate));
             return Ok(FileOutcome::Object { response, private_for });
         }

@@ -5,14 +5,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
-use super::{
-    render::{HeaderSource, render},
-    resolve::FileOutcome,
-    select::FileStatus,
-};
+use super::resolve::FileOutcome;
 use crate::{
     body::Body,
-    pipeline::{request_context::RequestContext, response::Response, status_page},
+    pipeline::{
+        local_file::{FileStatus, HeaderSource, render},
+        request_context::RequestContext,
+        response::Response,
+        status_page,
+    },
     plan::Cors,
     rfc::target,
 };
@@ -70,7 +71,12 @@ pub(super) fn respond(context: &RequestContext, outcome: FileOutcome) -> Respons
 /// Lets only the client keep the file, for at most `time`. Responses without a lifetime and those that must not be
 /// stored stay as they are.
 fn keep_private(response: &mut Response, time: Duration) {
-    let headers = &mut response.head.headers;
+    let head = &mut response.head;
+    // A stored object may come with lines.
+    if !head.lines.as_bytes().is_empty() {
+        head.headers = std::mem::take(&mut head.lines).to_map();
+    }
+    let headers = &mut head.headers;
     if headers.get(header::CACHE_CONTROL).is_none_or(|value| value == "no-store") {
         return;
     }

@@ -1,6 +1,7 @@
 //! Files in buckets: a scripted S3 that verifies signatures, and moto.
 
 mod accel;
+mod cached;
 mod credentials;
 mod errors;
 mod moto;

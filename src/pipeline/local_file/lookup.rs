@@ -56,7 +56,7 @@ async fn forbidden(locations: Vec<PathBuf>, error: Error) -> Error {
 }
 
 /// Converts the error of finding or reading a file.
-pub(super) fn failure(error: io::Error) -> Error {
+pub(in crate::pipeline) fn failure(error: io::Error) -> Error {
     let kind = match Errno::from_io_error(&error) {
         Some(Errno::MFILE | Errno::NFILE) => FailureKind::DescriptorsExhausted,
         Some(Errno::ACCESS | Errno::PERM) => FailureKind::FileForbidden,

@@ -1,0 +1,85 @@
+//! Where a response comes from that is not stored: an application of the plan, or a bucket.
+
+use std::rc::Rc;
+
+use http::{Method, StatusCode};
+
+use crate::{
+    error::Error,
+    pipeline::{
+        bucket::{self, WantedObject},
+        store_kind::StoreKind,
+        worker_state::WorkerState,
+    },
+    plan::BucketObjects,
+    rfc::{request_parts::Headers, response_lines::ResponseLines},
+    upstream::{Trouble, UpstreamResponse},
+};
+
+/// Where a response comes from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// The application of this route, or the main one.
+    Application(Option<usize>),
+    Bucket(Rc<OwnedObject>),
+}
+
+/// A [`WantedObject`] in its own memory.
+#[derive(Debug)]
+pub(super) struct OwnedObject {
+    objects: BucketObjects,
+    store_kind: StoreKind,
+    root: usize,
+    name: Box<[u8]>,
+}
+
+// === impl Source ===
+
+impl Source {
+    /// Returns why a stale response is better than a request, if anything is known. Nothing is known of buckets.
+    pub(super) fn trouble(&self, local: &WorkerState) -> Option<Trouble> {
+        match self {
+            Self::Application(route) => local.application(*route).trouble(),
+            Self::Bucket(_) => None,
+        }
+    }
+}
+
+// === impl OwnedObject ===
+
+impl OwnedObject {
+    pub(super) fn of(wanted: WantedObject<'_>) -> Self {
+        let WantedObject { objects, store_kind, root, name, query: _ } = wanted;
+        Self { objects: objects.clone(), store_kind, root, name: name.into() }
+    }
+
+    /// Requests the whole object, or whether it is still the one of the conditions. One that does not exist is a 404.
+    pub(super) async fn fetch(
+        &self,
+        local: &WorkerState,
+        conditions: &Headers,
+    ) -> Result<UpstreamResponse, Error> {
+        let Self { objects, store_kind, root, name } = self;
+        let (store_kind, root) = (*store_kind, *root);
+        let wanted = WantedObject { objects, store_kind, root, name, query: None };
+        let found = bucket::fetch(local, (&Method::GET, conditions), wanted).await?;
+        let (status, fields, body) = match found {
+            Some(response) => {
+                let fields = ResponseLines::from(&response.head.headers);
+                (response.head.status, fields, response.body)
+            }
+            None => (StatusCode::NOT_FOUND, ResponseLines::default(), Default::default()),
+        };
+        Ok(UpstreamResponse {
+            status,
+            reason: None,
+            fields,
+            announced: None,
+            has_directives: false,
+            body,
+            first_byte: Default::default(),
+            is_prompt: false,
+            upgraded: None,
+        })
+    }
+}
