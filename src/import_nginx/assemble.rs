@@ -5,7 +5,7 @@ use super::{
     accel, auth,
     matcher::RoutePath,
     plan::Planned,
-    settings::{Action, Policies, Route, Settings, Value},
+    settings::{Action, Base, Policies, Route, Settings, Value},
     upstream_tls,
 };
 
@@ -18,16 +18,6 @@ pub(super) struct Owner {
     pub(super) ports: Vec<String>,
     /// What precedes the names of its routes.
     pub(super) name: String,
-}
-
-/// What every route inherits: the action and the policies of `location /` of the first server.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Base {
-    pub(super) action: Action,
-    pub(super) policies: Policies,
-    /// How the application is asked over TLS.
-    pub(super) tls: Policies,
-    pub(super) closed: bool,
 }
 
 /// Policies of a section. All others are those of a route.
@@ -114,7 +104,7 @@ pub(super) fn locations(planned: &[Planned], owner: &Owner, base: &Base, setting
         if one.paths.is_empty() {
             continue;
         }
-        if one.is_internal && internal(one, settings) {
+        if one.is_internal && internal(one, base, settings) {
             continue;
         }
         // Directories of a section would take the restrictions of the whole site.
@@ -437,8 +427,8 @@ fn section_roots(one: &Planned, settings: &mut Settings) -> bool {
 }
 
 /// Writes files that only the application may send. Returns whether that is possible.
-fn internal(one: &Planned, settings: &mut Settings) -> bool {
-    let roots = accel::roots(one);
+fn internal(one: &Planned, base: &Base, settings: &mut Settings) -> bool {
+    let roots = accel::roots(one, base);
     for root in &roots {
         settings.push("accel.roots", root, one.source.clone());
     }

@@ -1,14 +1,14 @@
 //! Servers on plain HTTP that redirect to a server with TLS.
 
 use super::{
-    assemble::{self, Base, Owner},
+    assemble::{self, Owner},
     location,
     matcher::{Matcher, RoutePath},
     plan::{self, Planned},
     report::Report,
     server_rules::ServerRules,
     servers::{self, Role, Server},
-    settings::{Action, Route, Settings, Value},
+    settings::{Action, Base, Route, Settings, Value},
     surroundings::Surroundings,
     target::Upstreams,
 };

@@ -84,7 +84,7 @@ pub(super) fn of_location<'a>(
         }
         of_condition(directive, location, &mut access, &mut by_method, settings, report);
     }
-    let is_internal = !location.scope.own_named(&["internal"]).is_empty();
+    let is_internal = location.scope.last(&["internal"]).is_some();
     // nginx refuses before it looks at networks.
     let refuses = location
         .scope

@@ -31,7 +31,7 @@ pub(super) fn of_location<'a>(
         max_in_flight: None,
         tls: Policies::new(),
         scope: scope.clone(),
-        is_internal: !scope.own_named(&["internal"]).is_empty(),
+        is_internal: scope.last(&["internal"]).is_some(),
         redirects: Vec::new(),
         has_whole_paths: false,
         index: None,

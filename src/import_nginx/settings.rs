@@ -56,6 +56,16 @@ pub(super) struct Route {
     pub(super) is_void: bool,
 }
 
+/// What every route inherits: the action and the policies of `location /` of the first server.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Base {
+    pub(super) action: Action,
+    pub(super) policies: Policies,
+    /// How the application is asked over TLS.
+    pub(super) tls: Policies,
+    pub(super) closed: bool,
+}
+
 /// A setting of a section.
 #[derive(Debug)]
 struct Entry {

@@ -117,12 +117,52 @@ fn servers_for_the_application_alone_have_the_path_that_nginx_asks_for() {
              location /base/ { internal; proxy_pass https://files.internal/a/b/; }
              location /bare/ { internal; proxy_pass http://files:81/; proxy_set_header Authorization \"\"; }
              location /whole/ { internal; proxy_pass http://files:81; }
+             location /near/ { internal; alias /srv/near/; try_files $uri @far; }
+             location @far { proxy_pass http://files:82; }
          }",
         &[
             "upstream.url=http://app:8000",
-            "accel.roots=/base/=https://files.internal/a/b,/bare/=http://files:81,/whole/=http://files:81/whole",
+            "accel.roots=/base/=https://files.internal/a/b,/bare/=http://files:81,/whole/=http://files:81/whole,\
+             /near/=/srv/near,/near/=http://files:82/near",
         ],
     );
+}
+
+#[test]
+fn locations_that_only_the_application_may_use_are_never_open() {
+    for (restriction, remedy) in [
+        ("allow 10.0.0.0/8; deny all;", "accel.roots refuses nobody"),
+        ("auth_basic a; auth_basic_user_file /srv/users;", "accel.roots refuses nobody"),
+        ("auth_request /auth;", "accel.roots refuses nobody"),
+        ("if ($arg_x) { return 403; }", "accel.roots refuses nobody"),
+        ("limit_except GET { deny all; }", "accel.roots refuses nobody"),
+    ] {
+        for content in ["proxy_pass http://files:1;", "alias /srv/private/;"] {
+            let text = with_app(&format!("location /c/ {{ internal; {content} {restriction} }}"));
+            assert_lost(&text, remedy);
+            assert!(!import(&text).text.contains("[accel]"), "{}", import(&text).text);
+        }
+    }
+    // What is within an internal location is internal too.
+    for inner in [
+        "location /a/b/ { proxy_pass http://other:1/; }",
+        "location /a/b/ { alias /srv/b/; }",
+        "location = /a/b { return 200 b; }",
+    ] {
+        let text =
+            with_app(&format!("location /a/ {{ internal; proxy_pass http://f:1; {inner} }}"));
+        for line in settings(&text) {
+            let is_open = line.starts_with("route.") && !line.contains("respond=404");
+            assert!(!is_open, "{line}");
+        }
+    }
+}
+
+#[test]
+fn restrictions_of_the_site_hold_for_files_of_the_application() {
+    let text = "server { allow 10.0.0.0/8; deny all; location / { proxy_pass http://app:8000; }
+        location /c/ { internal; alias /srv/c/; } }";
+    assert!(settings(text).iter().any(|line| line == "accel.roots=/c/=/srv/c"));
 }
 
 #[test]
@@ -767,6 +807,23 @@ fn what_is_not_translated_names_its_line_and_a_remedy() {
         ),
         (
             "location /c/ { internal; proxy_pass http://s3:1; proxy_set_header A b; }",
+            "a file server gets no header of one's own",
+        ),
+        (
+            "location /c/ { internal; proxy_pass http://s3:1; add_header A b; }",
+            "send this one there",
+        ),
+        ("location /c/ { internal; alias /srv/; expires 1d; }", "send this one there"),
+        (
+            "location /c/ { internal; proxy_pass http://s3:1; proxy_read_timeout 5m; }",
+            "the timeout of file servers is upstream.read_timeout",
+        ),
+        (
+            "location /c/ { internal; proxy_pass http://s3:1$request_uri; }",
+            "the URL is that of X-Accel-Redirect",
+        ),
+        (
+            "location /c/ { internal; proxy_pass http://s3:1; proxy_set_header Host b; }",
             "a file server gets no header of one's own",
         ),
         (

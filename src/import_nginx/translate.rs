@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     accel,
-    assemble::{self, Base, Owner},
+    assemble::{self, Owner},
     auth, error_pages,
     files::KNOWN_INCLUDES,
     https,
@@ -18,7 +18,7 @@ use super::{
     scope::Scope,
     server_rules,
     servers::{self, Role, Server},
-    settings::{Action, Route, Settings, Value},
+    settings::{Action, Base, Route, Settings, Value},
     surroundings::Surroundings,
     target::{self, Upstreams},
     template, text,
@@ -291,27 +291,6 @@ fn server(
             );
         }
     }
-    for one in planned.iter().filter(|one| one.is_internal && !one.route.action.is_of_files()) {
-        let is_server = |location: &&Location<'_>| {
-            one.source.starts_with(&format!("{}:", location.place))
-                && auth::is_server(location, &locations)
-        };
-        if locations.iter().any(|location| is_server(&location)) {
-            continue;
-        }
-        let Some(line) = location_line(&locations, &one.source) else { continue };
-        if !accel::roots(one).is_empty() {
-            for remedy in accel::losses(one) {
-                report.lost(&line, remedy);
-            }
-            continue;
-        }
-        report.lost(
-            &line,
-            "X-Accel-Redirect leads to a directory, a bucket or one server: name it in accel.roots. Until then clients \
-             get 404 here",
-        );
-    }
     let is_root = |one: &plan::Planned| {
         one.paths.iter().any(|path| *path == super::matcher::RoutePath::Prefix("/".into()))
     };
@@ -333,6 +312,20 @@ fn server(
         }
         (None, base) => (None, base.cloned().unwrap_or_default()),
     };
+    let is_at = |one: &plan::Planned, location: &Location<'_>| {
+        one.source.starts_with(&format!("{}:", location.place))
+    };
+    for one in planned.iter().filter(|one| one.is_internal) {
+        let Some(location) = locations.iter().find(|location| is_at(one, location)) else {
+            continue;
+        };
+        if auth::is_server(location, &locations) {
+            continue;
+        }
+        if let Some(line) = location_line(&locations, &one.source) {
+            accel::report(one, &base, (location, &line), report);
+        }
+    }
     assemble::locations(&planned, owner, &base, settings);
     for mut redirect in rules.redirects {
         if redirect.hosts.is_empty() {
@@ -367,7 +360,7 @@ fn is_page(location: &Location<'_>, pages: &BTreeSet<String>) -> bool {
     match &location.matcher {
         Matcher::Exact(path) | Matcher::Prefix { path, .. } => pages.contains(path),
         Matcher::Expression { pattern, .. } => {
-            let is_internal = !location.scope.own_named(&["internal"]).is_empty();
+            let is_internal = location.scope.last(&["internal"]).is_some();
             let name = |page: &str| {
                 page.trim_start_matches('/').split('.').next().unwrap_or_default().to_owned()
             };
