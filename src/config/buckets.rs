@@ -31,6 +31,8 @@ pub(super) struct BucketList {
     region: Option<String>,
     /// For servers that are not those of AWS.
     tls: UpstreamTls,
+    /// For file servers, which may make what is requested.
+    read_timeout: Duration,
     buckets: Vec<BucketSettings>,
 }
 
@@ -38,8 +40,8 @@ pub(super) struct BucketList {
 
 impl BucketList {
     /// Creates an empty list. `region` is that of URLs without one.
-    pub(super) fn new(region: Option<String>, tls: UpstreamTls) -> Self {
-        Self { region, tls, buckets: Vec::new() }
+    pub(super) fn new(region: Option<String>, tls: UpstreamTls, read_timeout: Duration) -> Self {
+        Self { region, tls, read_timeout, buckets: Vec::new() }
     }
 
     /// Returns the directories of a prefix and its bucket, which is added to the list.
@@ -76,7 +78,8 @@ impl BucketList {
     /// Returns the files of a file server.
     fn files(&mut self, origin: &HttpOrigin) -> BucketObjects {
         let (target, tls, host, base) = self.other_server(origin, origin.base.clone());
-        let (url, server) = (url::show_origin(origin), server(target, tls));
+        let url = url::show_origin(origin);
+        let server = UpstreamSettings { read_timeout: self.read_timeout, ..server(target, tls) };
         let protocol = BucketProtocol::Http;
         let bucket = self.add(BucketSettings { url, protocol, server, host, base });
         BucketObjects { bucket, prefix: String::new() }
@@ -150,7 +153,8 @@ mod tests {
             ("s3://site?endpoint=http://minio:9000", "http minio:9000 \"/site\" eu-west-1"),
             ("s3://site?endpoint=https://r2&region=auto", "https r2:443 \"/site\" auto"),
         ] {
-            let mut list = BucketList::new(Some("eu-west-1".into()), UpstreamTls::default());
+            let mut list =
+                BucketList::new(Some("eu-west-1".into()), UpstreamTls::default(), READ_TIMEOUT);
             let first = list.objects(bucket_url::read(url).unwrap());
             let [bucket] = list.buckets.as_slice() else { panic!("one bucket") };
             let BucketSettings { server, base, protocol, .. } = bucket;

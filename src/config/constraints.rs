@@ -7,7 +7,7 @@ use super::{
     address, caching, certificates,
     conflict::{Conflict, repeated, twice, when},
     draft::{Draft, grouped},
-    file_place::{self, PrefixedPlace},
+    file_place::{self, FilePlace, PrefixedPlace},
     log_names, own_address, servers,
 };
 
@@ -190,6 +190,14 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
     constraint(&["media.roots"], |draft| after_bucket(&draft.media_roots)),
     constraint(&["accel.roots"], |draft| repeated_roots(&draft.accel_roots)),
     constraint(&["accel.roots"], |draft| after_bucket(&draft.accel_roots)),
+    constraint(&["accel.roots", "server.listen", "tls.listen"], |draft| {
+        let target = |(_, place): &PrefixedPlace| match place {
+            FilePlace::Server(origin) => Some(origin.target()),
+            FilePlace::Directory(_) | FilePlace::Bucket(_) => None,
+        };
+        let targets: Vec<_> = draft.accel_roots.iter().filter_map(target).collect();
+        own_addresses(draft, targets.iter())
+    }),
     constraint(&["media.roots", "static.roots"], |draft| {
         shared_roots(("media.roots", &draft.media_roots), "static.roots", &draft.static_roots)
     }),

@@ -97,7 +97,7 @@ impl Draft {
         let mut upstream = self.application(&self.servers, &self.upstream_tls);
         upstream.probe = readiness.or(upstream.probe);
         let tls = self.upstream_tls.of_other_origin();
-        let mut buckets = BucketList::new(self.aws.region.clone(), tls);
+        let mut buckets = BucketList::new(self.aws.region.clone(), tls, upstream.read_timeout);
         let mut media = self.media(&mut buckets);
         let mut static_roots = self.static_roots(&mut buckets);
         let mut auth_servers = Vec::new();

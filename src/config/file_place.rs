@@ -7,6 +7,7 @@ use super::{
     conflict::{Conflict, when},
     format::{FormatProperties, TextFormat},
     path,
+    secret::TextKind,
     url::{self, HttpOrigin},
 };
 
@@ -43,7 +44,8 @@ pub(super) const ACCEL_ROOT: TextFormat<PrefixedPlace> = TextFormat::new(
      /protected/=https://files.internal",
     |text| root(text, read_any),
     show_root,
-);
+)
+.with(FormatProperties { kind: TextKind::Place, ..FormatProperties::PLAIN });
 
 /// Returns a text that reads as this root.
 pub(super) fn show_root((prefix, place): &PrefixedPlace) -> String {
@@ -54,8 +56,7 @@ pub(super) fn show_root((prefix, place): &PrefixedPlace) -> String {
 /// for.
 pub(super) fn after_bucket<'a>(mut places: impl Iterator<Item = &'a FilePlace>) -> Vec<Conflict> {
     let has_last = places.any(|place| !matches!(place, FilePlace::Directory(_)));
-    let fault =
-        "files are looked for in a bucket last: write it behind the directories, and only one";
+    let fault = "files are looked for in a bucket or on a server last: write it behind the directories, and only one";
     when(has_last && places.next().is_some(), fault)
 }
 
@@ -64,7 +65,12 @@ fn read(text: &str) -> Result<FilePlace, String> {
     if is_server(text) {
         return Err(NO_SERVER.into());
     }
-    match text.starts_with(bucket_url::SCHEME) {
+    let is_bucket = text.starts_with(bucket_url::SCHEME);
+    // No directory has such a name, but mistyped URLs do.
+    if !is_bucket && text.split('/').next().is_some_and(|first| first.ends_with(':')) {
+        return Err("this is not the path of a directory, and not the URL of a bucket".into());
+    }
+    match is_bucket {
         true => bucket_url::read(text).map(FilePlace::Bucket),
         false => path::directory(text).map(FilePlace::Directory),
     }
@@ -160,6 +166,10 @@ mod tests {
         assert!(any_root("/media/=s3://").unwrap_err().contains("the name of a bucket"));
         assert_eq!(root("/media/=https://a", read), Err(NO_SERVER.into()));
         assert_eq!((PLACE.read)("http://a"), Err(NO_SERVER.into()));
+        for wrong in ["ftp://a/b", "https:/a", "http+unix:/a", "S3://a"] {
+            let fault = any_root(&format!("/far/={wrong}")).unwrap_err();
+            assert!(fault.contains("not the path of a directory"), "{fault}");
+        }
         assert!(any_root("/=/srv").unwrap_err().contains("would hide the application"));
     }
 

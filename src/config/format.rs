@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use super::value::{self, show_duration, show_size};
+use super::{
+    secret::TextKind,
+    value::{self, show_duration, show_size},
+};
 
 /// The format of one value, or of one item of a list.
 pub(super) trait Format: Sync {
@@ -30,8 +33,8 @@ pub(super) trait Format: Sync {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FormatProperties {
     pub(super) toml: TomlType,
-    /// Whether values are addresses, in which user names, passwords and queries are hidden.
-    pub(super) is_address: bool,
+    /// What is hidden in values.
+    pub(super) kind: TextKind,
     /// Whether values must not appear in logs.
     pub(super) is_private: bool,
     /// Whether values must never be shown. Faults of such a format contain no part of the value.
@@ -135,13 +138,13 @@ pub(super) const fn time_or_off(min: Duration, max: Duration) -> OrWord<TimeForm
 impl FormatProperties {
     pub(super) const PLAIN: Self = Self {
         toml: TomlType::Text,
-        is_address: false,
+        kind: TextKind::Other,
         is_private: false,
         is_secret: false,
         stands_alone: false,
         continues: |_| false,
     };
-    pub(super) const ADDRESS: Self = Self { is_address: true, ..Self::PLAIN };
+    pub(super) const ADDRESS: Self = Self { kind: TextKind::Address, ..Self::PLAIN };
     const QUANTITY: Self = Self { toml: TomlType::Quantity, ..Self::PLAIN };
 }
 

@@ -70,7 +70,7 @@ impl Problem {
         fault: &str,
     ) -> Self {
         let properties = id.key.kind.properties();
-        let (shown, fault) = match secret::hidden(text, properties.is_address) {
+        let (shown, fault) = match secret::hidden(text, properties.kind) {
             _ if properties.is_secret => {
                 (if origin.is_secret() { "(from file)" } else { "(not shown)" }.into(), fault)
             }

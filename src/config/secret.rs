@@ -31,9 +31,18 @@ pub(super) struct MaskedValue {
     pub(super) fault: &'static str,
 }
 
-/// Returns the printable form of a value with secrets, or `None` if there are none. In an address an `@` always follows
-/// a user name.
-pub(super) fn hidden(text: &str, is_address: bool) -> Option<MaskedValue> {
+/// What a text may be, which decides what is hidden in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TextKind {
+    /// An address. An `@` always follows a user name, and a query may be a token.
+    Address,
+    /// A place of files with its prefix. A query of a server may be a token.
+    Place,
+    Other,
+}
+
+/// Returns the printable form of a value with secrets, or `None` if there are none.
+pub(super) fn hidden(text: &str, kind: TextKind) -> Option<MaskedValue> {
     if text.contains("-----BEGIN") || text.contains("PRIVATE KEY") {
         return Some(MaskedValue { shown: "(PEM, not shown)".into(), fault: NO_PEM });
     }
@@ -41,9 +50,9 @@ pub(super) fn hidden(text: &str, is_address: bool) -> Option<MaskedValue> {
         let shown = format!("{}{MASK}", text.get(..at)?);
         return Some(MaskedValue { shown, fault: NO_HASH });
     }
-    let user = match is_address {
-        true => user_of_address(text),
-        false => user_of_url(text),
+    let user = match kind {
+        TextKind::Address => user_of_address(text),
+        TextKind::Place | TextKind::Other => user_of_url(text),
     };
     if let Some((begin, end)) = user {
         let (before, rest) = text.split_at_checked(end)?;
@@ -52,11 +61,11 @@ pub(super) fn hidden(text: &str, is_address: bool) -> Option<MaskedValue> {
         let rest = if user.contains(['?', '#']) { "" } else { rest };
         let shown = format!("{before}{MASK}{rest}");
         return Some(MaskedValue {
-            shown: without_query(&shown, is_address).into_owned(),
+            shown: without_query(&shown, kind).into_owned(),
             fault: NO_USER,
         });
     }
-    if let Cow::Owned(shown) = without_query(text, is_address || has_server(text)) {
+    if let Cow::Owned(shown) = without_query(text, kind) {
         return Some(MaskedValue { shown, fault: NO_QUERY });
     }
     if let Some(shown) = without_bucket_query(text) {
@@ -69,7 +78,7 @@ pub(super) fn hidden(text: &str, is_address: bool) -> Option<MaskedValue> {
 
 /// Hides secrets in text of an unknown kind, such as an argument.
 pub fn masked(text: &str) -> Cow<'_, str> {
-    match hidden(text, false) {
+    match hidden(text, TextKind::Other) {
         // More secrets may follow.
         Some(MaskedValue { shown, .. }) if shown != text => Cow::Owned(masked(&shown).into_owned()),
         Some(_) | None => Cow::Borrowed(text),
@@ -78,7 +87,7 @@ pub fn masked(text: &str) -> Cow<'_, str> {
 
 /// Hides secrets in a URL.
 pub fn masked_url(text: &str) -> Cow<'_, str> {
-    hidden(text, true).map_or(Cow::Borrowed(text), |hidden| Cow::Owned(hidden.shown))
+    hidden(text, TextKind::Address).map_or(Cow::Borrowed(text), |hidden| Cow::Owned(hidden.shown))
 }
 
 /// Returns the range of the user part of an address. The last `@` counts, because a password may contain any character;
@@ -111,19 +120,17 @@ fn user_of_url(text: &str) -> Option<(usize, usize)> {
 }
 
 /// Returns an address without the text after its `?` or `#`, which may be a token.
-fn without_query(text: &str, is_address: bool) -> Cow<'_, str> {
-    let at = text.find(['?', '#']).filter(|_| is_address);
+fn without_query(text: &str, kind: TextKind) -> Cow<'_, str> {
+    let is_hidden = match kind {
+        TextKind::Address => true,
+        TextKind::Place => !text.contains("s3://"),
+        TextKind::Other => false,
+    };
+    let at = text.find(['?', '#']).filter(|_| is_hidden);
     match at.and_then(|at| text.get(..=at)) {
         Some(before) if before.len() < text.len() => Cow::Owned(format!("{before}{MASK}")),
         Some(_) | None => Cow::Borrowed(text),
     }
-}
-
-/// Whether a text is a prefix with the URL of a file server.
-fn has_server(text: &str) -> bool {
-    let url = text.split_once('=').filter(|(prefix, _)| prefix.starts_with('/'));
-    let scheme = url.and_then(|(_, url)| url.split_once("://")).map_or("", |(scheme, _)| scheme);
-    ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
 /// Returns the URL of a bucket without its query, if that has anything that is not shown, such as a key.
@@ -157,8 +164,8 @@ mod tests {
 
     const SECRET: &str = "hunter2";
 
-    fn shown(text: &str, is_address: bool) -> String {
-        hidden(text, is_address).map_or_else(|| text.to_owned(), |hidden| hidden.shown)
+    fn shown(text: &str, kind: TextKind) -> String {
+        hidden(text, kind).map_or_else(|| text.to_owned(), |hidden| hidden.shown)
     }
 
     #[test]
@@ -177,11 +184,11 @@ mod tests {
             ("http+unix:/run/a@b.sock", "http+unix:/run/a@b.sock"),
             ("http://app:80", "http://app:80"),
         ] {
-            assert_eq!(shown(text, true), expected);
+            assert_eq!(shown(text, TextKind::Address), expected);
         }
-        assert_eq!(shown("/ws/=http://me:hunter2@a", true), "/ws/=http://***@a");
-        assert_eq!(shown("/ws/=me:hunter2@a", true), "/ws/=***@a");
-        assert_eq!(shown("https://me:hunter2@a.test", true), "https://***@a.test");
+        assert_eq!(shown("/ws/=http://me:hunter2@a", TextKind::Address), "/ws/=http://***@a");
+        assert_eq!(shown("/ws/=me:hunter2@a", TextKind::Address), "/ws/=***@a");
+        assert_eq!(shown("https://me:hunter2@a.test", TextKind::Address), "https://***@a.test");
     }
 
     #[test]
@@ -191,17 +198,25 @@ mod tests {
             ("s3://a/b?region=x&secret=hunter2", "s3://a/b?***"),
             ("s3://a/b?region=x&endpoint=http://m:1", "s3://a/b?region=x&endpoint=http://m:1"),
             ("s3://me:hunter2@a", "s3://***@a"),
+        ] {
+            assert_eq!(shown(text, TextKind::Other), expected);
+            assert_eq!(shown(text, TextKind::Place), expected);
+        }
+        for (text, expected) in [
             ("/far/=https://a/b?key=hunter2", "/far/=https://a/b?***"),
             ("/far/=https://me:hunter2@a", "/far/=https://***@a"),
-            ("/srv/a=b?c", "/srv/a=b?c"),
+            ("https://a/b?key=hunter2", "https://a/b?***"),
+            ("/far/:https://a/b#hunter2", "/far/:https://a/b#***"),
+            ("/far/ = https://a/b?key=hunter2", "/far/ = https://a/b?***"),
+            ("/private/=/srv/@app", "/private/=/srv/@app"),
         ] {
-            assert_eq!(shown(text, false), expected);
+            assert_eq!(shown(text, TextKind::Place), expected);
         }
     }
 
     #[test]
     fn other_values_keep_what_is_no_secret() {
-        let plain = |text: &str| shown(text, false);
+        let plain = |text: &str| shown(text, TextKind::Other);
         assert_eq!(plain("/srv/@app"), "/srv/@app");
         assert_eq!(plain("redis://:hunter2@cache:6379/0"), "redis://***@cache:6379/0");
         assert_eq!(plain("-----BEGIN PRIVATE KEY----- hunter2"), "(PEM, not shown)");
@@ -226,14 +241,15 @@ mod tests {
             host in "[a-z.:/0-9]{0,8}",
         ) {
             let text = format!("http://{user}{SECRET}{behind}@{host}");
-            prop_assert!(!shown(&text, true).contains(SECRET), "{}", text);
+            prop_assert!(!shown(&text, TextKind::Address).contains(SECRET), "{}", text);
         }
 
         #[test]
         fn nothing_panics_or_hangs(text in any::<String>(), words in "[/@:'\" *?-]{0,12}") {
             for text in [&text, &words] {
                 let _ = masked(text);
-                let _ = hidden(text, true);
+                let _ = hidden(text, TextKind::Address);
+                let _ = hidden(text, TextKind::Place);
             }
         }
     }

@@ -77,9 +77,9 @@ impl SourceValue {
         if properties.is_secret {
             return "(not shown)".into();
         }
-        let is_address = properties.is_address;
         let shown = |item: &String| {
-            secret::hidden(item, is_address).map_or_else(|| item.clone(), |hidden| hidden.shown)
+            secret::hidden(item, properties.kind)
+                .map_or_else(|| item.clone(), |hidden| hidden.shown)
         };
         let items: Vec<String> = self.items.iter().map(shown).collect();
         match items.as_slice() {

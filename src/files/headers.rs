@@ -111,6 +111,9 @@ impl FileHeaders {
         head.insert(header::CONTENT_TYPE, value(&self.content_type));
         head.entry(header::CACHE_CONTROL).or_insert(self.cache_control.clone());
         self.add_common(&mut head);
+        if given.get(header::ACCEPT_RANGES).is_some_and(|units| units == "none") {
+            head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
+        }
         head
     }
 

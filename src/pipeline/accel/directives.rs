@@ -137,8 +137,9 @@ fn query(value: &[u8]) -> Option<usize> {
     if !encoded_word::is_encoded(value) {
         return query(value);
     }
-    // The `?` in front of the charset.
-    query(&encoded_word::decode(value)?).and_then(|_| query(value))
+    let has_none = encoded_word::decode(value).is_some_and(|path| query(&path).is_none());
+    // Up to the `?` in front of the charset.
+    if has_none { None } else { query(value) }
 }
 
 #[cfg(test)]
@@ -234,6 +235,7 @@ mod tests {
             ("/a", "X-Accel-Redirect: /a"),
             ("=?utf-8?q?/=C3=BC?=", "X-Accel-Redirect: =?utf-8?q?/=C3=BC?="),
             ("=?utf-8?q?/=C3=BC?hunter2?=", "X-Accel-Redirect: =?..."),
+            ("=?utf-8?q?/=C3=BC?b=hunter2?=", "X-Accel-Redirect: =?..."),
         ] {
             assert_eq!(AccelTarget::Redirect(value.as_bytes()).to_string(), expected);
         }

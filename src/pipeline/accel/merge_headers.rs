@@ -23,18 +23,7 @@ enum FieldGroup {
 
 /// Merges the application's fields into the header section of a whole file.
 pub(super) fn merge_into_file(head: &mut HeaderMap, upstream_headers: &HeaderMap) {
-    let is_cached = upstream_headers.contains_key(header::CACHE_CONTROL)
-        || upstream_headers.contains_key(header::EXPIRES);
-    if !is_cached {
-        // The application decided for this client. A cache must not give the response to another client, nor to this
-        // one later.
-        let asked = HeaderValue::from_static("private, no-cache");
-        head.insert(header::CACHE_CONTROL, asked);
-    } else {
-        head.remove(header::CACHE_CONTROL);
-    }
-    // The prefix's own value says who may request its files. Here the application decides that.
-    head.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+    leave_to_application(head, upstream_headers);
     let keeps_type = upstream_headers.get(header::CONTENT_TYPE).is_some_and(|upstream_headers| {
         media_type::is_chosen(upstream_headers, head.get(header::CONTENT_TYPE))
     });
@@ -51,6 +40,23 @@ pub(super) fn merge_into_file(head: &mut HeaderMap, upstream_headers: &HeaderMap
             }
         }
     }
+}
+
+/// Removes what the prefix, the bucket or the file server says of caching and sharing: the application decides who gets
+/// the file. Without a word of it only the client may keep the file.
+pub(super) fn leave_to_application(head: &mut HeaderMap, upstream_headers: &HeaderMap) {
+    let is_cached = upstream_headers.contains_key(header::CACHE_CONTROL)
+        || upstream_headers.contains_key(header::EXPIRES);
+    if !is_cached {
+        // The application decided for this client. A cache must not give the response to another client, nor to this
+        // one later.
+        let asked = HeaderValue::from_static("private, no-cache");
+        head.insert(header::CACHE_CONTROL, asked);
+    } else {
+        head.remove(header::CACHE_CONTROL);
+    }
+    head.remove(header::EXPIRES);
+    head.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
 }
 
 /// Merges the application's fields into a response about a file that does not contain it: 304, 406, 412 and 416.

@@ -1,7 +1,7 @@
 //! Sends the files that the application names: `X-Accel-Redirect`, as in nginx, and `X-Sendfile`. This is the last step
 //! of a proxied request.
 //!
-//! [`directives`] removes the application's instructions, and [`target`] finds the file. [`merge_headers`] merges the
+//! [`directives`] removes the application's instructions, and [`target`] finds the file, also by its [`server_url`]. [`merge_headers`] merges the
 //! application's header fields with those of the file, with the help of [`media_type`]. [`discard`](mod@discard) reads
 //! the body that the application sent along. [`object`] sends a file that is in a bucket or on a file
 //! server.
@@ -12,6 +12,7 @@ mod media_type;
 mod merge_headers;
 mod object;
 mod request;
+mod server_url;
 mod target;
 
 pub(super) use self::{
@@ -51,15 +52,16 @@ pub(super) async fn serve(
         target::resolve(&local.app, target).inspect_err(|_| local.metrics.accel_refused.add(1))?;
     let mut why = "there is none";
     for wanted in &candidates {
-        let FileCandidate { name, directory, is_of_server, query } = wanted;
-        let is_directory = name.name.is_empty() || name.name.ends_with(b"/");
-        if is_directory && !is_of_server || local_file::is_hidden(&name.name) {
+        let FileCandidate { name, directory, url } = wanted;
+        let is_hidden =
+            name.name.is_empty() || name.name.ends_with(b"/") || local_file::is_hidden(&name.name);
+        if is_hidden && url.is_none() {
             why = "directories, names that begin with a dot and staticfiles.json are not sent";
             continue;
         }
         let root = local.app.store(name.store_kind).roots().get(name.root);
         let has_directories = root.is_none_or(|root| !root.directories.is_empty());
-        let found = match has_directories && !is_directory {
+        let found = match has_directories && !is_hidden {
             true => local_file::find(local, context, name).await?,
             false => LoadResult::Missing,
         };
@@ -68,8 +70,8 @@ pub(super) async fn serve(
             (&found, directory, root.and_then(|root| root.bucket.as_ref()))
         {
             let (store_kind, root, name) = (name.store_kind, name.root, &*name.name);
-            let query = query.as_deref();
-            let object = WantedObject { objects, store_kind, root, name, query };
+            let url = url.as_deref();
+            let object = WantedObject { objects, store_kind, root, name, url };
             let sent = object::serve(local, context, object, (directives, &upstream_headers));
             if let Some(response) = Box::pin(sent).await? {
                 local.metrics.accel_sent.add(1);

@@ -27,6 +27,9 @@ pub(super) async fn serve(
         merge_headers::merge_into_file(&mut response.head.headers, upstream_headers);
         directives.set_charset(&mut response.head.headers);
     } else {
+        if response.head.status == StatusCode::NOT_MODIFIED {
+            merge_headers::leave_to_application(&mut response.head.headers, upstream_headers);
+        }
         merge_headers::merge_into_status(&mut response, upstream_headers);
     }
     Ok(Some(response))

@@ -13,5 +13,6 @@ pub(super) fn of_file<'a>(
         return (&parts.method, &parts.headers);
     }
     // The preconditions and ranges of a POST concern its own resource, not this file.
-    (&Method::GET, coding_alone.insert(parts.headers.only(&[FieldName::AcceptEncoding])))
+    let kept = [FieldName::AcceptEncoding, FieldName::CdnLoop];
+    (&Method::GET, coding_alone.insert(parts.headers.only(&kept)))
 }

@@ -9,14 +9,14 @@ use std::{
     str,
 };
 
-use super::directives::AccelTarget;
+use super::{directives::AccelTarget, server_url};
 use crate::{
     error::{Error, FailureKind},
     pipeline::{
         app::App,
         own_paths::{self, RequestedFile},
     },
-    plan::{BucketProtocol, Purpose},
+    plan::{BucketProtocol, Purpose, Root},
     rfc::{self, encoded_word},
 };
 
@@ -26,10 +26,8 @@ pub(super) struct FileCandidate {
     pub(super) name: RequestedFile<'static>,
     /// The only one of its prefix's directories that the file may come from.
     pub(super) directory: Option<usize>,
-    /// Whether a file server has it, or lacks it.
-    pub(super) is_of_server: bool,
-    /// The query behind the path, for the file server.
-    pub(super) query: Option<String>,
+    /// Path and query for the file server of the prefix, relative to its base.
+    pub(super) url: Option<String>,
 }
 
 /// Where a path leads.
@@ -92,21 +90,18 @@ fn redirect(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str>
         return Err("only a path that begins with / can be sent, below a prefix of accel.roots, \
                     media.roots or static.roots; named locations (@name) and other servers are not supported");
     }
-    let (path, query) = match value.iter().position(|&byte| byte == b'?') {
-        Some(at) => (value.get(..at).unwrap_or(value), value.get(at + 1..)),
-        None => (value, None),
-    };
+    let path = value.split(|&byte| byte == b'?').next().unwrap_or(value);
     let paths: Vec<Vec<u8>> =
         rfc::path::decode(path).into_iter().chain([path.into(), value.into()]).collect();
     let url_path = paths.first().map(|path| utf8(path));
     let mut names: Vec<FileCandidate> = Vec::new();
     for (index, path) in with_utf8(paths).enumerate() {
         match below(app, &path) {
-            PathLocation::Below(name) if is_of_server(app, &name) => {
+            PathLocation::Below(name) if let Some(prefix) = server_prefix(app, &name) => {
                 // For a server the path is that of a URL, so that the other readings name other files.
                 if names.is_empty() && Some(&path) == url_path.as_ref() {
-                    let query = query.map(self::query).transpose()?;
-                    names.push(FileCandidate { name, directory: None, is_of_server: true, query });
+                    let url = server_url::of(value, prefix, &name.name)?;
+                    names.push(FileCandidate { name, directory: None, url: Some(url) });
                 }
             }
             PathLocation::Below(name) if names.iter().all(|known| known.name != name) => {
@@ -134,21 +129,11 @@ fn redirect(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str>
     Ok(names)
 }
 
-/// Whether a prefix has a file server.
-fn is_of_server(app: &App, name: &RequestedFile<'_>) -> bool {
-    let root = app.store(name.store_kind).roots().get(name.root);
-    let bucket = root.and_then(|root| app.plan.buckets.get(root.bucket.as_ref()?.bucket));
-    bucket.is_some_and(|bucket| bucket.protocol == BucketProtocol::Http)
-}
-
-/// Returns the query for a file server.
-fn query(text: &[u8]) -> Result<String, &'static str> {
-    let is_allowed = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#';
-    match str::from_utf8(text) {
-        Ok(query) if text.iter().all(is_allowed) => Ok(query.into()),
-        Ok(_) | Err(_) => Err("the query has a character that no URL may have: encode it with \
-                               urllib.parse.urlencode"),
-    }
+/// Returns the prefix of a name, if it has a file server.
+fn server_prefix<'a>(app: &'a App, name: &RequestedFile<'_>) -> Option<&'a str> {
+    let root = app.store(name.store_kind).roots().get(name.root)?;
+    let bucket = app.plan.buckets.get(root.bucket.as_ref()?.bucket)?;
+    (bucket.protocol == BucketProtocol::Http).then_some(&root.prefix)
 }
 
 /// Returns the file that an unescaped path names.
@@ -225,18 +210,26 @@ fn in_directory(app: &App, value: &[u8]) -> Result<FileCandidate, &'static str> 
 
 impl FileCandidate {
     fn of_directories(name: RequestedFile<'static>, directory: Option<usize>) -> Self {
-        Self { name, directory, is_of_server: false, query: None }
+        Self { name, directory, url: None }
     }
 
     /// Returns the path where the file was looked for, for log events.
     pub(super) fn shown(&self, app: &App) -> String {
         let root = app.store(self.name.store_kind).roots().get(self.name.root);
-        let bucket = root.filter(|root| root.directories.is_empty());
-        if let Some(objects) = bucket.and_then(|root| root.bucket.as_ref()) {
+        let bucket =
+            root.filter(|_| self.directory.is_none()).and_then(|root| root.bucket.as_ref());
+        let object = bucket.map(|objects| {
             let url = app.plan.buckets.get(objects.bucket).map_or("", |bucket| &bucket.url);
             let name = String::from_utf8_lossy(&self.name.name);
-            return format!("{url}/{}{}", objects.prefix, name.escape_debug());
-        }
+            format!("{url}/{}{}", objects.prefix, name.escape_debug())
+        });
+        let in_directory = root.is_none_or(|root| !root.directories.is_empty());
+        let file = in_directory.then(|| self.shown_file(root));
+        file.into_iter().chain(object).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Returns the path of the file in its directory, or in the first of its prefix.
+    fn shown_file(&self, root: Option<&Root>) -> String {
         let directory = root.and_then(|root| root.directories.get(self.directory.unwrap_or(0)));
         let directory = directory.map(|path| path.as_os_str().as_bytes()).unwrap_or_default();
         let path = [directory, b"/", &self.name.name].concat();

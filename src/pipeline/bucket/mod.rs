@@ -6,7 +6,9 @@ mod respond;
 use http::Method;
 
 use super::{
-    bucket_client::BucketClient, response::Response, store_kind::StoreKind,
+    bucket_client::{BucketClient, ObjectRequest},
+    response::Response,
+    store_kind::StoreKind,
     worker_state::WorkerState,
 };
 use crate::{
@@ -28,8 +30,8 @@ pub(super) struct WantedObject<'a> {
     pub(super) root: usize,
     /// Relative to the root, decoded and without dot segments.
     pub(super) name: &'a [u8],
-    /// For a file server.
-    pub(super) query: Option<&'a str>,
+    /// Path and query for a file server, relative to its base.
+    pub(super) url: Option<&'a str>,
 }
 
 /// Responds with an object, as GET or HEAD. `headers` are those of the client, for its range and conditions. Returns
@@ -43,7 +45,9 @@ pub(super) async fn fetch(
     let Some(client) = client else { return Err(Error::new(FailureKind::BucketUnavailable)) };
     let Some(key) = key(client, wanted) else { return Ok(None) };
     let metrics = &local.metrics;
-    let found = client.get((method, headers), &key, wanted.query, metrics).await;
+    let (_, loop_name) = local.app.loop_token.field();
+    let request = ObjectRequest { method, headers, key: &key, url: wanted.url, loop_name };
+    let found = client.get(request, metrics).await;
     let (result, found) = match found {
         Ok(Some(object)) => (BucketResult::Sent, Ok(Some(object))),
         Ok(None) => (BucketResult::Missing, Ok(None)),

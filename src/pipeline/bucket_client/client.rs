@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Limited};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    request,
+    request::{self, ObjectRequest},
     verdict::{self, Remedy, Verdict},
 };
 use crate::{
@@ -64,13 +64,6 @@ pub(in crate::pipeline) struct BucketFault {
     pub(in crate::pipeline) result: BucketResult,
     /// What happened, and what to do.
     text: String,
-}
-
-/// One request of a client for an object.
-struct ObjectRequest<'a> {
-    method: &'a Method,
-    headers: &'a Headers,
-    target: String,
 }
 
 /// What one attempt has led to.
@@ -129,25 +122,23 @@ impl BucketClient {
         self.settings.protocol != BucketProtocol::Http
     }
 
-    /// Requests an object. `query` is for a file server. Returns `None` if there is none.
+    /// Requests an object. Returns `None` if there is none.
     pub(in crate::pipeline) async fn get(
         &self,
-        (method, headers): (&Method, &Headers),
-        key: &str,
-        query: Option<&str>,
+        wanted: ObjectRequest<'_>,
         metrics: &WorkerMetrics,
     ) -> Result<Option<FoundObject>, BucketFault> {
         let permit = self.permits.acquire().ok_or_else(|| {
             let text = format!("this worker has {MAX_CONCURRENT} requests in flight to it");
             BucketFault { result: BucketResult::Limited, text }
         })?;
-        let target = request::target(&self.settings, key, query);
-        let wanted = ObjectRequest { method, headers, target };
+        let ObjectRequest { method, headers, key, url, .. } = wanted;
+        let target = request::target(&self.settings, key, url);
         let mut range = request::range(method, headers);
         let mut pauses = PAUSES.into_iter();
         let mut has_new_keys = false;
         loop {
-            match self.attempt(&wanted, range).await {
+            match self.attempt((wanted, &target), range).await {
                 AttemptResult::Found(response) => {
                     let fields = response.fields.to_map();
                     if range.is_some() && !is_range_allowed(headers, response.status, &fields) {
@@ -191,7 +182,11 @@ impl BucketClient {
         FoundObject { status: response.status, headers, body: permit.hold(response.body, explain) }
     }
 
-    async fn attempt(&self, wanted: &ObjectRequest<'_>, range: Option<&[u8]>) -> AttemptResult {
+    async fn attempt(
+        &self,
+        (wanted, target): (ObjectRequest<'_>, &str),
+        range: Option<&[u8]>,
+    ) -> AttemptResult {
         let now = date::seconds(SystemTime::now());
         let keys = match self.is_s3() {
             true => self.keys.current(now).await,
@@ -207,8 +202,13 @@ impl BucketClient {
             }
         };
         let signed_by = keys.as_deref();
-        let response = match self.send(wanted.method, wanted, range, (signed_by, now)).await {
+        let sent = self.send((wanted.method, target), wanted, range, (signed_by, now)).await;
+        let response = match sent {
             Ok(response) => response,
+            // A file server may work for long on each request.
+            Err(error) if !self.is_s3() && error.kind() == FailureKind::UpstreamReadTimeout => {
+                return AttemptResult::Fault(BucketFault::unavailable(&error));
+            }
             Err(error) => return AttemptResult::Retry(BucketFault::unavailable(&error)),
         };
         let has_condition = request::has_condition(wanted.headers);
@@ -222,7 +222,7 @@ impl BucketClient {
         let response = match tells_nothing {
             true => {
                 let first = Some(b"bytes=0-0".as_slice());
-                match self.send(&Method::GET, wanted, first, (signed_by, now)).await {
+                match self.send((&Method::GET, target), wanted, first, (signed_by, now)).await {
                     Ok(response) => response,
                     Err(error) => return AttemptResult::Retry(BucketFault::unavailable(&error)),
                 }
@@ -234,13 +234,13 @@ impl BucketClient {
 
     async fn send(
         &self,
-        method: &Method,
-        wanted: &ObjectRequest<'_>,
+        (method, target): (&Method, &str),
+        wanted: ObjectRequest<'_>,
         range: Option<&[u8]>,
         keys: (Option<&RoleKeys>, u64),
     ) -> Result<UpstreamResponse, Error> {
-        let (target, settings) = (wanted.target.as_str(), &self.settings);
-        let fields = request::fields(settings, (method, target), (wanted.headers, range), keys);
+        let settings = &self.settings;
+        let fields = request::fields(settings, (method, target), (wanted, range), keys);
         let fields =
             fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
         let origin = RequestOrigin {

@@ -5,4 +5,7 @@ mod client;
 mod request;
 mod verdict;
 
-pub(super) use self::client::{BucketClient, FoundObject};
+pub(super) use self::{
+    client::{BucketClient, FoundObject},
+    request::ObjectRequest,
+};

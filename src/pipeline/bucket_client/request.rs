@@ -12,6 +12,20 @@ use crate::{
     },
 };
 
+/// A request for an object.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::pipeline) struct ObjectRequest<'a> {
+    /// GET or HEAD.
+    pub(in crate::pipeline) method: &'a Method,
+    /// Those of the client, for its range and conditions.
+    pub(in crate::pipeline) headers: &'a Headers,
+    pub(in crate::pipeline) key: &'a str,
+    /// Path and query for a file server, relative to its base.
+    pub(in crate::pipeline) url: Option<&'a str>,
+    /// The name of this process, by which it recognises its own requests.
+    pub(in crate::pipeline) loop_name: &'a [u8],
+}
+
 /// Conditions that S3 evaluates. `If-Range` is not among them: [`range`] says why.
 const CONDITIONS: [FieldName; 4] = [
     FieldName::IfMatch,
@@ -32,13 +46,12 @@ pub(super) fn range<'a>(method: &Method, headers: &'a Headers) -> Option<&'a [u8
     (method == Method::GET && is_single).then_some(value)
 }
 
-/// Returns the path of an object, encoded once, with the query for a file server.
-pub(super) fn target(settings: &BucketSettings, key: &str, query: Option<&str>) -> String {
+/// Returns the path of an object, encoded once, or that of a file server with its query.
+pub(super) fn target(settings: &BucketSettings, key: &str, url: Option<&str>) -> String {
     let mut target = format!("{}/", settings.base);
-    aws::encode_key(key.as_bytes(), &mut target);
-    if let Some(query) = query.filter(|_| settings.protocol == BucketProtocol::Http) {
-        target.push('?');
-        target.push_str(query);
+    match url.filter(|_| settings.protocol == BucketProtocol::Http) {
+        Some(url) => target.push_str(url),
+        None => aws::encode_key(key.as_bytes(), &mut target),
     }
     target
 }
@@ -52,18 +65,22 @@ pub(super) fn has_condition(headers: &Headers) -> bool {
 pub(super) fn fields(
     settings: &BucketSettings,
     (method, path): (&Method, &str),
-    (headers, range): (&Headers, Option<&[u8]>),
+    (wanted, range): (ObjectRequest<'_>, Option<&[u8]>),
     (keys, now): (Option<&RoleKeys>, u64),
 ) -> Fields {
+    let headers = wanted.headers;
     let mut fields: Fields = vec![("host", settings.host.clone().into_bytes())];
     for name in CONDITIONS {
         fields.extend(headers.get_all(name).map(|value| (name.text(), value.to_vec())));
     }
     fields.extend(range.map(|range| ("range", range.to_vec())));
-    let (BucketProtocol::S3 { region }, Some(RoleKeys { keys, .. })) = (&settings.protocol, keys)
-    else {
+    let BucketProtocol::S3 { region } = &settings.protocol else {
+        // Its address may lead back here.
+        let passed = headers.get_all(FieldName::CdnLoop).chain([wanted.loop_name]);
+        fields.extend(passed.map(|name| ("cdn-loop", name.to_vec())));
         return fields;
     };
+    let Some(RoleKeys { keys, .. }) = keys else { return fields };
     let date = timestamp::format_basic(now);
     let mut signed = vec![
         ("host", settings.host.as_str()),

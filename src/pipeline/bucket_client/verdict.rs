@@ -29,6 +29,7 @@ pub(super) enum Remedy {
     None,
     Redirect,
     Login,
+    Loop,
     /// The file server knows.
     Server,
 }
@@ -49,6 +50,7 @@ pub(super) fn judge_server(status: StatusCode) -> Verdict {
     match status {
         StatusCode::NOT_FOUND | StatusCode::GONE => Verdict::Missing,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => refused(Remedy::Login),
+        StatusCode::LOOP_DETECTED => refused(Remedy::Loop),
         StatusCode::TOO_MANY_REQUESTS => Verdict::Retry,
         status if status.is_server_error() => Verdict::Retry,
         status if status.is_redirection() => refused(Remedy::Redirect),
@@ -111,6 +113,9 @@ impl Remedy {
             Self::Login => {
                 "the request carries no login: allow this machine there, or name the file with a query that does"
             }
+            Self::Loop => {
+                "the request comes back here: name the server that has the files in accel.roots"
+            }
             Self::Server => "see the log of that server",
         }
     }
@@ -151,6 +156,7 @@ mod tests {
             (204, refused(Remedy::Server)),
             (206, refused(Remedy::Server)),
             (405, refused(Remedy::Server)),
+            (508, refused(Remedy::Loop)),
             (429, Verdict::Retry),
             (500, Verdict::Retry),
             (503, Verdict::Retry),

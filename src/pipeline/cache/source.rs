@@ -49,7 +49,7 @@ impl Source {
 
 impl OwnedObject {
     pub(super) fn of(wanted: WantedObject<'_>) -> Self {
-        let WantedObject { objects, store_kind, root, name, query: _ } = wanted;
+        let WantedObject { objects, store_kind, root, name, url: _ } = wanted;
         Self { objects: objects.clone(), store_kind, root, name: name.into() }
     }
 
@@ -61,7 +61,7 @@ impl OwnedObject {
     ) -> Result<UpstreamResponse, Error> {
         let Self { objects, store_kind, root, name } = self;
         let (store_kind, root) = (*store_kind, *root);
-        let wanted = WantedObject { objects, store_kind, root, name, query: None };
+        let wanted = WantedObject { objects, store_kind, root, name, url: None };
         let found = bucket::fetch(local, (&Method::GET, conditions), wanted).await?;
         let (status, fields, body) = match found {
             Some(response) => {

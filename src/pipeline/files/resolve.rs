@@ -212,7 +212,7 @@ async fn missing(
 fn object<'a>(root: &'a Root, wanted: &'a RequestedFile<'_>) -> Option<WantedObject<'a>> {
     let objects = root.bucket.as_ref()?;
     let (store_kind, root, name) = (wanted.store_kind, wanted.root, &*wanted.name);
-    Some(WantedObject { objects, store_kind, root, name, query: None })
+    Some(WantedObject { objects, store_kind, root, name, url: None })
 }
 
 fn not_found(store: &Arc<FileStore>, wanted: &RequestedFile<'_>) -> FileOutcome {

@@ -132,8 +132,8 @@ fn explained(
     let text = match fault {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!(
-                "the certificate is not for {}, but for {}: use one of its names in the URL, set \
-                 upstream.tls_server_name to one, or have a certificate issued for this name",
+                "the certificate is not for {}, but for {}: use one of its names in the URL, \
+                 have a certificate issued for this name, or for an application set upstream.tls_server_name to one",
                 name.to_str(),
                 facts.names
             )

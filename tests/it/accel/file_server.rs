@@ -1,10 +1,11 @@
 //! `X-Accel-Redirect` to another server that has the files.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::{
     support::{
-        App, Gate, Origin, Request, Response, Settings, Sideman, TempDir, close, expect, send, wait,
+        App, Client, Gate, Origin, Request, Response, Settings, Sideman, TempDir, close, expect,
+        send, wait,
     },
     upstream_tls::{
         authority::{Authority, Issued},
@@ -94,7 +95,8 @@ fn file_of_a_server_is_sent_in_place_of_the_body() {
     let files = FileServer::saying(
         "200 OK",
         "ETag: \"e\"\r\nContent-Type: application/pdf\r\nSet-Cookie: files=1\r\nX-Files: a\r\n\
-         Cache-Control: public\r\nContent-Disposition: inline\r\n",
+         Cache-Control: public\r\nExpires: Sun, 06 Nov 2094 08:49:37 GMT\r\nAccept-Ranges: none\r\n\
+         Access-Control-Allow-Origin: *\r\nContent-Disposition: inline\r\n",
         "pdf",
     );
     // Keys of AWS are for buckets alone.
@@ -115,6 +117,9 @@ fn file_of_a_server_is_sent_in_place_of_the_body() {
         ("content-type", Some("application/pdf")),
         ("content-disposition", Some("inline")),
         ("cache-control", Some("private, no-cache")),
+        ("expires", None),
+        ("accept-ranges", Some("none")),
+        ("access-control-allow-origin", None),
         ("x-content-type-options", Some("nosniff")),
         ("x-app", Some("yes")),
         ("set-cookie", None),
@@ -127,7 +132,7 @@ fn file_of_a_server_is_sent_in_place_of_the_body() {
     assert_eq!(request.target(), "/base/a%20b.pdf?Signature=a%2Fb&x=1");
     let names: Vec<String> =
         request.head.fields.iter().map(|(name, _)| name.to_lowercase()).collect();
-    assert_eq!(names, ["host", "if-none-match"]);
+    assert_eq!(names, ["host", "if-none-match", "cdn-loop"]);
     let host = files.server.url();
     assert_eq!(request.head.get("host"), host.strip_prefix("http://"));
     assert_eq!(site.sideman.log_of("/page")["route"], "accel");
@@ -145,9 +150,12 @@ fn names_are_encoded_once() {
         ("a", "/base/a"),
         ("a/", "/base/a/"),
         ("a/b.txt?", "/base/a/b.txt?"),
-        ("a%2Bb+c", "/base/a%2Bb%2Bc"),
+        ("a%2Bb+c:d@e,f;g=(h)", "/base/a%2Bb+c:d@e,f;g=(h)"),
+        ("x//y", "/base/x//y"),
+        (".well-known/a", "/base/.well-known/a"),
+        ("a/staticfiles.json", "/base/a/staticfiles.json"),
         ("%C3%BC", "/base/%C3%BC"),
-        ("%FC", "/base/%C3%BC"),
+        ("%FC", "/base/%FC"),
         ("100%", "/base/100%25"),
         ("a%2520b", "/base/a%2520b"),
         ("a%3Fb?c?d", "/base/a%3Fb?c?d"),
@@ -165,8 +173,7 @@ fn names_are_encoded_once() {
         ("/far/a?b c", 502),
         ("/far/a?b#c", 502),
         ("https://files.test/a", 502),
-        ("/far/.env", 404),
-        ("/far/a/.git/config", 404),
+        ("/far/..%2Fa", 502),
     ] {
         assert_eq!(site.get(named).status, status, "{named}");
     }
@@ -233,6 +240,73 @@ fn refusals_say_what_to_do_in_the_log_only() {
 }
 
 #[test]
+fn confirmation_is_for_the_client_alone_too() {
+    let files = FileServer::start(|request| {
+        let fields = "ETag: \"e\"\r\nCache-Control: public, max-age=31536000\r\nExpires: Sun, 06 Nov 2094 08:49:37 GMT\r\n";
+        match request.head.get("if-none-match") {
+            Some(_) => format!("HTTP/1.1 304 Not Modified\r\n{fields}\r\n").into(),
+            None => format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 1\r\n\r\na").into(),
+        }
+    });
+    let site = Site::start(&files.server.url());
+    for (fields, status) in [("", 200), ("If-None-Match: \"e\"\r\n", 304)] {
+        let response = site.ask("GET", "/far/a", fields);
+        assert_eq!(response.status, status);
+        assert_eq!(response.header("cache-control"), Some("private, no-cache"), "{status}");
+        assert_eq!(response.header("expires"), None, "{status}");
+        assert_eq!(response.header("etag"), Some("\"e\""), "{status}");
+    }
+}
+
+#[test]
+fn server_that_leads_back_here_is_a_loop() {
+    let application = App::start(|_| {
+        b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\
+          X-Accel-Redirect: /far/a\r\n\r\n"
+            .into()
+    });
+    // Another address, so that the settings do not reveal the loop.
+    let own = Arc::new(OnceLock::new());
+    let back = Arc::clone(&own);
+    let files = FileServer::start(move |request| {
+        let name = request.head.all("cdn-loop").join(", ");
+        let mut client = Client::connect(*back.get().unwrap());
+        let response = client.ask("GET", "/page", &format!("CDN-Loop: {name}\r\n"));
+        format!("HTTP/1.1 {} Any\r\nContent-Length: 0\r\n\r\n", response.status).into()
+    });
+    let sideman = Settings::before(&application.url())
+        .args(&["--accel", &format!("/far/={}", files.server.url())])
+        .start();
+    own.set(sideman.address()).unwrap();
+    for method in ["GET", "POST"] {
+        let fields = "Content-Length: 0\r\nCDN-Loop: cloudflare\r\n";
+        assert_eq!(sideman.connect().ask(method, "/page", fields).status, 502);
+        let names = files.requests().last().unwrap().head.all("cdn-loop").join(", ");
+        assert!(names.starts_with("cloudflare, sideman-"), "{names}");
+    }
+    let event = sideman.event("request failed at a bucket or file server");
+    assert!(event.contains("the request comes back here"), "{event}");
+    assert_eq!(application.requests(), 2, "the application is asked by the clients alone");
+}
+
+#[test]
+fn slow_file_is_not_asked_for_again() {
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let files = FileServer::start(move |_| {
+        held.pass();
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".into()
+    });
+    let site =
+        Site::with(&files.server.url(), |settings| settings.set("upstream.read_timeout", "1s"));
+    assert_eq!(site.get("/far/a").status, 503);
+    let event = site.sideman.event("request failed at a bucket or file server");
+    assert!(event.contains("upstream_read_timeout"), "{event}");
+    assert_eq!(files.requests().len(), 1);
+    gate.open();
+}
+
+#[test]
 fn query_is_in_no_event() {
     let files = FileServer::saying("410 Gone", "", "");
     let site = Site::start(&files.server.url());
@@ -251,9 +325,13 @@ fn query_is_in_no_event() {
 
 #[test]
 fn directories_come_before_the_server() {
-    let files = FileServer::saying("200 OK", "", "far");
+    let files = FileServer::start(|request| match request.target() {
+        "/none" => b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".into(),
+        _ => App::reply(b"far"),
+    });
     let directory = TempDir::new();
     directory.write("a b.txt", "near");
+    directory.write(".env", "hidden");
     let place = directory.path().display().to_string();
     let site = Site::with(&place, |settings| {
         settings.args(&["--accel", &format!("/far/={}", files.server.url())])
@@ -261,7 +339,12 @@ fn directories_come_before_the_server() {
     assert_eq!(site.get("/far/a%20b.txt").text(), "near");
     assert_eq!(site.get("/far/b.txt").text(), "far");
     assert_eq!(site.get("/far/c/").text(), "far");
-    assert_eq!(files.targets(), ["/b.txt", "/c/"]);
+    assert_eq!(site.get("/far/.env").text(), "far");
+    assert_eq!(files.targets(), ["/b.txt", "/c/", "/.env"]);
+    assert_eq!(site.get("/far/none").status, 404);
+    let event = site.sideman.event("the application named a file that does not exist");
+    let url = format!("{}/none", files.server.url());
+    assert!(event.contains(&url) && event.contains(&format!("{place}/none")), "{event}");
 }
 
 #[test]

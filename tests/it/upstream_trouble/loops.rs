@@ -33,6 +33,10 @@ fn own_address_as_upstream_is_refused_at_the_start() {
     let ended = settings.set("route.api.upstream", &own).run_to_end();
     assert!(ended.stderr.contains("route.api.upstream"), "{}", ended.stderr);
     assert!(ended.stderr.contains("where Sideman itself listens"), "{}", ended.stderr);
+    let settings = Settings::default().args(&["run", "--listen", &listen]);
+    let settings = settings.args(&["--upstream", "http://127.0.0.1:1"]);
+    let ended = settings.args(&["--accel", &format!("/far/={own}/base")]).run_to_end();
+    assert!(ended.stderr.contains("where Sideman itself listens"), "{}", ended.stderr);
 }
 
 #[test]
