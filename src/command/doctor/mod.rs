@@ -5,6 +5,8 @@ mod deployment;
 mod examination;
 mod report;
 mod running;
+mod server_command;
+mod workers;
 
 #[cfg(test)]
 mod reference;

@@ -76,6 +76,18 @@ fn scheme_hosts_and_debug() {
 }
 
 #[test]
+fn workers_are_read_from_the_command_line() {
+    check(
+        Server::UwsgiPacketsUnix,
+        &[
+            (&[], |settings| settings.set("upstream.max_in_flight", "9"), &["workers"]),
+            (&[], |settings| settings.set("upstream.max_in_flight", "8"), &[]),
+            (&[], |settings| settings, &[]),
+        ],
+    );
+}
+
+#[test]
 fn uwsgi_buffer_is_measured() {
     let long = |settings: Settings| balanced(settings).set("upstream.uwsgi_buffer_size", "65535B");
     let broken: [Broken; 2] = [(&[], balanced, &[]), (&[], long, &["uwsgi-buffer"])];

@@ -1,19 +1,15 @@
 //! Limits of the container, and what the application can do: memory, descriptors, workers, and options of its server.
 
-use super::{
-    server_command::{GUNICORN_CMD_ARGS, GUNICORN_OPTIONS, Server, ServerCommand},
-    subject::Subject,
-};
+use super::subject::Subject;
 use crate::{
+    command::doctor::{
+        server_command::{GUNICORN_CMD_ARGS, GUNICORN_OPTIONS, Server, ServerCommand},
+        workers,
+    },
     finding::{self, Check, DESCRIPTORS, Finding, Severity},
     plan::Protocol,
 };
 
-pub(in crate::command::doctor) static WORKERS: Check = Check {
-    id: "workers",
-    severity: Severity::Warning,
-    page: "docs/workers.md#how-many-requests-at-once",
-};
 pub(in crate::command::doctor) static UWSGI_BUFFER: Check = Check {
     id: "uwsgi-buffer",
     severity: Severity::Error,
@@ -47,29 +43,18 @@ pub(super) fn descriptors(subject: &Subject<'_>) -> Option<Finding> {
     })
 }
 
-/// Requests beyond the application's workers wait in its own listen queue.
+/// The application's command says how many workers it has.
 pub(super) fn workers(subject: &Subject<'_>) -> Option<Finding> {
     let plan = subject.settings.plan(&["upstream.max_in_flight", "upstream.url"])?;
-    let admission = plan.upstream.admission;
-    let (workers, shown) = ServerCommand::of(subject.application?)?.concurrency()?;
-    if admission.tunes || admission.max_in_flight <= workers {
-        return None;
-    }
-    Some(WORKERS.finding(
-        "requests wait in the application's own queue, where Sideman cannot reorder or drop them",
-        format!(
-            "upstream.max_in_flight is {}, the application has {shown}",
-            admission.max_in_flight
-        ),
-        format!("set SIDEMAN_MAX_IN_FLIGHT={workers}, or leave it out: Sideman finds the number"),
-    ))
+    let command = ServerCommand::of(subject.application?.words())?;
+    workers::workers(plan.upstream.admission, &command)
 }
 
 /// A request longer than uWSGI's buffer is dropped.
 pub(super) fn uwsgi_buffer(subject: &Subject<'_>) -> Option<Finding> {
     let plan = subject.settings.plan(&["upstream.url", "upstream.uwsgi_buffer_size"])?;
     let Protocol::Uwsgi(uwsgi) = plan.upstream.protocol else { return None };
-    let size = ServerCommand::of(subject.application?)?.buffer_size()?;
+    let size = ServerCommand::of(subject.application?.words())?.buffer_size()?;
     (uwsgi.buffer_size > size).then(|| {
         UWSGI_BUFFER.finding(
             "uWSGI drops requests with long headers, and clients get 502",
@@ -87,7 +72,8 @@ pub(super) fn gunicorn_args(subject: &Subject<'_>) -> Vec<Finding> {
     let Some(app) = subject.application else { return Vec::new() };
     let variable = app.variables.get(GUNICORN_CMD_ARGS).and_then(Option::as_deref);
     let Some(wanted) = variable.and_then(ServerCommand::of_cmd_args) else { return Vec::new() };
-    let Some(command) = ServerCommand::of(app).filter(|one| one.server == Server::Gunicorn) else {
+    let Some(command) = ServerCommand::of(app.words()).filter(|one| one.server == Server::Gunicorn)
+    else {
         return Vec::new();
     };
     let check = |option| {

@@ -10,7 +10,6 @@ mod idle;
 mod order;
 mod reach;
 mod read_json;
-mod server_command;
 mod subject;
 mod task_definition;
 mod volumes;
@@ -25,6 +24,8 @@ use crate::finding::{Check, Finding, Severity};
 use crate::finding::{DESCRIPTORS, IDLE_TIMEOUT, MEMORY_LIMIT};
 
 use super::examination::Examination;
+#[cfg(test)]
+use super::workers::WORKERS;
 
 pub(super) use self::{capacity::UWSGI_BUFFER, facts::DeploymentKind};
 
@@ -56,7 +57,7 @@ pub(super) static CHECKS: [&Check; 20] = [
     &volumes::SPILL_IN_MEMORY,
     &MEMORY_LIMIT,
     &DESCRIPTORS,
-    &capacity::WORKERS,
+    &WORKERS,
     &UWSGI_BUFFER,
     &capacity::GUNICORN_ARGS,
 ];

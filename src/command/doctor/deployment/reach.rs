@@ -2,12 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{
-    facts::DeploymentKind,
-    server_command::{Bind, ServerCommand},
-    subject::Subject,
-};
+use super::{facts::DeploymentKind, subject::Subject};
 use crate::{
+    command::doctor::server_command::{Bind, ServerCommand},
     finding::{Check, Finding, Severity},
     plan::{ListenAddress, Plan, UpstreamTarget},
 };
@@ -112,7 +109,7 @@ pub(super) fn application_address(subject: &Subject<'_>) -> Option<Finding> {
         }
     }
     let app = subject.application?;
-    let binds = ServerCommand::of(app)?.binds();
+    let binds = ServerCommand::of(app.words())?.binds();
     let (mut own, mut any) = (Vec::new(), false);
     for bind in &binds {
         let Bind::Tcp { host, port: bound } = bind else { continue };

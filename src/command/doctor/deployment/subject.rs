@@ -1,11 +1,13 @@
 //! One container of Sideman in a deployment, with its settings and its application: what the checks look at.
 
-use crate::plan::UpstreamTarget;
+use crate::{
+    command::doctor::server_command::{Bind, ServerCommand},
+    plan::UpstreamTarget,
+};
 
 use super::{
     container_settings::ContainerSettings,
     facts::{Container, Deployment},
-    server_command::{Bind, ServerCommand},
 };
 
 /// What the checks look at.
@@ -51,7 +53,8 @@ fn application<'a>(
             return deployment.container(host).filter(|one| one.name != sideman.name);
         }
         let listens = |one: &&Container| {
-            let binds = ServerCommand::of(one).map(|command| command.binds()).unwrap_or_default();
+            let binds =
+                ServerCommand::of(one.words()).map(|command| command.binds()).unwrap_or_default();
             binds.iter().any(|bind| matches!(bind, Bind::Tcp { port: own, .. } if own == port))
         };
         if let Some(found) = others().find(listens) {

@@ -6,6 +6,7 @@ mod links;
 mod metrics;
 mod page;
 mod probe;
+mod processes;
 mod site;
 mod target;
 
@@ -19,6 +20,8 @@ use crate::{
     plan::{Plan, Protocol, RouteAction, UwsgiFlavour, UwsgiSettings},
 };
 
+#[cfg(test)]
+use super::workers::WORKERS;
 #[cfg(test)]
 use crate::finding::{CLIENT_ADDRESS, Check, SETTINGS_WARNING};
 
@@ -44,7 +47,7 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The checks beside the running process.
 #[cfg(test)]
-pub(super) static CHECKS: [&Check; 11] = [
+pub(super) static CHECKS: [&Check; 12] = [
     &site::REDIRECT_LOOP,
     &site::SECURE_COOKIES,
     &site::CSRF_ORIGIN,
@@ -56,6 +59,7 @@ pub(super) static CHECKS: [&Check; 11] = [
     &connection::CLOCK,
     &SETTINGS_WARNING,
     &CLIENT_ADDRESS,
+    &WORKERS,
 ];
 
 /// A page of the site, with its response.
@@ -80,6 +84,9 @@ pub(super) fn examine(args: &DoctorArgs, environment: &Environment) -> Result<Ex
     }
     let target = Target::new(plan, args.host.as_deref(), time, knows_upstream)?;
     let is_reached = of_site(plan, &target, &args.page, &mut examination)?;
+    if knows_upstream {
+        examination.findings.extend(processes::workers(&plan.upstream));
+    }
     if is_reached && knows_upstream {
         of_application(plan, &target, &mut examination.findings);
     }

@@ -1,8 +1,6 @@
 //! What the command of an application server says: where it listens, and how many requests it works on. An option that
 //! may also come from a file in the image is unknown if the command does not have it.
 
-use super::facts::Container;
-
 /// The variable with arguments of gunicorn.
 pub(super) const GUNICORN_CMD_ARGS: &str = "GUNICORN_CMD_ARGS";
 
@@ -25,15 +23,14 @@ pub(super) struct ServerCommand {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Bind {
     Tcp { host: String, port: u16 },
-    Unix,
+    Unix(String),
 }
 
 // === impl ServerCommand ===
 
 impl ServerCommand {
-    /// Finds a known server in the command of a container. `None` if it is in the image, or another program.
-    pub(super) fn of(container: &Container) -> Option<Self> {
-        let mut words = container.words();
+    /// Finds a known server in the words of a command. `None` if they are those of another program.
+    pub(super) fn of(mut words: Vec<String>) -> Option<Self> {
         if let [shell, flag, script, ..] = words.as_slice()
             && matches!(shell.rsplit('/').next(), Some("sh" | "bash" | "ash"))
             && matches!(flag.as_str(), "-c" | "-lc")
@@ -104,8 +101,8 @@ impl ServerCommand {
 
     fn uvicorn(&self) -> Option<Bind> {
         let only = |name: &str| self.values(name, None).pop();
-        if only("--uds").is_some() {
-            return Some(Bind::Unix);
+        if let Some(path) = only("--uds") {
+            return Some(Bind::Unix(path.to_owned()));
         }
         // UVICORN_* may set the one that is missing.
         let (host, port) = (only("--host")?, only("--port")?);
@@ -178,8 +175,9 @@ fn bind(text: &str) -> Option<Bind> {
     if text.contains('$') {
         return None;
     }
-    if text.starts_with("unix:") || text.starts_with('/') {
-        return Some(Bind::Unix);
+    let path = text.strip_prefix("unix:").unwrap_or(text);
+    if path.starts_with('/') || path.len() < text.len() {
+        return Some(Bind::Unix(path.to_owned()));
     }
     let (host, port) = text.rsplit_once(':')?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -191,8 +189,7 @@ mod tests {
     use super::*;
 
     fn of(words: &[&str]) -> ServerCommand {
-        let command = words.iter().map(|word| (*word).to_owned()).collect();
-        ServerCommand::of(&Container { command, ..Container::default() }).unwrap()
+        ServerCommand::of(words.iter().map(|word| (*word).to_owned()).collect()).unwrap()
     }
 
     fn tcp(host: &str, port: u16) -> Bind {
@@ -232,7 +229,10 @@ mod tests {
         assert_eq!((uwsgi.concurrency().unwrap().0, uwsgi.buffer_size()), (8, Some(8192)));
         let uvicorn = of(&["uvicorn", "--host", "0.0.0.0", "--port", "8000", "project.asgi"]);
         assert_eq!(uvicorn.binds(), [tcp("0.0.0.0", 8000)]);
-        assert_eq!(of(&["gunicorn", "-b", "unix:/run/app.sock"]).binds(), [Bind::Unix]);
+        assert_eq!(
+            of(&["gunicorn", "-b", "unix:/run/app.sock"]).binds(),
+            [Bind::Unix("/run/app.sock".into())]
+        );
     }
 
     #[test]
@@ -244,6 +244,6 @@ mod tests {
             of(&["uwsgi", "--ini", "uwsgi.ini", "-p", "2", "--threads=1"]).concurrency(),
             None
         );
-        assert!(ServerCommand::of(&Container::default()).is_none());
+        assert!(ServerCommand::of(Vec::new()).is_none());
     }
 }
