@@ -104,6 +104,15 @@ pub(super) fn pass_to<'a>(
     report: &mut Report,
 ) {
     content.source = Some(pass);
+    // As a prefix, in accel.roots.
+    if content.is_internal
+        && let Some((base, change)) = target::with_rest_of_path(pass, &location.matcher)
+        && let Ok(target) = target::target(&base, &content.scope, around.upstreams)
+    {
+        content.path_change = change;
+        content.action = Action::Upstream(target.urls);
+        return;
+    }
     let target = match target::target(pass, &content.scope, around.upstreams) {
         Ok(target) => target,
         Err(remedy) => {

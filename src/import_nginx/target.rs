@@ -36,6 +36,29 @@ pub(super) enum PathChange {
 const NO_UWSGI_TLS: &str =
     "the uwsgi protocol over TLS is not possible: give uWSGI an https socket, or a plain one";
 
+/// For an expression such as `^/far/(.*)$` with `proxy_pass http://files/base/$1`: returns the directive without the
+/// group, and what takes the place of the prefix.
+pub(super) fn with_rest_of_path(
+    pass: &Directive,
+    matcher: &Matcher,
+) -> Option<(Directive, PathChange)> {
+    let Matcher::Expression { pattern, .. } = matcher else { return None };
+    let groups = ["/(.*)$", "/(.*)"];
+    let is_prefix = groups.iter().any(|end| pattern.ends_with(end));
+    if !is_prefix || pattern.matches('(').count() != 1 {
+        return None;
+    }
+    let ends = ["$1$is_args$args", "$1?$args", "$1"];
+    let base = ends.iter().find_map(|rest| pass.arg(0).strip_suffix(rest))?;
+    let path = base.split_once("://").and_then(|(_, rest)| rest.get(rest.find('/')?..))?;
+    let change = match path {
+        "/" => PathChange::Strip,
+        path if path.ends_with('/') => PathChange::Replace(path.to_owned()),
+        _ => return None,
+    };
+    Some((Directive { args: vec![base.to_owned()], ..pass.clone() }, change))
+}
+
 /// Reads the `upstream` blocks.
 pub(super) fn upstreams(directives: &[&Directive], report: &mut Report) -> Upstreams {
     let mut upstreams = Upstreams::new();

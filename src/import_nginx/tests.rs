@@ -119,11 +119,13 @@ fn servers_for_the_application_alone_have_the_path_that_nginx_asks_for() {
              location /whole/ { internal; proxy_pass http://files:81; }
              location /near/ { internal; alias /srv/near/; try_files $uri @far; }
              location @far { proxy_pass http://files:82; }
+             location ~ ^/rest/(.*)$ { internal; proxy_pass https://files/a/$1$is_args$args; }
+             location ~ ^/all/(.*) { internal; proxy_pass http://files:83/$1?$args; }
          }",
         &[
             "upstream.url=http://app:8000",
             "accel.roots=/base/=https://files.internal/a/b,/bare/=http://files:81,/whole/=http://files:81/whole,\
-             /near/=/srv/near,/near/=http://files:82/near",
+             /near/=/srv/near,/near/=http://files:82/near,/rest/=https://files/a,/all/=http://files:83",
         ],
     );
 }
@@ -803,6 +805,10 @@ fn what_is_not_translated_names_its_line_and_a_remedy() {
         ("location /c/ { autoindex on; root /srv; }", "directories are never listed"),
         (
             "location /c/ { internal; proxy_pass http://$arg_a; }",
+            "X-Accel-Redirect leads to a directory, a bucket or one server",
+        ),
+        (
+            "location ~ ^/c/(a)/(.*)$ { internal; proxy_pass http://s3:1/$1; }",
             "X-Accel-Redirect leads to a directory, a bucket or one server",
         ),
         (

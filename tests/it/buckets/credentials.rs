@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{S3, error, object};
@@ -153,11 +153,14 @@ fn refused_keys_that_are_not_replaced_are_503_and_asked_for_seldom() {
     let s3 = S3::with_secrets(&[FIRST], |_| error(400, "ExpiredToken", ""));
     let endpoint = App::start(|_| document(FIRST, 3600));
     let sideman = start(&s3, &endpoint.url(), |settings| settings);
+    let begin = Instant::now();
     for _ in 0..3 {
         assert_eq!(sideman.get("/media/a.txt").status, 503);
     }
     assert_eq!(s3.requests().len(), 3, "nothing is repeated with the same keys");
-    assert_eq!(endpoint.requests(), 2);
+    // One at the start, one for the first refusal, and another one every 5 s on a slow machine.
+    let most = 2 + usize::try_from(begin.elapsed().as_secs() / 5).unwrap();
+    assert!((2..=most).contains(&endpoint.requests()), "{} {most}", endpoint.requests());
     let event = sideman.event("request failed at a bucket");
     assert!(event.contains("ExpiredToken"), "{event}");
 }
