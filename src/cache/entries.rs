@@ -242,7 +242,8 @@ impl Entries {
         has_room
     }
 
-    fn remove(&self, hash: u64, response: &Arc<StoredResponse>) {
+    /// Removes a response, unless another one has taken its place.
+    pub(super) fn remove(&self, hash: u64, response: &Arc<StoredResponse>) {
         let mut queue = lock(&self.queue);
         let number = response.number();
         if !queue.get(number).is_some_and(|known| Arc::ptr_eq(known, response)) {

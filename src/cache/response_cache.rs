@@ -136,6 +136,11 @@ impl Cache {
         self.entries.insert(key, new, Some(old))
     }
 
+    /// Removes a response that nobody shall get any more, unless another one has taken its place.
+    pub fn forget(&self, key: &CacheKey, response: &Arc<StoredResponse>) {
+        self.entries.remove(key.hash(), response);
+    }
+
     /// Marks a key whose response may not be stored: its requests shall not wait for each other for [`PASS_TIME`].
     pub fn mark_pass(&self, key: &CacheKey) {
         let now = Instant::now();

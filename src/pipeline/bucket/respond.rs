@@ -9,18 +9,23 @@ use crate::{
 
 /// Makes the response. `head` are the header fields of the object.
 pub(super) fn respond(method: &Method, object: FoundObject, mut head: HeaderMap) -> Response {
-    let FoundObject { status, headers: _, body } = object;
+    let FoundObject { status, headers: given, body } = object;
     let body = match status {
         StatusCode::OK | StatusCode::PARTIAL_CONTENT if method != Method::HEAD => body,
         StatusCode::OK | StatusCode::PARTIAL_CONTENT => Body::Empty,
         // The fields that a 304 has (RFC 9110, 15.4.5).
         StatusCode::NOT_MODIFIED => {
+            // It renews what it has (RFC 9111, 4.3.4). Without a type the rest cannot be known.
+            if !given.contains_key(header::CACHE_CONTROL) {
+                head.remove(header::CACHE_CONTROL);
+            }
             for name in [
                 header::CONTENT_LENGTH,
                 header::CONTENT_TYPE,
                 header::CONTENT_ENCODING,
                 header::CONTENT_LANGUAGE,
                 header::CONTENT_DISPOSITION,
+                header::CONTENT_SECURITY_POLICY,
                 header::ACCEPT_RANGES,
             ] {
                 head.remove(name);

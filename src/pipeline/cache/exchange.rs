@@ -1,6 +1,6 @@
 //! One request on its way through the cache: a look into it, a stored response, or a fetch.
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use http::{Method, StatusCode};
 
@@ -132,7 +132,9 @@ impl Exchange<'_> {
         let status = status::forwarded(forwarded);
         // Others would not get what such a request brings.
         let is_partial = context.parts.method == Method::HEAD
-            || context.parts.headers.contains(FieldName::Range);
+            || context.parts.headers.contains(FieldName::Range)
+            || matches!(self.source, Source::Bucket(_))
+                && respond::is_conditional(&context.parts.headers);
         if is_partial && stored.is_none() {
             return Ok(Step::Pass(CacheOutcome::Miss, status));
         }
@@ -200,7 +202,9 @@ impl Exchange<'_> {
                 .as_ref()
                 .is_some_and(|link| link.is_unconfirmed(stored.policy.received(), now)),
         };
-        decide::decide(&stored.policy, purged, facts, || self.source.trouble(&context.local))
+        decide::decide(&stored.policy, purged, facts, || {
+            self.source.trouble(&context.local, Duration::ZERO)
+        })
     }
 
     /// Replaces a stale response in the background, unless someone does already.

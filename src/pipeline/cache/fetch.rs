@@ -6,7 +6,7 @@ use std::{
     pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use http_body::{Body as _, Frame};
 use tokio::{
     sync::{mpsc, oneshot},
     task::spawn_local,
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use super::{
@@ -104,7 +104,9 @@ struct StoredHead {
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Pieces of a body that wait for the client while the next ones are stored.
-const PIECES_AHEAD: usize = 16;
+const PIECES_AHEAD: usize = 4;
+/// How long others wait while the client does not read.
+const READ_PATIENCE: Duration = Duration::from_millis(100);
 
 // === impl Fetch ===
 
@@ -211,6 +213,7 @@ impl Fetch {
         };
         let mut reply = pin!(reply);
         let may_be_stale = self.stale(StaleReason::Unavailable).is_some();
+        let begin = Instant::now();
         loop {
             tokio::select! {
                 biased;
@@ -220,7 +223,7 @@ impl Fetch {
                 }
                 () = sleep(PATIENCE), if may_be_stale => {}
             }
-            let why = match request.source.trouble(local) {
+            let why = match request.source.trouble(local, begin.elapsed()) {
                 None => continue,
                 Some(Trouble::Unavailable) => StaleReason::Unavailable,
                 Some(Trouble::Busy) => StaleReason::Busy,
@@ -281,14 +284,17 @@ impl Fetch {
         let first_byte = Some(reply.first_byte);
         waiting.end(self.end(first_byte, Ok(Fetched::Response(Box::new(reply), Ok(())))));
         let (mut is_kept, mut left) = (true, length);
+        let is_of_bucket = matches!(self.request.source, Source::Bucket(_));
         while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
             let is_broken = frame.is_err();
             if let Some(bytes) = frame.as_ref().ok().and_then(Frame::data_ref) {
                 is_kept = is_kept && collector.push(bytes).await;
                 left = left.map(|left| left.saturating_sub(bytes.len() as u64));
             }
-            let is_read = pieces.send(frame).await.is_ok();
-            if is_broken || !(is_read || is_kept) {
+            let is_read = Self::hand_on(&pieces, frame, &mut waiting).await;
+            // A bucket limits the requests to it, and not what each of them takes.
+            let is_wanted = is_read || is_kept && (!is_of_bucket || waiting.has_others());
+            if is_broken || !is_wanted {
                 return;
             }
         }
@@ -301,7 +307,34 @@ impl Fetch {
             let stored = self.insert(head, body);
             waiting.land(FlightResult::Stored(stored));
         } else {
+            if is_whole {
+                self.forget_known();
+            }
             waiting.land(FlightResult::Unshared);
+        }
+    }
+
+    /// Hands a piece to the client. The others go to the source if the client does not read. Returns whether it has not
+    /// disconnected.
+    async fn hand_on(
+        pieces: &mpsc::Sender<Result<Frame<Bytes>, Error>>,
+        frame: Result<Frame<Bytes>, Error>,
+        waiting: &mut Waiting,
+    ) -> bool {
+        let mut sent = pin!(pieces.send(frame));
+        match timeout(READ_PATIENCE, &mut sent).await {
+            Ok(sent) => sent.is_ok(),
+            Err(_) => {
+                waiting.land(FlightResult::Unshared);
+                sent.await.is_ok()
+            }
+        }
+    }
+
+    /// Drops the stored object that the bucket no longer has. A response of an application may be for one client alone.
+    fn forget_known(&self) {
+        if let (Source::Bucket(_), Some(known)) = (&self.request.source, &self.known) {
+            self.cache.forget(&self.key, known);
         }
     }
 
@@ -366,6 +399,7 @@ impl Fetch {
     fn pass(&self, why: NotStoredLabel, status: StatusCode, waiting: &mut Waiting) {
         self.local.metrics.cache_not_stored(why).add(1);
         if worth_storing::is_lasting(why, status) {
+            self.forget_known();
             self.cache.mark_pass(&self.pass_key);
         }
         waiting.land(FlightResult::Unshared);
@@ -379,13 +413,16 @@ impl Waiting {
     async fn nobody_waits(&mut self) {
         if let Some(client) = &mut self.client {
             client.closed().await;
-            let has_others = |leader: &FlightLeader| leader.has_followers();
-            if !self.leader.as_ref().is_some_and(has_others) {
+            if !self.has_others() {
                 return;
             }
             self.client = None;
         }
         pending().await
+    }
+
+    fn has_others(&self) -> bool {
+        self.leader.as_ref().is_some_and(FlightLeader::has_followers)
     }
 
     /// Gives the client what it waits for, unless it has disconnected or got something already.

@@ -146,8 +146,9 @@ impl CacheableRequest {
         if !is_read || is_about_state || context.policies.streaming.response {
             return None;
         }
-        // Nothing of the query reaches the bucket. Host and path are for purges.
-        let path = context.parts.path();
+        // Nothing of the query reaches the bucket. Host and path are for purges, which name the path as Django does.
+        let path = as_django(context.path.normal()?);
+        let root = local.app.store(object.store_kind).roots().get(object.root)?;
         let facts = key::KeyFacts {
             server: &bucket::address(local, object)?,
             scheme: match object.store_kind {
@@ -156,8 +157,9 @@ impl CacheableRequest {
             },
             host: context.host().unwrap_or_default(),
             port: 0,
-            script_name: "",
-            target: path,
+            // The stored fields have these in them.
+            script_name: &format!("{:?} {:?}", root.max_age, root.cors),
+            target: &path,
             language: b"",
         };
         let key = cache.key(facts.bytes(key::OBJECT));
@@ -165,7 +167,7 @@ impl CacheableRequest {
         Some(Self {
             key,
             pass_key: None,
-            target: path.to_owned(),
+            target: path,
             cookies: Cookies::default(),
             directives,
             traits: RequestTraits { has_authorization: false, no_store: directives.no_store },
@@ -177,6 +179,21 @@ impl CacheableRequest {
     pub(super) fn pass_key(&self) -> &CacheKey {
         self.pass_key.as_ref().unwrap_or(&self.key)
     }
+}
+
+/// Encodes a path as `url` of a file in Django does.
+fn as_django(path: &[u8]) -> String {
+    let mut text = String::with_capacity(path.len() + 16);
+    for &byte in path {
+        match byte {
+            b'-' | b'.' | b'_' | b'~' | b'/' | b'!' | b'*' | b'(' | b')' | b'\'' => {
+                text.push(char::from(byte));
+            }
+            byte if byte.is_ascii_alphanumeric() => text.push(char::from(byte)),
+            byte => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
 }
 
 // === impl BypassReason ===

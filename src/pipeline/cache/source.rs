@@ -1,6 +1,6 @@
 //! Where a response comes from that is not stored: an application of the plan, or a bucket.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use http::{Method, StatusCode};
 
@@ -33,14 +33,17 @@ pub(super) struct OwnedObject {
     name: Box<[u8]>,
 }
 
+/// How long a bucket may take, if a stale object may be sent.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 // === impl Source ===
 
 impl Source {
-    /// Returns why a stale response is better than a request, if anything is known. Nothing is known of buckets.
-    pub(super) fn trouble(&self, local: &WorkerState) -> Option<Trouble> {
+    /// Returns why a stale response is better than a request that has waited for so long.
+    pub(super) fn trouble(&self, local: &WorkerState, waited: Duration) -> Option<Trouble> {
         match self {
             Self::Application(route) => local.application(*route).trouble(),
-            Self::Bucket(_) => None,
+            Self::Bucket(_) => (waited >= PATIENCE).then_some(Trouble::Unavailable),
         }
     }
 }

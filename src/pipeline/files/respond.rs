@@ -77,9 +77,13 @@ fn keep_private(response: &mut Response, time: Duration) {
         head.headers = std::mem::take(&mut head.lines).to_map();
     }
     let headers = &mut head.headers;
-    if headers.get(header::CACHE_CONTROL).is_none_or(|value| value == "no-store") {
+    let is_stored =
+        |value: &HeaderValue| memchr::memmem::find(value.as_bytes(), b"no-store").is_none();
+    if !headers.get(header::CACHE_CONTROL).is_some_and(is_stored) {
         return;
     }
+    // It is that of the object in the cache, and its lifetime is another one.
+    headers.remove(header::AGE);
     let text = format!("private, max-age={}", time.as_secs());
     let value = HeaderValue::from_maybe_shared(Bytes::from(text));
     // Digits are always valid.

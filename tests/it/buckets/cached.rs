@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use super::{S3, Site, assert_clean, error, object, response, signed};
-use crate::support::{App, Django, Gate, Response, Settings, eventually_is, pattern};
+use crate::support::{
+    App, Client, Django, Gate, Origin, ReservedPort, Response, Settings, TempDir, eventually_is,
+    expect, pattern, send, until_closed,
+};
 
 const KEY: &str = "a-secret-key-of-the-application-that-is-long";
 /// A link as in docs/files.md.
@@ -70,16 +73,25 @@ fn object_is_requested_once_for_everyone() {
 
 #[test]
 fn stale_object_is_confirmed() {
-    let s3 = S3::start(|request| match request.head.get("if-none-match") {
+    let head = "ETag: \"e\"\r\nCache-Control: max-age=0, must-revalidate\r\nContent-Type: application/pdf\r\n";
+    let s3 = S3::start(move |request| match request.head.get("if-none-match") {
         Some("\"e\"") => response("304 Not Modified", "ETag: \"e\"\r\n", b""),
         Some(other) => panic!("{other}"),
-        None => object("ETag: \"e\"\r\nCache-Control: max-age=0, must-revalidate\r\n", b"body"),
+        None => object(head, b"body"),
     });
     let site = cached(&s3);
-    assert_eq!(site.sideman.get("/media/a.txt").text(), "body");
+    // The type is not that of the name, and the bucket does not repeat it in a 304.
+    assert_eq!(site.sideman.get("/media/a").text(), "body");
     let mut client = site.sideman.connect();
-    let confirmed = client.ask("GET", "/media/a.txt", "Cookie: sessionid=1\r\n");
+    let confirmed = client.ask("GET", "/media/a", "Cookie: sessionid=1\r\n");
     assert_eq!((confirmed.status, confirmed.text().as_str()), (200, "body"));
+    for (name, value) in [
+        ("cache-control", Some("max-age=0, must-revalidate")),
+        ("content-type", Some("application/pdf")),
+        ("content-security-policy", None),
+    ] {
+        assert_eq!(confirmed.header(name), value, "{name}");
+    }
     assert_status(&confirmed, "fwd-status=304");
     let names: Vec<String> =
         s3.last().head.fields.iter().map(|(name, _)| name.to_lowercase()).collect();
@@ -160,10 +172,11 @@ fn objects_of_other_names_and_hosts_are_others() {
         assert_eq!(client.get(path).text(), expected);
         assert_eq!(client.get(path).text(), expected);
     }
-    assert_eq!(s3.requests().len(), 5);
+    // %2F is the same object as a slash.
+    assert_eq!(s3.requests().len(), 4);
     client.send("GET /media/a HTTP/1.1\r\nHost: other\r\n\r\n");
     assert_eq!(client.response().text(), "/site/up/a");
-    assert_eq!(s3.requests().len(), 6, "purges name a host");
+    assert_eq!(s3.requests().len(), 5, "purges name a host");
 }
 
 #[test]
@@ -188,6 +201,65 @@ fn missing_object_is_asked_for_again() {
 }
 
 #[test]
+fn deleted_object_is_forgotten() {
+    for (status, code) in [(404, "NoSuchKey"), (403, "AccessDenied")] {
+        let count = AtomicUsize::new(0);
+        let s3 = S3::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+            0 => object("Cache-Control: max-age=0, stale-while-revalidate=3600\r\n", b"gone"),
+            _ => error(status, code, ""),
+        });
+        let site = cached(&s3);
+        assert_eq!(site.sideman.get("/media/a.txt").text(), "gone");
+        eventually_is("the end of the object", &404, || site.sideman.get("/media/a.txt").status);
+    }
+}
+
+#[test]
+fn slow_client_holds_nobody_up() {
+    let large = pattern(12 << 20);
+    let s3 = S3::saying(KEPT, &large);
+    let site = cached_with(&s3, |settings| settings.set("cache.disk", "256MiB"));
+    let mut slow = Client::connect_with_small_buffer(site.sideman.address(), 4096);
+    slow.send("GET /media/a.bin HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    assert!(slow.until("\r\n\r\n").contains("200 OK"));
+    for _ in 0..2 {
+        assert!(site.sideman.get("/media/a.bin").body == large);
+    }
+    assert!(slow.exact(1000).len() == 1000, "it is still there");
+}
+
+#[test]
+fn object_that_nobody_waits_for_is_not_fetched_to_its_end() {
+    let (head, part) =
+        ("HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n", vec![b'a'; 1_000_000]);
+    let first = [head.as_bytes(), &part].concat();
+    let storage = Origin::script([expect("GET "), send(first), until_closed()]);
+    let application = ReservedPort::new();
+    let sideman = Settings::before(&application.url())
+        .args(&["--media", &format!("/media/=s3://site?endpoint={}", storage.url())])
+        .set("cache.memory", "64MiB")
+        .set("cache.disk", "64MiB")
+        .start();
+    let mut client = sideman.connect();
+    client.send("GET /media/a HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(client.until("aaaa").contains("200 OK"));
+    drop(client);
+    storage.until_closed(1);
+}
+
+#[test]
+fn conditions_about_an_object_that_is_not_kept_are_for_the_bucket() {
+    let s3 = S3::start(|request| match request.head.get("if-none-match") {
+        Some(_) => response("304 Not Modified", "ETag: \"e\"\r\n", b""),
+        None => object(KEPT, b"body"),
+    });
+    let site = cached(&s3);
+    let same = site.sideman.connect().ask("GET", "/media/a", "If-None-Match: \"e\"\r\n");
+    assert_eq!((same.status, same.body.len()), (304, 0));
+    assert_eq!(s3.requests().len(), 1);
+}
+
+#[test]
 fn stored_object_outlives_its_bucket() {
     let there = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&there);
@@ -205,14 +277,63 @@ fn stored_object_outlives_its_bucket() {
 }
 
 #[test]
+fn stale_object_is_sent_while_the_bucket_does_not_answer() {
+    let gate = Arc::new(Gate::default());
+    let (held, count) = (Arc::clone(&gate), AtomicUsize::new(0));
+    let s3 = S3::start(move |_| {
+        if count.fetch_add(1, Ordering::SeqCst) > 0 {
+            held.pass();
+        }
+        object("ETag: \"e\"\r\nCache-Control: max-age=0, stale-if-error=60\r\n", b"kept")
+    });
+    let site = cached(&s3);
+    for word in ["stored", "hit"] {
+        let response = site.sideman.get("/media/a.txt");
+        assert_eq!((response.status, response.text().as_str()), (200, "kept"));
+        assert_status(&response, word);
+    }
+    assert_eq!(s3.requests().len(), 2);
+    gate.open();
+}
+
+#[test]
+fn reload_reaches_kept_objects() {
+    let s3 = S3::saying("ETag: \"e\"\r\n", b"body");
+    let directory = TempDir::new();
+    let write = |max_age: &str| {
+        directory.write(
+            "sideman.toml",
+            format!(
+                "server.listen = [\"127.0.0.1:0\"]\nadmin.listen = \"127.0.0.1:0\"\n\
+                 upstream.url = \"http://127.0.0.1:1\"\nshutdown.delay = \"0s\"\ncache.memory = \"64MiB\"\n\
+                 media.roots = [\"/media/={}\"]\nmedia.max_age = \"{max_age}\"\n",
+                s3.url()
+            ),
+        )
+    };
+    let file = write("1h");
+    let settings = signed(Settings::default().args(&["run", "--config", file.to_str().unwrap()]));
+    let sideman = settings.start();
+    let control = || sideman.get("/media/a.txt").header("cache-control").unwrap().to_owned();
+    assert_eq!([control(), control()], ["public, max-age=3600", "public, max-age=3600"]);
+    write("10s");
+    assert_eq!(sideman.admin_post("/-/reload").status, 200);
+    assert_eq!([control(), control()], ["public, max-age=10", "public, max-age=10"]);
+    assert_eq!(s3.requests().len(), 2);
+}
+
+#[test]
 fn purge_forgets_an_object() {
     let s3 = S3::saying(KEPT, b"body");
     let site = cached_with(&s3, |settings| settings.set("cache.purge_from", "127.0.0.1"));
     let mut client = site.sideman.connect();
-    client.get("/media/a%20b.txt?x=1");
-    assert_status(&client.get("/media/a%20b.txt"), "hit");
-    assert_eq!(client.ask("PURGE", "/media/a%20b.txt", "").status, 200);
-    assert_status(&client.get("/media/a%20b.txt"), "stored");
+    // All spellings are one object. A purge has that of Django.
+    client.get("/media/a%20%28b%29.txt?x=1");
+    for path in ["/media/a%20(b).txt", "//media//a%20(b).txt", "/media/c/../a%20(b)%2Etxt"] {
+        assert_status(&client.get(path), "hit");
+    }
+    assert_eq!(client.ask("PURGE", "/media/a%20(b).txt", "").status, 200);
+    assert_status(&client.get("/media/a%20%28b%29.txt"), "stored");
     assert_eq!(s3.requests().len(), 2);
 }
 
@@ -235,6 +356,7 @@ fn signature_is_checked_before_the_cache() {
         assert_status(&response, word);
         let control = response.header("cache-control").unwrap();
         assert!(control.starts_with("private, max-age="), "{control}");
+        assert_eq!(response.header("age"), None);
     }
     assert_eq!(client.get("/media/a.txt").status, 403);
     assert_eq!(s3.requests().len(), 1);
