@@ -5,6 +5,8 @@ use std::{
     process::{Child, Stdio},
 };
 
+use rustix::process::{Pid, Signal, kill_process_group};
+
 use super::authority::Issued;
 use crate::support::{TempDir, Tool};
 
@@ -56,7 +58,8 @@ impl OpensslServer {
 
 impl Drop for OpensslServer {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // Its time limit is a process around it.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         let _ = self.child.wait();
     }
 }
