@@ -70,7 +70,7 @@ fn urls(draft: &Draft) -> impl Iterator<Item = &BucketUrl> {
     let sections = [&draft.static_roots, &draft.media_roots, &draft.accel_roots];
     let prefixed = sections.into_iter().flatten().map(|(_, place)| place);
     let of_routes = draft.routes.iter().flat_map(|route| route.files.iter().chain(&route.media));
-    prefixed.chain(of_routes).filter_map(|place| match place {
+    prefixed.chain(of_routes).chain(&draft.fallback).filter_map(|place| match place {
         FilePlace::Bucket(url) => Some(url),
         FilePlace::Directory(_) | FilePlace::Server(_) => None,
     })

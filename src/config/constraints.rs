@@ -191,11 +191,8 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
     constraint(&["accel.roots"], |draft| repeated_roots(&draft.accel_roots)),
     constraint(&["accel.roots"], |draft| after_bucket(&draft.accel_roots)),
     constraint(&["accel.roots", "server.listen", "tls.listen"], |draft| {
-        let target = |(_, place): &PrefixedPlace| match place {
-            FilePlace::Server(origin) => Some(origin.target()),
-            FilePlace::Directory(_) | FilePlace::Bucket(_) => None,
-        };
-        let targets: Vec<_> = draft.accel_roots.iter().filter_map(target).collect();
+        let places = draft.accel_roots.iter();
+        let targets: Vec<_> = places.filter_map(|(_, place)| server_of(place)).collect();
         own_addresses(draft, targets.iter())
     }),
     constraint(&["media.roots", "static.roots"], |draft| {
@@ -254,7 +251,7 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
         own_addresses(draft, draft.servers.iter().map(|(_, target)| target))
     }),
     constraint(&["static.fallback", "server.listen", "tls.listen"], |draft| {
-        let target = draft.fallback.as_ref().map(|origin| origin.target());
+        let target = draft.fallback.as_ref().and_then(server_of);
         own_addresses(draft, target.iter())
     }),
 ];
@@ -284,6 +281,14 @@ fn own_addresses<'a>(
     targets: impl Iterator<Item = &'a UpstreamTarget>,
 ) -> Vec<Conflict> {
     own_address::conflicts(targets, &listening(draft).collect::<Vec<_>>())
+}
+
+/// Returns the address of a server with files.
+fn server_of(place: &FilePlace) -> Option<UpstreamTarget> {
+    match place {
+        FilePlace::Server(origin) => Some(origin.target()),
+        FilePlace::Directory(_) | FilePlace::Bucket(_) => None,
+    }
 }
 
 /// Returns conflicts for directories that a prefix lists twice.

@@ -16,7 +16,7 @@ use super::{
     aws_environment::AwsEnvironment,
     buckets::BucketList,
     cors,
-    file_place::PrefixedPlace,
+    file_place::{FilePlace, PrefixedPlace},
     list_item::ListItem,
     log_names,
     route_draft::{self, RouteDraft},
@@ -69,7 +69,7 @@ pub(super) struct Draft {
     /// A template for all roots of static files.
     pub(super) static_root: Root,
     pub(super) cors: Vec<cors::CorsRule>,
-    pub(super) fallback: Option<HttpOrigin>,
+    pub(super) fallback: Option<FilePlace>,
     pub(super) fallback_timeout: Duration,
     pub(super) media_roots: Vec<PrefixedPlace>,
     /// A template for all roots of uploads.
@@ -104,7 +104,13 @@ impl Draft {
         let (routes, routed) =
             self.named_routes(&mut static_roots, &mut media.roots, &mut auth_servers, &mut buckets);
         let tls = self.upstream_tls.of_other_origin();
-        let fallback = self.fallback.map(|origin| fallback(origin, self.fallback_timeout, tls));
+        let (fallback, bucket) = match self.fallback {
+            Some(FilePlace::Server(origin)) => {
+                (Some(fallback(origin, self.fallback_timeout, tls)), None)
+            }
+            Some(FilePlace::Bucket(url)) => (None, Some(buckets.objects(url))),
+            Some(FilePlace::Directory(_)) | None => (None, None),
+        };
         let mut plan = self.plan;
         plan.memory.heads = MAX_HEAD_MEMORY;
         plan.tls = (!self.tls.listen.is_empty()).then_some(TlsSettings {
@@ -125,6 +131,7 @@ impl Draft {
         plan.media = media;
         plan.files.roots = static_roots;
         plan.missing.fallback = fallback;
+        plan.missing.bucket = bucket;
         plan.buckets = buckets.into_buckets();
         plan.aws = self.aws.credentials;
         plan.log.fields = log_names::fields_of(plan.log.access, &self.log_fields);

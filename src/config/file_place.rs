@@ -47,6 +47,17 @@ pub(super) const ACCEL_ROOT: TextFormat<PrefixedPlace> = TextFormat::new(
 )
 .with(FormatProperties { kind: TextKind::Place, ..FormatProperties::PLAIN });
 
+/// Where files of other releases are: a server, or a bucket.
+pub(super) const FALLBACK: TextFormat<FilePlace> = TextFormat::new(
+    "http://HOST[:PORT][/BASE], https://HOST[:PORT][/BASE] or s3://BUCKET/PREFIX, such as http://previous:8080",
+    |text| match text.starts_with(bucket_url::SCHEME) {
+        true => bucket_url::read(text).map(FilePlace::Bucket),
+        false => url::origin(text).map(FilePlace::Server),
+    },
+    show,
+)
+.with(FormatProperties::ADDRESS);
+
 /// Returns a text that reads as this root.
 pub(super) fn show_root((prefix, place): &PrefixedPlace) -> String {
     format!("{prefix}={}", show(place))

@@ -198,7 +198,7 @@ const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         keys: &["static.fallback_timeout"],
         acts: |plan| plan.missing.fallback.is_some() || plan.files.roots.is_empty(),
-        why: "static.fallback is none",
+        why: "static.fallback names no server",
     },
     Requirement {
         keys: &[

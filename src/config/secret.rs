@@ -122,8 +122,7 @@ fn user_of_url(text: &str) -> Option<(usize, usize)> {
 /// Returns an address without the text after its `?` or `#`, which may be a token.
 fn without_query(text: &str, kind: TextKind) -> Cow<'_, str> {
     let is_hidden = match kind {
-        TextKind::Address => true,
-        TextKind::Place => !text.contains("s3://"),
+        TextKind::Address | TextKind::Place => !text.contains("s3://"),
         TextKind::Other => false,
     };
     let at = text.find(['?', '#']).filter(|_| is_hidden);

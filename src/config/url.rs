@@ -7,14 +7,7 @@ use rustls::pki_types::ServerName;
 
 use crate::{plan::UpstreamTarget, rfc::path::normalize};
 
-use super::{format::TextFormat, secret::NO_USER};
-
-/// Another server's address.
-pub(super) const FALLBACK: TextFormat<HttpOrigin> = TextFormat::address(
-    "http://HOST[:PORT][/BASE] or https://HOST[:PORT][/BASE], such as http://previous:8080",
-    origin,
-    show_origin,
-);
+use super::secret::NO_USER;
 
 /// Length of `sun_path` without its closing NUL.
 const MAX_SOCKET_PATH: usize = 107;
@@ -68,7 +61,7 @@ pub(super) fn origin(text: &str) -> Result<HttpOrigin, String> {
     let scheme = match scheme.as_str() {
         "http" => Scheme::Http,
         "https" => Scheme::Https,
-        _ => return Err("the fallback must begin with http:// or https://".into()),
+        _ => return Err("the fallback must begin with http://, https:// or s3://".into()),
     };
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let (host, port) = host_and_port(scheme, authority)?;
@@ -418,7 +411,7 @@ mod tests {
             "https://a..b",
             "no: no certificate can be for this host: write a name that DNS allows, or an address",
         );
-        let others = "no: the fallback must begin with http:// or https://";
+        let others = "no: the fallback must begin with http://, https:// or s3://";
         check("ftp://previous", others);
         check("http+unix:///run/a.sock", others);
         check("previous:8080/a", "no: http:// is missing: write http://previous:8080/a");

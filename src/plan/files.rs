@@ -131,8 +131,10 @@ pub enum Cors {
 /// Alternatives for a name with a content hash that is in none of the directories.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MissingFileSettings {
-    /// The server to fetch the file from, such as the previous release or a bucket.
+    /// The server to fetch the file from, such as the previous release.
     pub fallback: Option<FallbackSettings>,
+    /// Or the bucket.
+    pub bucket: Option<BucketObjects>,
     /// Whether the current version of the file is sent instead.
     pub serve_current: bool,
 }

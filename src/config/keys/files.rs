@@ -10,12 +10,12 @@ use super::{
 use crate::{
     config::{
         caching, cors,
-        file_place::{ACCEL_ROOT, root_format},
+        file_place::{ACCEL_ROOT, FALLBACK, root_format},
         format::{
             BoolFormat, ChoiceFormat, DAY, GIB, HOUR, KIB, MIB, MILLISECOND, MINUTE, NumberFormat,
             OrNone, OrWord, TimeFormat, size_or,
         },
-        local_path, media_type, path, signed_urls, url,
+        local_path, media_type, path, signed_urls,
     },
     plan::Symlinks,
 };
@@ -171,9 +171,9 @@ pub(super) const STATIC: &[SettingKey] = &[
     SettingKey {
         name: "static.fallback",
         default: Some(&["none"]),
-        kind: &SingleValue(OrNone(url::FALLBACK), |to, origin| to.fallback = origin),
+        kind: &SingleValue(OrNone(FALLBACK), |to, place| to.fallback = place),
         doc: "Where to fetch a file with Django's content hash in its name if no directory has it, such as the \
-              previous release or a bucket. BASE is put before the request's path.",
+              previous release or a bucket. BASE or PREFIX is put before the request's path.",
         ..SettingKey::BLANK
     },
     SettingKey {

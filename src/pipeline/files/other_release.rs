@@ -9,6 +9,8 @@ use crate::{
     error::Error,
     files::{FileEntry, LoadResult},
     pipeline::{
+        bucket::WantedObject,
+        cache,
         fallback::FallbackClient,
         local_file::{failure, find, is_hidden},
         own_paths::RequestedFile,
@@ -16,6 +18,7 @@ use crate::{
         response::Response,
         worker_state::WorkerState,
     },
+    plan::BucketObjects,
 };
 
 /// Returns the fallback's response if it has the file. Counts every outcome, and logs failures.
@@ -46,6 +49,35 @@ pub(super) async fn fetch(
         tracing::warn!(cause = &*cause, path, %server, missed, "static.fallback failed a request");
     }
     None
+}
+
+/// Returns the object of the bucket for other releases, if it has one. Counts every outcome, and logs failures.
+pub(super) async fn fetch_object(
+    local: &WorkerState,
+    context: &mut RequestContext,
+    objects: &BucketObjects,
+    wanted: &RequestedFile<'_>,
+) -> Option<Box<Response>> {
+    let (store_kind, root, name) = (wanted.store_kind, wanted.root, &*wanted.name);
+    let path = local.app.store(store_kind).roots().get(root)?.prefix.trim_start_matches('/');
+    let prefix = format!("{}{path}", objects.prefix);
+    let objects = &BucketObjects { bucket: objects.bucket, prefix };
+    let wanted = WantedObject { objects, store_kind, root, name, url: None };
+    match cache::serve_object(local, context, wanted).await {
+        Ok(None) => None,
+        Ok(Some(response)) => {
+            local.metrics.found_by_fallback.add(1);
+            Some(Box::new(response))
+        }
+        Err(cause) => {
+            local.metrics.fallback_failed.add(1);
+            if let Some(missed) = local.app.failure_throttle.should_log() {
+                let path = context.parts.path();
+                tracing::warn!(%cause, path, missed, "static.fallback failed a request");
+            }
+            None
+        }
+    }
 }
 
 /// Finds the current version of the same original file.

@@ -170,7 +170,7 @@ pub(super) async fn present(
 /// Decides about a name that is in none of the directories.
 async fn missing(
     local: &WorkerState,
-    context: &RequestContext,
+    context: &mut RequestContext,
     wanted: &RequestedFile<'_>,
 ) -> Result<FileOutcome, Error> {
     let store = local.app.store(wanted.store_kind);
@@ -179,6 +179,12 @@ async fn missing(
         if let Some(fallback) = &local.fallback
             && let Some(response) =
                 Box::pin(other_release::fetch(local, context, fallback, wanted)).await
+        {
+            return Ok(FileOutcome::Fallback(response));
+        }
+        if let Some(objects) = &local.app.plan.missing.bucket
+            && let Some(response) =
+                Box::pin(other_release::fetch_object(local, context, objects, wanted)).await
         {
             return Ok(FileOutcome::Fallback(response));
         }

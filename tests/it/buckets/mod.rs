@@ -4,6 +4,7 @@ mod accel;
 mod cached;
 mod credentials;
 mod errors;
+mod fallback;
 mod moto;
 mod serving;
 mod signature;
