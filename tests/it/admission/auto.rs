@@ -223,7 +223,8 @@ fn another_worker_gets_work() {
 #[test]
 fn workers_that_read_eagerly_get_few_requests() {
     let sideman = overloaded(&eager_workers(3)).start();
-    assert_eq!(sideman.metric(SOURCE, &[("source", "unknown")]), 1.0);
+    // The metrics have it a moment after the first listener.
+    sideman.until_metric(SOURCE, &[("source", "unknown")], 1.0);
     under_load(&sideman, 40, || {
         sideman.event("cannot see which requests the application has begun");
         let mut since = Instant::now();

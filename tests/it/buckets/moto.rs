@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{KEY_ID, S3, SECRET, assert_clean, signed};
-use crate::support::{ReservedPort, Settings, python, skip};
+use crate::support::{ReservedPort, Settings, Sideman, python, skip};
 
 const SERVER: &str = r#"
 import logging
@@ -102,7 +102,14 @@ fn objects_that_boto3_has_stored_are_sent() {
     let Some(moto) = Moto::start() else { return };
     let application = ReservedPort::new();
     let url = format!("/media/=s3://site/up?endpoint={}", moto.url);
-    let sideman = signed(Settings::before(&application.url())).args(&["--media", &url]).start();
+    let settings = signed(Settings::before(&application.url())).args(&["--media", &url]);
+    for memory in ["off", "64MiB"] {
+        are_sent(&settings.clone().set("cache.memory", memory).start());
+    }
+}
+
+#[track_caller]
+fn are_sent(sideman: &Sideman) {
     let mut client = sideman.connect();
     for (path, expected) in [
         ("/media/a%20b+c.txt", "a b+c.txt"),
