@@ -33,7 +33,7 @@ pub(super) trait Format: Sync {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FormatProperties {
     pub(super) toml: TomlType,
-    /// What is hidden in values.
+    /// The kind of the values, which decides which parts of them are hidden.
     pub(super) kind: TextKind,
     /// Whether values must not appear in logs.
     pub(super) is_private: bool,

@@ -31,7 +31,7 @@ pub(super) struct MaskedValue {
     pub(super) fault: &'static str,
 }
 
-/// What a text may be, which decides what is hidden in it.
+/// The kind of a text. It decides which parts are hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TextKind {
     /// An address. An `@` always follows a user name, and a query may be a token.

@@ -10,7 +10,7 @@ use super::{
     settings::{Action, Base, Value},
 };
 
-/// What a location may refuse clients by.
+/// The settings by which a location refuses networks.
 const ACCESS: [&str; 2] = ["allow", "deny"];
 const SENT_BY_APPLICATION: &str =
     "the headers of a file that the application names are its own: send this one there";

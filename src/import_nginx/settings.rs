@@ -56,7 +56,7 @@ pub(super) struct Route {
     pub(super) is_void: bool,
 }
 
-/// What every route inherits: the action and the policies of `location /` of the first server.
+/// The action and the policies of `location /` of the first server, which every route inherits.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Base {
     pub(super) action: Action,

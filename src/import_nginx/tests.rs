@@ -145,7 +145,7 @@ fn locations_that_only_the_application_may_use_are_never_open() {
             assert!(!import(&text).text.contains("[accel]"), "{}", import(&text).text);
         }
     }
-    // What is within an internal location is internal too.
+    // Locations within an internal location are internal too.
     for inner in [
         "location /a/b/ { proxy_pass http://other:1/; }",
         "location /a/b/ { alias /srv/b/; }",

@@ -60,11 +60,17 @@ pub fn escape(target: &str) -> Cow<'_, str> {
 /// assert_eq!(escaped, b"/a%20b%3F%C3%A9");
 /// ```
 pub fn escape_path(path: &[u8], escaped: &mut Vec<u8>) {
+    escape_path_except(path, b"", escaped);
+}
+
+/// Like [`escape_path`], and also keeps these characters.
+pub fn escape_path_except(path: &[u8], kept: &[u8], escaped: &mut Vec<u8>) {
     for &byte in path {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
                 escaped.push(byte)
             }
+            other if kept.contains(&other) => escaped.push(other),
             other => escaped.extend_from_slice(format!("%{other:02X}").as_bytes()),
         }
     }

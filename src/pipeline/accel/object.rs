@@ -1,4 +1,5 @@
-//! Sends the object of a bucket, or the file of a file server, that the application names. The application's worker is free meanwhile.
+//! Sends the object of a bucket, or the file of a file server, that the application names. The application's worker is
+//! free meanwhile.
 
 use http::{HeaderMap, StatusCode};
 

@@ -1,4 +1,4 @@
-//! What a response says: that of S3 by its status and the code in its body, that of a file server by its status.
+//! Judges a response: that of S3 by its status and the code in its body, that of a file server by its status.
 
 use http::StatusCode;
 

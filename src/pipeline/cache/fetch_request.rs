@@ -28,7 +28,7 @@ use crate::{
 /// A request without a body, in its own memory.
 #[derive(Debug)]
 pub(super) struct FetchRequest {
-    /// Who gets it.
+    /// The application or the bucket that gets the request.
     pub(super) source: Source,
     method: Method,
     target: String,

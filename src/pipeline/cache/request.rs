@@ -21,6 +21,7 @@ use crate::{
     rfc::{
         caching::{RequestDirectives, RequestTraits},
         request_parts::FieldName,
+        target,
     },
 };
 
@@ -181,19 +182,12 @@ impl CacheableRequest {
     }
 }
 
-/// Encodes a path as `url` of a file in Django does.
+/// Encodes a path as `url` of a file in Django does (`filepath_to_uri`).
 fn as_django(path: &[u8]) -> String {
-    let mut text = String::with_capacity(path.len() + 16);
-    for &byte in path {
-        match byte {
-            b'-' | b'.' | b'_' | b'~' | b'/' | b'!' | b'*' | b'(' | b')' | b'\'' => {
-                text.push(char::from(byte));
-            }
-            byte if byte.is_ascii_alphanumeric() => text.push(char::from(byte)),
-            byte => text.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    text
+    let mut escaped = Vec::with_capacity(path.len() + 16);
+    target::escape_path_except(path, b"!*'()", &mut escaped);
+    // It is ASCII.
+    String::from_utf8(escaped).unwrap_or_default()
 }
 
 // === impl BypassReason ===
