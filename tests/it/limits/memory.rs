@@ -9,6 +9,10 @@ const SHORT: usize = 20_000;
 const BUDGET: u64 = 8 << 20;
 /// The idle process. It was 10 MiB with huge pages, of which a few bytes each were used.
 const IDLE: u64 = 6 << 20;
+/// At most what the largest text takes while it is compressed. It is compressed at the lowest priority: on a busy machine
+/// that thread may stop before the allocator gives back the memory of the last text, so that there may be two. With the
+/// hasher that the brotli crate takes for small windows, one took 32 MiB more.
+const WORK: u64 = 12 << 20;
 
 #[test]
 fn idle_process_holds_no_huge_pages() {
@@ -58,7 +62,7 @@ fn compression_leaks_no_memory() {
             is_compressed.then_some(())
         });
     }
-    assert!(peak - first < BUDGET + 2 * IDLE, "{first} bytes at first, then {peak}");
+    assert!(peak - first < BUDGET + 2 * WORK, "{first} bytes at first, then {peak}");
     let own = sideman.memory("RssAnon");
-    assert!(own < BUDGET + 2 * IDLE, "{own} bytes");
+    assert!(own < first + BUDGET + 2 * WORK, "{first} bytes at first, {own} at last");
 }
