@@ -1,5 +1,5 @@
-//! Stops a build for another system than Linux with one message in place of hundreds of compiler errors.
-//! Nothing else is compiled there: Cargo.toml has dependencies for Linux only. It also tells the program how it was built.
+//! Stops a build for another system than Linux with one message in place of hundreds of compiler errors. Nothing else
+//! is compiled there: Cargo.toml has dependencies for Linux only. It also tells the program how it was built.
 
 #![allow(clippy::disallowed_methods, reason = "cargo speaks to build scripts through variables")]
 

@@ -32,8 +32,8 @@ const fn is_aligned_anyway(size: usize, alignment: usize) -> bool {
 // SAFETY: mimalloc's functions return null, or a block of at least `size` bytes that overlaps no other one and stays
 // until it is freed. They never unwind, and may be called from any thread. The alignment is that of the layout: either
 // it is asked for, or every block of this size has it (`is_aligned_anyway`, and the test below). `mi_free` and
-// `mi_realloc` take a block however it was allocated. By the contract of `GlobalAlloc`, the caller passes them a block of
-// this allocator with its layout.
+// `mi_realloc` take a block however it was allocated. By the contract of `GlobalAlloc`, the caller passes them a block
+// of this allocator with its layout.
 unsafe impl GlobalAlloc for Mimalloc {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -76,8 +76,8 @@ unsafe impl GlobalAlloc for Mimalloc {
 mod tests {
     use super::*;
 
-    /// Sizes around all size classes, and alignments up to a page. Several blocks of each live at once, so that not only
-    /// the first block of a page is looked at.
+    /// Sizes around all size classes, and alignments up to a page. Several blocks of each live at once, so that not
+    /// only the first block of a page is looked at.
     #[test]
     fn blocks_have_their_alignment_and_keep_their_bytes() {
         for alignment in (0..=12).map(|bits| 1_usize << bits) {

@@ -72,7 +72,8 @@ pub(crate) struct Options {
     #[arg(long, value_parser = seconds)]
     seconds: Option<Duration>,
 
-    /// Application servers of the scenarios about limits, such as auto, separated by commas: all whose name begins so [default: all]
+    /// Application servers of the scenarios about limits, such as auto, separated by commas: all whose name begins so
+    /// [default: all]
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub(crate) applications: Vec<String>,
 

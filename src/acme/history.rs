@@ -73,8 +73,8 @@ impl AttemptHistory {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Records an attempt before it begins. It counts as failed, with this pause, until it succeeds: the process may end
-    /// before it does.
+    /// Records an attempt before it begins. It counts as failed, with this pause, until it succeeds: the process may
+    /// end before it does.
     pub(super) fn begin(&mut self, now: u64, domains: &[String], pause: u64) {
         let digest = digest_of(domains);
         self.failures = if self.domains == digest { self.failures.saturating_add(1) } else { 1 };

@@ -39,8 +39,8 @@ const MAX_TOKEN: u64 = 16 * 1024;
 // === impl Credentials ===
 
 impl Credentials {
-    /// Replaces the keys of a role before they expire, until the credentials are dropped. Returns at once if they are not
-    /// those of a role.
+    /// Replaces the keys of a role before they expire, until the credentials are dropped. Returns at once if they are
+    /// not those of a role.
     pub(super) async fn keep_fresh(credentials: Weak<Self>) {
         let mut client: Option<HttpClient> = None;
         let mut pause = BACKOFF.0;

@@ -84,8 +84,8 @@ impl BodyCollector {
         self.length == 0
     }
 
-    /// Appends a piece. Returns `false` if the body cannot be stored: it is too long, or there is no room. Waits only for
-    /// a disk.
+    /// Appends a piece. Returns `false` if the body cannot be stored: it is too long, or there is no room. Waits only
+    /// for a disk.
     pub async fn push(&mut self, piece: &Bytes) -> bool {
         let (limits, more) = (self.storage.limits, piece.len() as u64);
         self.length = self.length.saturating_add(more);

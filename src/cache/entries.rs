@@ -129,8 +129,8 @@ impl Entries {
         if is_marked { Found::Pass } else { Found::Miss { vary } }
     }
 
-    /// Adds a response as the newest of its key. It replaces the same variant, and `old`, from which it was made: also if
-    /// there is no room for it, because nothing older may be found from now on. It is returned in any case.
+    /// Adds a response as the newest of its key. It replaces the same variant, and `old`, from which it was made: also
+    /// if there is no room for it, because nothing older may be found from now on. It is returned in any case.
     pub(super) fn insert(
         &self,
         key: CacheKey,
@@ -214,8 +214,8 @@ impl Entries {
         self.memory.nothing()
     }
 
-    /// Reserves more bytes, and evicts entries for them. `false` if what is being read, or sent to slow clients after it
-    /// was evicted, takes too much already.
+    /// Reserves more bytes, and evicts entries for them. `false` if what is being read, or sent to slow clients after
+    /// it was evicted, takes too much already.
     pub(super) fn make_room(&self, held: &mut Reservation, more: u64) -> bool {
         if held.grow(more) {
             return true;

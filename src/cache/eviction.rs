@@ -1,6 +1,6 @@
 //! Selects the response to drop when the cache is full: S3-FIFO (Yang et al., 2023), aware of sizes. New responses wait
-//! in a small queue, and get into the main queue only if they are used there. So a crawler that requests every page once
-//! evicts nothing that is in use. A response that was dropped from the small queue and comes again was dropped too
+//! in a small queue, and get into the main queue only if they are used there. So a crawler that requests every page
+//! once evicts nothing that is in use. A response that was dropped from the small queue and comes again was dropped too
 //! early: it gets into the main queue at once.
 //!
 //! A response stays if it was used; the larger it is, compared with the mean, the more often. It takes the memory of
@@ -161,8 +161,8 @@ impl<T: Evictable> EvictionQueue<T> {
         self.entries.get(&number).map(|entry| &entry.item)
     }
 
-    /// Removes the entry that is worth least, and returns its hash and its item. `is_useless` is for entries that nobody
-    /// will use again.
+    /// Removes the entry that is worth least, and returns its hash and its item. `is_useless` is for entries that
+    /// nobody will use again.
     pub(super) fn evict(&mut self, is_useless: impl Fn(&T) -> bool) -> Option<(u64, T)> {
         let mut spared = 0;
         loop {

@@ -69,8 +69,8 @@ impl Hasher for PassThroughHasher {
     }
 
     fn write_u64(&mut self, hash: u64) {
-        // The low bits chose the shard, and counted numbers differ in their low bits only: the map needs bits that differ
-        // at both ends (Fibonacci hashing).
+        // The low bits chose the shard, and counted numbers differ in their low bits only: the map needs bits that
+        // differ at both ends (Fibonacci hashing).
         let spread = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.0 = spread ^ (spread >> 32);
     }

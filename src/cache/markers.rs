@@ -1,5 +1,5 @@
-//! Markers of keys whose responses may not be stored (hit-for-miss). Their requests do not wait for each other. A marker
-//! is the hash of a key alone: if two keys had the same, one would not wait for nothing, and no more.
+//! Markers of keys whose responses may not be stored (hit-for-miss). Their requests do not wait for each other. A
+//! marker is the hash of a key alone: if two keys had the same, one would not wait for nothing, and no more.
 
 use std::{collections::HashMap, time::Instant};
 

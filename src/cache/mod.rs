@@ -1,7 +1,8 @@
 //! The cache of the application's responses, shared by all workers. Read [`Cache`] first. Which responses may be stored
 //! and used is decided elsewhere (`rfc::caching` and the pipeline): this module only keeps them.
 //!
-//! - [`entries`] has maps ([`shard`]) from a [`key`] to the stored responses ([`stored`]) of it, one for each [`variant`]. Keys whose responses may not be stored have a marker for a while ([`markers`]).
+//! - [`entries`] has maps ([`shard`]) from a [`key`] to the stored responses ([`stored`]) of it, one for each
+//!   [`variant`]. Keys whose responses may not be stored have a marker for a while ([`markers`]).
 //! - [`memory`] is the limit in bytes of everything that is kept or read; [`eviction`] selects the response to drop.
 //!   [`collector`] receives a body that is to be stored, in memory or in a file.
 //! - A purge walks no entries: it marks a slot of [`generations`], which each find compares. [`tags`] says which slots

@@ -103,7 +103,8 @@ impl StoredResponse {
         }
     }
 
-    /// Returns the body in a coding: `None` if it was not made yet, `Some(None)` if the coding does not make it shorter.
+    /// Returns the body in a coding: `None` if it was not made yet, `Some(None)` if the coding does not make it
+    /// shorter.
     pub fn form(&self, coding: MadeCoding) -> Option<Option<&Bytes>> {
         self.forms.get(coding)
     }

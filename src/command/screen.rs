@@ -29,8 +29,8 @@ impl ScreenSize {
         Self { rows: rows.into(), columns: columns.into() }
     }
 
-    /// Returns what shows a text in place of the last one. Lines that are too long, and those at the end that do not fit,
-    /// are truncated.
+    /// Returns what shows a text in place of the last one. Lines that are too long, and those at the end that do not
+    /// fit, are truncated.
     pub(super) fn frame(self, text: &str) -> String {
         let mut frame = HOME.to_owned();
         // The cursor stands behind the text, on a line of its own.

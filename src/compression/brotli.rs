@@ -27,8 +27,8 @@ pub struct BrotliEncoder {
     pub(super) padding: u8,
 }
 
-/// Returns the header of a meta-block whose `length` bytes decoders skip, from 1 to 256 (RFC 7932, 9.2). It begins at the
-/// boundary of a byte.
+/// Returns the header of a meta-block whose `length` bytes decoders skip, from 1 to 256 (RFC 7932, 9.2). It begins at
+/// the boundary of a byte.
 fn metadata_header(length: u8) -> [u8; 2] {
     // From the lowest bit: not the last block; no nibbles of a length, which marks metadata; a reserved bit; one byte
     // of the length less one, which begins in bit 6.

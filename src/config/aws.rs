@@ -34,7 +34,8 @@ const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 /// The name of a variable and what is wrong with its value, without a part of it.
 type Fault = (&'static str, String);
 
-/// Reads the environment into the draft if it has buckets. Returns a problem for each variable that is invalid or missing.
+/// Reads the environment into the draft if it has buckets. Returns a problem for each variable that is invalid or
+/// missing.
 pub(super) fn read(draft: &mut Draft, environment: &Environment) -> Vec<Problem> {
     let urls: Vec<&BucketUrl> = urls(draft).collect();
     if urls.is_empty() {

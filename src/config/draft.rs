@@ -312,8 +312,8 @@ impl Draft {
     }
 }
 
-/// Returns the challenges that the listeners can meet. Authorities come to port 443 and to port 80. Where something maps
-/// these to other ports, plain HTTP is the more likely one to arrive unchanged.
+/// Returns the challenges that the listeners can meet. Authorities come to port 443 and to port 80. Where something
+/// maps these to other ports, plain HTTP is the more likely one to arrive unchanged.
 fn challenges(plain: &[ListenAddress], tls: &[ListenAddress]) -> Vec<AcmeChallenge> {
     let is_https =
         |one: &ListenAddress| matches!(one, ListenAddress::Tcp(address) if address.port() == 443);

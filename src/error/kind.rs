@@ -144,8 +144,8 @@ kinds! {
         .advice("nothing responds at this address: check whether security groups or firewalls block it, or the \
             listen queue is full")
         .remedy("check security groups and firewalls; if the listen queue is full, lower upstream.max_in_flight");
-    /// The server's certificate was not accepted: it has expired, is for another name, or comes from an authority that is
-    /// not trusted. The event names the fault.
+    /// The server's certificate was not accepted: it has expired, is for another name, or comes from an authority that
+    /// is not trusted. The event names the fault.
     UpstreamCertificate:
         upstream("upstream_certificate", 502, "The identity of the application's server could not be verified.")
         .advice("the error says what is wrong with the certificate and what to do; never set tls_verify to insecure \
@@ -269,8 +269,8 @@ kinds! {
         .can_abort_response()
         .advice("check that its address can be reached from here (a NAT gateway or a VPC endpoint), and the status of \
             the service");
-    /// The bucket or file server refuses requests for a reason that stays: a wrong signature, region or name, a clock that
-    /// is off, a login or a redirect. The event names the code of S3 or the status, and what to do.
+    /// The bucket or file server refuses requests for a reason that stays: a wrong signature, region or name, a clock
+    /// that is off, a login or a redirect. The event names the code of S3 or the status, and what to do.
     BucketRefused: upstream("bucket_refused", 502, "The storage of this file refused the request.")
         .advice("do what the event says; docs/how-to/buckets.md has all codes and statuses");
     /// There are no valid keys for the bucket: the endpoint of the role has none, or they have expired.

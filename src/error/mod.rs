@@ -77,8 +77,8 @@ impl Error {
         self.kind
     }
 
-    /// Returns whether the fault stays until somebody changes the settings or the server, so that no request should wait
-    /// for its end.
+    /// Returns whether the fault stays until somebody changes the settings or the server, so that no request should
+    /// wait for its end.
     pub fn is_lasting(&self) -> bool {
         // A server that closes the connection during the handshake may be restarting. A fault that rustls has found has
         // the kind `InvalidData`, and stays.

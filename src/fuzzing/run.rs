@@ -12,8 +12,8 @@ use std::{
 
 use fastrand::Rng;
 
-/// Mutations of each target's corpus in a usual run. The slow targets get a tenth: settings, which make a whole plan, and
-/// connections and responses, which start a runtime.
+/// Mutations of each target's corpus in a usual run. The slow targets get a tenth: settings, which make a whole plan,
+/// and connections and responses, which start a runtime.
 const INPUTS: u64 = 20_000;
 /// Bytes of one mutation, at most.
 const LONGEST: usize = 2048;

@@ -136,7 +136,8 @@ pub(super) fn is_of_server(variable: &str, scope: &Scope<'_>) -> bool {
     scope.all(&["auth_request_set"]).iter().any(|set| set.arg(0) == variable)
 }
 
-/// Returns the URL of the server that decides, that of the location which `auth_request` names, with the settings there.
+/// Returns the URL of the server that decides, that of the location which `auth_request` names, with the settings
+/// there.
 fn server<'a>(
     path: &str,
     around: &'a Surroundings<'_, '_>,

@@ -157,7 +157,8 @@ pub(super) fn announce_listener(address: &ListenAddress, mode: ListenerMode) {
     }
 }
 
-/// Returns the problems of existing certificates, of users' files, and of the authorities for Redis, which would prevent a start.
+/// Returns the problems of existing certificates, of users' files, and of the authorities for Redis, which would
+/// prevent a start.
 pub fn file_faults(plan: &Plan) -> Vec<String> {
     let certificates = plan.tls.iter().flat_map(TlsContext::faults).map(|fault| fault.to_string());
     let is_there = plan.cache.redis_ca.as_ref().is_none_or(|path| fs::metadata(path).is_ok());

@@ -287,8 +287,8 @@ fn keeps_request_start(context: &RequestContext) -> bool {
         && values.next().is_none()
 }
 
-/// Returns the `traceparent` of a traced request, or that for a request without one that a load balancer of AWS has given
-/// a trace id.
+/// Returns the `traceparent` of a traced request, or that for a request without one that a load balancer of AWS has
+/// given a trace id.
 fn traceparent(context: &RequestContext) -> Option<[u8; TRACEPARENT_LENGTH]> {
     if let Some(trace) = &context.trace {
         return trace.traceparent();

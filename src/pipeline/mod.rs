@@ -6,13 +6,13 @@
 //!    [`own_paths`] has those of [`health`] checks and files; [`acme_challenge`] answers a certificate authority.
 //! 3. [`guard`], [`hosts`], [`loops`] and [`access`] refuse requests that must not go further; [`redirect`] redirects
 //!    to https. [`rate_limit`] counts a request with the [`rate_limiter`] of its route. [`auth`] lets clients
-//!    authenticate, with [`passwords`]. [`purge`] purges the cache for clients that may do so, and [`shared_purge`] that
-//!    of other processes; [`cache_in_use`] is what they purge.
+//!    authenticate, with [`passwords`]. [`purge`] purges the cache for clients that may do so, and [`shared_purge`]
+//!    that of other processes; [`cache_in_use`] is what they purge.
 //! 4. An action responds: [`files`] finds the file and selects the part of it to send, with [`local_file`];
-//!    [`own_response`] is a redirect, a fixed text or none. Or the [`cache`] has the application's response, or [`proxy`]
-//!    sends it the request: [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a
-//!    file instead of the response's body if the application names one. A [`bucket`] has files that directories lack;
-//!    [`bucket_client`] requests them.
+//!    [`own_response`] is a redirect, a fixed text or none. Or the [`cache`] has the application's response, or
+//!    [`proxy`] sends it the request: [`collect`] reads the body first, and [`forward`] makes the header fields.
+//!    [`accel`] sends a file instead of the response's body if the application names one. A [`bucket`] has files that
+//!    directories lack; [`bucket_client`] requests them.
 //! 5. [`status_page`] turns an error into a status and a page, which may come from [`pages`]. [`intercept`] replaces an
 //!    error response of the application by such a page, [`compress`] encodes any other.
 //! 6. [`fields`] changes the header fields of the response. If no rule changes them, those of a file or of the

@@ -1,5 +1,5 @@
-//! `PURGE` requests at the listeners for clients, from the networks of `cache.purge_from`. Those of other clients go to the
-//! application, as any method does.
+//! `PURGE` requests at the listeners for clients, from the networks of `cache.purge_from`. Those of other clients go to
+//! the application, as any method does.
 
 use http::{HeaderValue, StatusCode, header};
 

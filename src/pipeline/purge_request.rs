@@ -48,8 +48,8 @@ pub struct CachePurger(Mutex<Option<CacheInUse>>);
 // === impl PurgeRequest ===
 
 impl<'a> PurgeRequest<'a> {
-    /// Reads a request for a host and a target (path and query), with its fields. Returns a sentence with a remedy if it
-    /// names nothing that can be purged.
+    /// Reads a request for a host and a target (path and query), with its fields. Returns a sentence with a remedy if
+    /// it names nothing that can be purged.
     pub fn read(
         host: Option<&'a [u8]>,
         target: &'a str,

@@ -1,5 +1,5 @@
-//! Buckets of S3, or of servers with the same protocol, and the credentials for them. A file server is like a bucket that
-//! everybody may read.
+//! Buckets of S3, or of servers with the same protocol, and the credentials for them. A file server is like a bucket
+//! that everybody may read.
 
 use std::{fmt, path::PathBuf};
 

@@ -1,5 +1,5 @@
-//! The link as the rest of the program uses it: purges go in without waiting, and those of others come out of a function
-//! that is called on the link's own thread.
+//! The link as the rest of the program uses it: purges go in without waiting, and those of others come out of a
+//! function that is called on the link's own thread.
 
 use std::{
     io,
@@ -164,8 +164,8 @@ impl RedisLink {
         self.keys.key(route, limit, value)
     }
 
-    /// Asks whether a request is within a limit, and counts it if so. Waits for at most 50 ms, and not at all while Redis
-    /// gives no answers.
+    /// Asks whether a request is within a limit, and counts it if so. Waits for at most 50 ms, and not at all while
+    /// Redis gives no answers.
     pub async fn count(&self, key: LimitKey, limit: &RateLimit) -> SharedCount {
         let (count, source) = self.ask(key, limit).await;
         self.core.count_decision(source);

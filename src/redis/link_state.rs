@@ -11,8 +11,8 @@ use std::{
 use super::fault::RedisFault;
 use crate::telemetry::RedisCounts;
 
-/// How long a stored response is used, from its arrival or from the moment when Redis became unavailable, until Redis is
-/// available again: another Sideman may have purged it.
+/// How long a stored response is used, from its arrival or from the moment when Redis became unavailable, until Redis
+/// is available again: another Sideman may have purged it.
 pub const MAX_UNCONFIRMED_AGE: Duration = Duration::from_secs(10);
 
 /// A connection that both must be there.

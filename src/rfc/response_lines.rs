@@ -57,8 +57,8 @@ impl ResponseLines {
         kept.build()
     }
 
-    /// Returns the fields with more lines behind them, which `write` appends, each with its CRLF: about `room` bytes. None
-    /// may be a field that `length` and the flags are about.
+    /// Returns the fields with more lines behind them, which `write` appends, each with its CRLF: about `room` bytes.
+    /// None may be a field that `length` and the flags are about.
     #[must_use]
     pub fn with_lines(&self, room: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         let mut text = Vec::with_capacity(self.text.len() + room);

@@ -27,7 +27,8 @@ use crate::{
 
 /// How long a server may take to respond.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// The most bytes of a body that are read, and the time for that. A server that cannot write its response logs an error.
+/// The most bytes of a body that are read, and the time for that. A server that cannot write its response logs an
+/// error.
 const MAX_BODY: u64 = 64 * 1024;
 const MAX_BODY_TIME: Duration = Duration::from_secs(1);
 /// The most bytes of a redirect's target in an event.

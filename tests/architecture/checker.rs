@@ -291,6 +291,18 @@ fn every_file_needs_a_header() {
 }
 
 #[test]
+fn comments_are_not_too_wide() {
+    let fits = "é".repeat(117);
+    let source =
+        format!("// {fits}\n    // {fits}\n// https://{fits}\n/// {fits}\nfn long() {{}}\n");
+    assert_eq!(
+        violations(&[("src/error.rs", &source)]),
+        ["src/error.rs:3", "src/error.rs:5"]
+            .map(|place| format!("{place}: wrap the comment at 120 characters"))
+    );
+}
+
+#[test]
 fn the_environment_is_read_in_few_places() {
     for source in [
         "use std::env;",

@@ -9,11 +9,14 @@ use crate::{
 
 /// Lines of one file, its tests left out.
 const LIMIT: usize = 500;
+/// The longest line of a comment, in characters. rustfmt does not wrap them.
+const WIDTH: usize = 120;
 
 /// Everything that is wrong, in the order of the rules.
 pub(crate) fn check(sources: &Sources) -> Vec<String> {
     let tree = Tree::read(sources, PROGRAM);
     let mut violations = headers(sources);
+    violations.extend(widths(sources));
     violations.extend(tree.unreadable.iter().cloned());
     violations.extend(unknown_modules(&tree));
     violations.extend(layers(&tree));
@@ -45,6 +48,20 @@ fn headers(sources: &Sources) -> Vec<String> {
         })
         .map(|(name, _)| format!("{name}:1: must open with a `//!` line that says its duty"))
         .collect()
+}
+
+/// Only an address may be longer.
+fn widths(sources: &Sources) -> Vec<String> {
+    let mut violations = Vec::new();
+    for (name, source) in sources {
+        for (line, number) in source.lines().zip(1..) {
+            let is_comment = line.trim_start().starts_with("//");
+            if is_comment && !line.contains("://") && line.chars().count() > WIDTH {
+                violations.push(format!("{name}:{number}: wrap the comment at {WIDTH} characters"));
+            }
+        }
+    }
+    violations
 }
 
 fn unknown_modules(tree: &Tree<'_>) -> Vec<String> {

@@ -1,5 +1,5 @@
-//! Words that must not come back. ARCHITECTURE.md has the glossary of the words in use; this is its other column, as far as
-//! the tree is free of it: each word with what to say instead, and why it was given up.
+//! Words that must not come back. ARCHITECTURE.md has the glossary of the words in use; this is its other column, as
+//! far as the tree is free of it: each word with what to say instead, and why it was given up.
 
 use std::path::Path;
 

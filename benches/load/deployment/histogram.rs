@@ -48,7 +48,8 @@ impl Histogram {
         self.max
     }
 
-    /// The upper end of the bucket that the given share of all latencies does not exceed; `None` if nothing was counted.
+    /// The upper end of the bucket that the given share of all latencies does not exceed; `None` if nothing was
+    /// counted.
     pub(crate) fn percentile(&self, share: f64) -> Option<Duration> {
         let rank = ((self.count as f64 * share).ceil() as u64).clamp(1, self.count.max(1));
         let mut seen = 0;

@@ -124,8 +124,8 @@ impl InvalidValue {
     }
 }
 
-/// Passes each item to `read`, which returns its canonical text, and returns that of the list. Not generic: there are many
-/// types of values.
+/// Passes each item to `read`, which returns its canonical text, and returns that of the list. Not generic: there are
+/// many types of values.
 fn read_list(
     items: &[String],
     may_be_none: bool,

@@ -29,9 +29,9 @@ impl ChildLimits {
     #[expect(unsafe_code, reason = "only the child itself can do it, between fork and exec")]
     pub(super) fn apply(self, command: &mut Command) {
         let (current, maximum) = self.descriptors;
-        // SAFETY: between fork and exec of a process with threads, only async-signal-safe functions may run. The closure
-        // makes three system calls (prctl, prlimit) by rustix, on values of its own. It takes no lock and allocates
-        // nothing, and its error is a number.
+        // SAFETY: between fork and exec of a process with threads, only async-signal-safe functions may run. The
+        // closure makes three system calls (prctl, prlimit) by rustix, on values of its own. It takes no lock and
+        // allocates nothing, and its error is a number.
         unsafe {
             command.pre_exec(move || {
                 set_parent_process_death_signal(Some(Signal::TERM))?;

@@ -1,5 +1,5 @@
-//! Waits for the end of processes: the application, and all that were left to Sideman because their parent has ended. As
-//! the first process of a container Sideman gets every such process.
+//! Waits for the end of processes: the application, and all that were left to Sideman because their parent has ended.
+//! As the first process of a container Sideman gets every such process.
 
 use std::{convert::Infallible, io};
 

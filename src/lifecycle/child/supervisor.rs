@@ -1,5 +1,5 @@
-//! Runs the commands before the application, then the application: starts it again when it ends, gives up when it cannot
-//! be started, and stops it when the shutdown says so.
+//! Runs the commands before the application, then the application: starts it again when it ends, gives up when it
+//! cannot be started, and stops it when the shutdown says so.
 
 use std::{
     cell::RefCell,

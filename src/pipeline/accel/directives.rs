@@ -13,8 +13,8 @@ use crate::{
 };
 
 /// The instructions in a response's header section. `X-Accel-Buffering` is not among them: the code that reads
-/// responses obeys it (`upstream/http1/parse.rs`). `X-Accel-Expires` and `Sideman-Cache-Control` are for the cache, which
-/// has read them before (`rfc/caching`).
+/// responses obeys it (`upstream/http1/parse.rs`). `X-Accel-Expires` and `Sideman-Cache-Control` are for the cache,
+/// which has read them before (`rfc/caching`).
 #[derive(Debug, Default)]
 pub(in crate::pipeline) struct AccelDirectives {
     redirect: Option<HeaderValue>,

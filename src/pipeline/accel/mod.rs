@@ -1,10 +1,10 @@
 //! Sends the files that the application names: `X-Accel-Redirect`, as in nginx, and `X-Sendfile`. This is the last step
 //! of a proxied request.
 //!
-//! [`directives`] removes the application's instructions, and [`target`] finds the file, with its [`server_url`] if it is on
-//! a file server. [`merge_headers`] merges the application's header fields with those of the file, with the help of
-//! [`media_type`]. [`discard`](mod@discard) reads the body that the application sent along. [`object`] sends a file that is
-//! in a bucket or on a file server.
+//! [`directives`] removes the application's instructions, and [`target`] finds the file, with its [`server_url`] if it
+//! is on a file server. [`merge_headers`] merges the application's header fields with those of the file, with the help
+//! of [`media_type`]. [`discard`](mod@discard) reads the body that the application sent along. [`object`] sends a file
+//! that is in a bucket or on a file server.
 
 mod directives;
 mod discard;

@@ -1,5 +1,6 @@
-//! The URL of a file on a file server, relative to its base. It is sent as the application has written it: it may be signed,
-//! and only that server knows what its characters mean. A path that might leave the base is made anew of its name.
+//! The URL of a file on a file server, relative to its base. It is sent as the application has written it: it may be
+//! signed, and only that server knows what its characters mean. A path that might leave the base is made anew of its
+//! name.
 
 use crate::rfc::{path, target};
 

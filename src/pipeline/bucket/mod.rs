@@ -1,5 +1,5 @@
-//! Sends objects of buckets and files of file servers, in place of files. `bucket_client` requests them, and [`respond`] makes the response for
-//! the client.
+//! Sends objects of buckets and files of file servers, in place of files. `bucket_client` requests them, and
+//! [`respond`] makes the response for the client.
 
 mod respond;
 

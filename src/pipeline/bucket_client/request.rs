@@ -1,5 +1,5 @@
-//! The target and header fields of a request to a bucket or file server: range and conditions of the client, nothing else of it, and the
-//! signature.
+//! The target and header fields of a request to a bucket or file server: range and conditions of the client, nothing
+//! else of it, and the signature.
 
 use http::Method;
 
@@ -61,7 +61,8 @@ pub(super) fn has_condition(headers: &Headers) -> bool {
     CONDITIONS.into_iter().any(|name| headers.get_all(name).next().is_some())
 }
 
-/// Returns the fields of a request, signed with `keys` if it is for S3 and there are any. `now` is in seconds since 1970.
+/// Returns the fields of a request, signed with `keys` if it is for S3 and there are any. `now` is in seconds since
+/// 1970.
 pub(super) fn fields(
     settings: &BucketSettings,
     (method, path): (&Method, &str),

@@ -1,4 +1,5 @@
-//! What is done with a stored response: sent as it is, sent although it is stale, or confirmed by the application first.
+//! What is done with a stored response: sent as it is, sent although it is stale, or confirmed by the application
+//! first.
 
 use crate::{
     cache::PurgeState,

@@ -188,8 +188,8 @@ impl Fetch {
     }
 
     /// Sends the request and waits for the head of its response. If the client disconnects, and nobody else waits, the
-    /// request ends as it would without the cache. If the application is unavailable or busy meanwhile, whoever waits gets
-    /// the stale response, where that is allowed.
+    /// request ends as it would without the cache. If the application is unavailable or busy meanwhile, whoever waits
+    /// gets the stale response, where that is allowed.
     async fn send(&self, waiting: &mut Waiting) -> Result<UpstreamResponse, Error> {
         let (local, request) = (&self.local, &self.request);
         let on_interim = |status: StatusCode, fields: &ResponseLines| {

@@ -1,6 +1,6 @@
-//! The primary key of a response (RFC 9111, 2): the bytes of the request for the application that may change the response
-//! without being among its header fields. Whatever the application gets is in the key, in the same bytes: host, port and
-//! path are neither decoded nor converted to another case.
+//! The primary key of a response (RFC 9111, 2): the bytes of the request for the application that may change the
+//! response without being among its header fields. Whatever the application gets is in the key, in the same bytes:
+//! host, port and path are neither decoded nor converted to another case.
 
 /// What the key consists of.
 #[derive(Clone, Copy, Debug)]

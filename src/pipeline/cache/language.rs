@@ -8,9 +8,9 @@ use crate::rfc::{
     request_parts::{FieldName, Headers},
 };
 
-/// Returns the value of `Accept-Language` that tells variants apart: one of `languages`, which the application gets too,
-/// or the field in a normal form if the settings name no languages. `None` without the field, or if the site has none of
-/// its languages.
+/// Returns the value of `Accept-Language` that tells variants apart: one of `languages`, which the application gets
+/// too, or the field in a normal form if the settings name no languages. `None` without the field, or if the site has
+/// none of its languages.
 pub(super) fn of<'a>(headers: &'a Headers, languages: &'a [String]) -> Option<Cow<'a, [u8]>> {
     if languages.is_empty() {
         return caching::selecting_value(headers, "accept-language").map(Cow::Owned);

@@ -3,7 +3,8 @@
 //!
 //! - [`request`] says which requests see the cache, with the help of [`cookies`], [`query`] and [`language`]. It makes
 //!   the [`key`]; [`vary`] compares the other fields.
-//! - [`exchange`] looks into the cache. [`decide`] says what is done with a stored response, and [`respond`] makes a response of it.
+//! - [`exchange`] looks into the cache. [`decide`] says what is done with a stored response, and [`respond`] makes a
+//!   response of it.
 //! - [`fetch`] sends a request in place of the client's own ([`fetch_request`], without what is [`unkeyed`]). What is
 //!   [`worth_storing`] is stored; [`fetched_body`] is what the client gets meanwhile.
 //! - [`status`] is what it tells about that. [`invalidate`] forgets what a request has changed.
@@ -117,8 +118,8 @@ pub(super) async fn serve(
     }
 }
 
-/// Responds with a stored object of a bucket, or with the bucket's own. Returns `None` if there is no such object. Who may
-/// have it was decided before: it is the same for all of them.
+/// Responds with a stored object of a bucket, or with the bucket's own. Returns `None` if there is no such object. Who
+/// may have it was decided before: it is the same for all of them.
 pub(super) async fn serve_object(
     local: &WorkerState,
     context: &mut RequestContext,

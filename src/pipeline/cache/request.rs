@@ -1,4 +1,5 @@
-//! What a request is for the cache: one that may get a stored response, with its key, or one that must not see the cache.
+//! What a request is for the cache: one that may get a stored response, with its key, or one that must not see the
+//! cache.
 
 use http::Method;
 

@@ -1,5 +1,5 @@
-//! Makes the response to a request from a stored one: conditions, ranges and HEAD (RFC 9111, 4.3.2; RFC 9110, 13 and 14),
-//! in a coding that the client accepts.
+//! Makes the response to a request from a stored one: conditions, ranges and HEAD (RFC 9111, 4.3.2; RFC 9110, 13 and
+//! 14), in a coding that the client accepts.
 
 use std::{borrow::Cow, ops::Range, sync::Arc};
 

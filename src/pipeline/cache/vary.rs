@@ -58,8 +58,8 @@ fn can_select(visitor: Visitor, policies: &Policies, names: &VaryNames) -> bool 
         })
 }
 
-/// Whether a field does not tell requests of one key apart: the key has what it says, and the cookies of visitors that are
-/// anonymous say nothing more.
+/// Whether a field does not tell requests of one key apart: the key has what it says, and the cookies of visitors that
+/// are anonymous say nothing more.
 fn is_in_key(name: &str) -> bool {
     matches!(
         name,

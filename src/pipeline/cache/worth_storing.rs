@@ -1,5 +1,5 @@
-//! Whether a response of the application is stored: by the rules for shared caches (`rfc::caching`), and by a few of our
-//! own against attacks on them.
+//! Whether a response of the application is stored: by the rules for shared caches (`rfc::caching`), and by a few of
+//! our own against attacks on them.
 
 use http::StatusCode;
 
@@ -84,8 +84,8 @@ fn is_named_like_file(target: &str) -> bool {
     EXTENSIONS.iter().any(|one| extension.eq_ignore_ascii_case(one))
 }
 
-/// Whether the next response is likely not to be stored either, so that requests need not wait for one another. An error
-/// may be due to this one request.
+/// Whether the next response is likely not to be stored either, so that requests need not wait for one another. An
+/// error may be due to this one request.
 pub(super) fn is_lasting(why: NotStoredLabel, status: StatusCode) -> bool {
     let is_usual =
         status.is_success() || status.is_redirection() || status == StatusCode::NOT_FOUND;

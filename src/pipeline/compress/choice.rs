@@ -73,15 +73,16 @@ fn label(coding: MadeCoding) -> CodingLabel {
     }
 }
 
-/// Whether another site has made the browser send this request, with the cookies of its user. An attacker who can do that
-/// must not learn from lengths what the page says (BREACH).
+/// Whether another site has made the browser send this request, with the cookies of its user. An attacker who can do
+/// that must not learn from lengths what the page says (BREACH).
 fn is_cross_site_with_session(headers: &Headers) -> bool {
     headers.get(FieldName::SecFetchSite).is_some_and(|site| site == b"cross-site")
         && (headers.get(FieldName::Cookie).is_some()
             || headers.get(FieldName::Authorization).is_some())
 }
 
-/// Whether the client has the compressed form of the response that a 304 confirms: it asks with the weak form of the tag.
+/// Whether the client has the compressed form of the response that a 304 confirms: it asks with the weak form of the
+/// tag.
 pub(super) fn has_weak_form(context: &RequestContext, lines: &ResponseLines) -> bool {
     let headers = &context.parts.headers;
     headers.get(FieldName::IfNoneMatch).is_some()

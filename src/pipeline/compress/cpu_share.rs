@@ -1,5 +1,5 @@
-//! The part of a worker's time that may go into compression. Without a limit, a few large responses would delay all other
-//! connections of the worker.
+//! The part of a worker's time that may go into compression. Without a limit, a few large responses would delay all
+//! other connections of the worker.
 
 use std::{
     cell::Cell,

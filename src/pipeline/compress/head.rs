@@ -4,8 +4,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::{compression::MadeCoding, rfc::vary};
 
-/// Fields about the bytes of the form without a coding: its length, its digests (RFC 9530, RFC 1864), and that parts of it
-/// may be asked for.
+/// Fields about the bytes of the form without a coding: its length, its digests (RFC 9530, RFC 1864), and that parts of
+/// it may be asked for.
 const OF_IDENTITY: [HeaderName; 6] = [
     header::CONTENT_LENGTH,
     header::ACCEPT_RANGES,

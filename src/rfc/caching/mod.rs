@@ -1,6 +1,6 @@
-//! HTTP caching as pure functions over heads: RFC 9111, with stale responses (RFC 5861), `immutable` (RFC 8246), targeted
-//! fields (RFC 9213), `Cache-Status` (RFC 9211) and cache groups (RFC 9875). Nothing here stores a response or reads a
-//! clock.
+//! HTTP caching as pure functions over heads: RFC 9111, with stale responses (RFC 5861), `immutable` (RFC 8246),
+//! targeted fields (RFC 9213), `Cache-Status` (RFC 9211) and cache groups (RFC 9875). Nothing here stores a response or
+//! reads a clock.
 //!
 //! A [`ResponsePolicy`] is made once, when a response arrives. Everything else asks it.
 

@@ -68,8 +68,8 @@ impl ResponsePolicy {
     /// Reads the fields of a response, with those that a client never sees.
     ///
     /// The first of these decides: `Sideman-Cache-Control`, `CDN-Cache-Control` (RFC 9213), `X-Accel-Expires`, and then
-    /// `Cache-Control` with `Expires`. Without an explicit lifetime there is none: `Last-Modified` is no reason to store
-    /// a response of an application that has never said so (RFC 9111, 4.2.2 allows that and demands nothing).
+    /// `Cache-Control` with `Expires`. Without an explicit lifetime there is none: `Last-Modified` is no reason to
+    /// store a response of an application that has never said so (RFC 9111, 4.2.2 allows that and demands nothing).
     pub fn of(status: StatusCode, fields: &ResponseLines, times: ExchangeTimes) -> Self {
         let date = fields.get_str(b"date").and_then(date::parse_leniently);
         let initial_age = initial_age(fields, date, times);
@@ -271,8 +271,8 @@ fn expires(fields: &ResponseLines, date: u64) -> Option<u64> {
     Some(moment.map_or(0, |moment| moment.saturating_sub(date).min(MAX_SECONDS)))
 }
 
-/// The corrected initial age (RFC 9111, 4.2.3). Of a list in `Age` the first member counts, and one that is malformed is
-/// ignored (5.1).
+/// The corrected initial age (RFC 9111, 4.2.3). Of a list in `Age` the first member counts, and one that is malformed
+/// is ignored (5.1).
 fn initial_age(fields: &ResponseLines, date: Option<u64>, times: ExchangeTimes) -> u64 {
     let ages = fields
         .get_all(b"age")

@@ -2,8 +2,8 @@
 
 use http::StatusCode;
 
-/// Whether a response with this status is never stored: an interim one, one to a condition, a range or an expectation of
-/// a single request, or one of those that RFC 6585 forbids to store.
+/// Whether a response with this status is never stored: an interim one, one to a condition, a range or an expectation
+/// of a single request, or one of those that RFC 6585 forbids to store.
 pub(super) fn never_stored(status: StatusCode) -> bool {
     status.is_informational()
         || matches!(

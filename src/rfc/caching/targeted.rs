@@ -1,5 +1,5 @@
-//! Fields that speak to this cache alone, and replace `Cache-Control` and `Expires` (RFC 9213): `Sideman-Cache-Control`,
-//! then `CDN-Cache-Control`, then nginx's `X-Accel-Expires`.
+//! Fields that speak to this cache alone, and replace `Cache-Control` and `Expires` (RFC 9213):
+//! `Sideman-Cache-Control`, then `CDN-Cache-Control`, then nginx's `X-Accel-Expires`.
 
 use super::{
     super::response_lines::ResponseLines,

@@ -7,8 +7,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use self::sections::{KeyFormat, PASSPHRASE, PemFault, PemLabel, sections};
 
-/// Returns the certificates of a file, in order; at least one. `instead_of_key` says what to do if the file has a private
-/// key.
+/// Returns the certificates of a file, in order; at least one. `instead_of_key` says what to do if the file has a
+/// private key.
 pub fn certificates(
     text: &[u8],
     instead_of_key: &str,

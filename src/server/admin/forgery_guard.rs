@@ -1,6 +1,6 @@
-//! Decides which requests may start a reload or purge all sites: only those that a web page cannot make a browser send. A page of another
-//! site must ask before it can send the header (CORS). A name that its owner points to this machine after the page was
-//! loaded (DNS rebinding) is not a name of this machine.
+//! Decides which requests may start a reload or purge all sites: only those that a web page cannot make a browser send.
+//! A page of another site must ask before it can send the header (CORS). A name that its owner points to this machine
+//! after the page was loaded (DNS rebinding) is not a name of this machine.
 
 use std::{net::IpAddr, str};
 

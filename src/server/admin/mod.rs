@@ -1,6 +1,6 @@
-//! The admin listener: metrics, reload requests and purges. It has its own thread and runtime, so it answers while the workers
-//! are busy. Nothing here is on the request path. Each connection carries one request within a fixed time. One client
-//! can use only a part of the connections (`clients`), so it cannot block the others.
+//! The admin listener: metrics, reload requests and purges. It has its own thread and runtime, so it answers while the
+//! workers are busy. Nothing here is on the request path. Each connection carries one request within a fixed time. One
+//! client can use only a part of the connections (`clients`), so it cannot block the others.
 
 mod clients;
 mod findings;

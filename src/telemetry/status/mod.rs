@@ -1,4 +1,5 @@
-//! The status of the process, for people who have no dashboard: what happens now, in the last minute and in the last hour.
+//! The status of the process, for people who have no dashboard: what happens now, in the last minute and in the last
+//! hour.
 
 mod application;
 mod chart;

@@ -1,5 +1,5 @@
-//! Slow start: a server that returns gets a tenth of the requests that it would get, and more every moment, until it has
-//! filled its caches. While no other server has its whole share, nobody's share is limited.
+//! Slow start: a server that returns gets a tenth of the requests that it would get, and more every moment, until it
+//! has filled its caches. While no other server has its whole share, nobody's share is limited.
 
 use std::{
     sync::{Arc, atomic::Ordering},

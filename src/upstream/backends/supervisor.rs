@@ -1,6 +1,6 @@
 //! Maintains the servers, independently of requests: it resolves names, retries unavailable servers, and probes
-//! available ones from time to time (`probes`). There is one supervisor for each application. After a restart, the server
-//! therefore gets the connections of one prober and not of all workers.
+//! available ones from time to time (`probes`). There is one supervisor for each application. After a restart, the
+//! server therefore gets the connections of one prober and not of all workers.
 
 use std::{
     io,

@@ -31,8 +31,8 @@ pub(super) fn in_handshake(error: &io::Error) -> Error {
     Error::io(FailureKind::UpstreamTls, io::Error::new(error.kind(), text))
 }
 
-/// Returns the error if a read has failed because of TLS. In TLS 1.3 a server refuses the client's certificate only then
-/// (RFC 8446, 4.4.2.4).
+/// Returns the error if a read has failed because of TLS. In TLS 1.3 a server refuses the client's certificate only
+/// then (RFC 8446, 4.4.2.4).
 pub(in crate::upstream) fn after_handshake(error: &io::Error) -> Option<Error> {
     fault(error).map(explained)
 }

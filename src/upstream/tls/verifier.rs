@@ -1,6 +1,6 @@
 //! Verifies the certificate of a server as webpki does, and says more about a fault. A certificate that is itself in
-//! `upstream.tls_ca` is accepted as it is: webpki alone would refuse the self-signed ones that `openssl req -x509` makes,
-//! because they are marked as an authority.
+//! `upstream.tls_ca` is accepted as it is: webpki alone would refuse the self-signed ones that `openssl req -x509`
+//! makes, because they are marked as an authority.
 
 #![expect(
     clippy::wildcard_enum_match_arm,

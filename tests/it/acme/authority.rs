@@ -274,8 +274,8 @@ fn with_renewal_info(directory: &[u8], proxy: SocketAddr) -> Vec<u8> {
     response(200, "", &json.to_string()).into_bytes()
 }
 
-/// Makes an authority of its own for the server's certificate, and writes the files. Returns the authority's certificate
-/// and the configuration of the proxy.
+/// Makes an authority of its own for the server's certificate, and writes the files. Returns the authority's
+/// certificate and the configuration of the proxy.
 fn certificates(directory: &TempDir) -> (String, Arc<ServerConfig>) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -14,7 +14,8 @@ fn ask_as(sideman: &Sideman, client: u8, path: &str, queued: u32) -> Client {
     client
 }
 
-/// The first client has both permits, and the oldest and the newest queued request. Returns the request that comes next.
+/// The first client has both permits, and the oldest and the newest queued request. Returns the request that comes
+/// next.
 fn third(sideman: &Sideman, workers: &Workers) -> String {
     let mut clients = vec![ask_as(sideman, 1, "/1", 0)];
     workers.until(&["/1"]);

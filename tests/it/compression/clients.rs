@@ -1,5 +1,5 @@
-//! Decoders of others: curl, Python and Chromium. All of them skip the padding, and so does Firefox (153, by hand: 39 responses
-//! in each coding).
+//! Decoders of others: curl, Python and Chromium. All of them skip the padding, and so does Firefox (153, by hand: 39
+//! responses in each coding).
 
 use std::fs;
 

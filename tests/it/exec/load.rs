@@ -1,4 +1,5 @@
-//! Clients send requests while the application is killed, or Sideman is stopped: no request is lost that could be served.
+//! Clients send requests while the application is killed, or Sideman is stopped: no request is lost that could be
+//! served.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},

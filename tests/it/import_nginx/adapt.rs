@@ -1,5 +1,5 @@
-//! Adapts a configuration to this machine, by rule: its paths lie in a temporary directory, its applications are scripted
-//! ones, and its servers listen on one free port. nginx and the importer get the same text.
+//! Adapts a configuration to this machine, by rule: its paths lie in a temporary directory, its applications are
+//! scripted ones, and its servers listen on one free port. nginx and the importer get the same text.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -79,8 +79,8 @@ const KNOWN: [&str; 4] = ["mime.types", "uwsgi_params", "proxy_params", "fastcgi
 // === impl Site ===
 
 impl Site {
-    /// `files` are names and texts; the first ones, as many as `main`, are given to nginx, the others are included. `None`
-    /// if it cannot run here: it needs TLS, or a server that decides about requests.
+    /// `files` are names and texts; the first ones, as many as `main`, are given to nginx, the others are included.
+    /// `None` if it cannot run here: it needs TLS, or a server that decides about requests.
     pub(super) fn new(files: &[(String, String)], main: usize) -> Option<Self> {
         let text: String =
             files.iter().take(main).map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\n");

@@ -16,7 +16,8 @@ use std::{
 
 use self::{adapt::Site, compare::Difference, servers::Nginx};
 
-/// Compares both with this configuration. Everything must be translated, and every difference must be one that is meant.
+/// Compares both with this configuration. Everything must be translated, and every difference must be one that is
+/// meant.
 #[track_caller]
 fn assert_equal(text: &str) {
     let site = Site::new(&[("site.conf".into(), text.into())], 1).expect("a site without TLS");

@@ -9,9 +9,9 @@ const SHORT: usize = 20_000;
 const BUDGET: u64 = 8 << 20;
 /// The idle process. It was 10 MiB with huge pages, of which a few bytes each were used.
 const IDLE: u64 = 6 << 20;
-/// At most what the largest text takes while it is compressed. It is compressed at the lowest priority: on a busy machine
-/// that thread may stop before the allocator gives back the memory of the last text, so that there may be two. With the
-/// hasher that the brotli crate takes for small windows, one took 32 MiB more.
+/// At most what the largest text takes while it is compressed. It is compressed at the lowest priority: on a busy
+/// machine that thread may stop before the allocator gives back the memory of the last text, so that there may be two.
+/// With the hasher that the brotli crate takes for small windows, one took 32 MiB more.
 const WORK: u64 = 12 << 20;
 
 #[test]

@@ -520,8 +520,8 @@ fn the_canonical_host_is_told_without_a_password() {
     assert_eq!(ask("example.test", "/"), 401);
 }
 
-/// Guesses at 500/s in rounds of four seconds, each over a connection of its own, from as many clients as there are guesses, or from one.
-/// `cargo test --test it -- routes::auth_basic::guesses_beside --ignored --nocapture`
+/// Guesses at 500/s in rounds of four seconds, each over a connection of its own, from as many clients as there are
+/// guesses, or from one. `cargo test --test it -- routes::auth_basic::guesses_beside --ignored --nocapture`
 #[test]
 #[ignore = "prints times"]
 fn guesses_beside_other_requests() {

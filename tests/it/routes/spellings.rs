@@ -1,5 +1,5 @@
-//! All paths of a few segments, in every spelling: none that the application could understand as a guarded one gets past
-//! the settings of a route.
+//! All paths of a few segments, in every spelling: none that the application could understand as a guarded one gets
+//! past the settings of a route.
 
 use crate::support::{App, Http2, Settings, Sideman};
 
@@ -24,8 +24,8 @@ pub(super) const BELOW_ADMIN: [&str; 13] = [
 const SEGMENTS: [&str; 7] = ["admin", "%61dmin", "x", "", ".", "..", "%2E%2e"];
 const SEPARATORS: [&str; 2] = ["/", "%2f"];
 
-/// Sends requests for each of these targets, with several methods and over both versions of HTTP. All must get this status,
-/// and those for paths that do not decode, which could be any path, 400. Returns the number of the former.
+/// Sends requests for each of these targets, with several methods and over both versions of HTTP. All must get this
+/// status, and those for paths that do not decode, which could be any path, 400. Returns the number of the former.
 #[track_caller]
 pub(super) fn check_refused(sideman: &Sideman, targets: &[&str], refused: u16) -> usize {
     let mut count = 0;

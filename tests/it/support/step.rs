@@ -54,8 +54,8 @@ pub(crate) fn send(bytes: impl AsRef<[u8]>) -> Step {
     Step::Send(bytes.as_ref().into())
 }
 
-/// Repeats a text until this many bytes are written or the peer closes: what `send` takes for an error of the script, if
-/// the peer refuses before it has read everything.
+/// Repeats a text until this many bytes are written or the peer closes: what `send` takes for an error of the script,
+/// if the peer refuses before it has read everything.
 pub(crate) fn flood(piece: &'static str, most: usize) -> Step {
     Step::Flood(piece, most)
 }

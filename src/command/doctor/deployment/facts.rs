@@ -1,4 +1,5 @@
-//! A deployment as its file describes it: containers, volumes and the load balancer, in one form for all kinds of files.
+//! A deployment as its file describes it: containers, volumes and the load balancer, in one form for all kinds of
+//! files.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 

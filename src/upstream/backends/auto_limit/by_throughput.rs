@@ -2,10 +2,10 @@
 //! cannot be seen: the lowest limit with which it responds about as often as with a higher one. More requests in flight
 //! would only wait there, and make all responses later.
 //!
-//! Whether more requests in flight help depends on why they take long, and latency does not tell: a busy application and
-//! a slow database look alike. So two limits are compared by the throughput that they give one after the other. As long
-//! as requests are queued, the latency of the others is the limit divided by the throughput. It follows, and decides if
-//! the throughput is the same.
+//! Whether more requests in flight help depends on why they take long, and latency does not tell: a busy application
+//! and a slow database look alike. So two limits are compared by the throughput that they give one after the other. As
+//! long as requests are queued, the latency of the others is the limit divided by the throughput. It follows, and
+//! decides if the throughput is the same.
 //!
 //! The limit is raised from the first one as long as that helps, and in doubt. Then it is held, except for short trials
 //! of twice and half the limit. Trials that change nothing become rare.

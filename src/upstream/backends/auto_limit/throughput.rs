@@ -74,8 +74,8 @@ impl Throughput {
         (self.total.responses > 0).then(|| self.limit as f64 / self.rate())
     }
 
-    /// The relative error of the rate: one standard deviation. Infinite if it is not known. `work` is about how long the
-    /// application works on a request, at most: responses to requests that were sent together come together.
+    /// The relative error of the rate: one standard deviation. Infinite if it is not known. `work` is about how long
+    /// the application works on a request, at most: responses to requests that were sent together come together.
     pub(super) fn error(&self, work: f64) -> f64 {
         if self.total.responses == 0 || self.total.seconds < work || self.looks.len() < PARTS {
             return f64::INFINITY;
