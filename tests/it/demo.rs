@@ -123,7 +123,7 @@ fn every_button_works_in_a_browser() {
     }
 }
 
-/// README.md mentions this port.
+/// README.md mentions this port. No other test may use it.
 #[test]
 fn metrics_are_at_the_usual_port_unless_that_is_taken() {
     let temporary = TempDir::new();

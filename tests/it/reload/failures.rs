@@ -125,8 +125,9 @@ fn draining_process_does_not_reload() {
 
 #[test]
 fn demo_does_not_reload() {
-    let demo = crate::support::Settings::default().args(&["demo", "--listen", "127.0.0.1:0"]);
-    let sideman = demo.start_demo();
+    let demo = crate::support::Settings::default();
+    let sideman =
+        demo.args(&["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).start_demo();
     let response = ask(&sideman);
     assert_eq!(response.status, 503);
     assert!(response.text().contains("built into the program"), "{}", response.text());

@@ -85,7 +85,7 @@ fn site_of_files_alone_needs_no_application() {
     let directory = TempDir::new();
     directory.write("index.html", "page");
     let sideman = Settings::default()
-        .args(&["run", "--listen", "127.0.0.1:0"])
+        .args(&["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
         .set("health.wait_for_application", "true")
         .set("static.index", "index.html")
         .route("site", &[("files", directory.path().to_str().unwrap())])

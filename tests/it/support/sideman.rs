@@ -59,6 +59,8 @@ impl Sideman {
         let is_admin = |line: &str| line.contains(ADMIN_LISTENS);
         sideman.address = sideman.listening(|line| !is_admin(line));
         sideman.admin = sideman.listening(is_admin);
+        // Only one program has the default port, and tests run side by side.
+        assert_ne!(sideman.admin.port(), 9180, "start it with `--admin 127.0.0.1:0`");
         sideman
     }
 
