@@ -198,11 +198,98 @@ fn settings_and_clients_of_the_process() {
     check(before().args(&["--static", "/static/=/nowhere/static"]), "", &["settings-warning"]);
 }
 
+/// Behind a load balancer on another machine.
+fn behind_others(settings: Settings) -> Settings {
+    settings.set("server.trusted_proxies", "198.51.100.0/24")
+}
+
+/// Sideman ends TLS.
+fn with_tls(settings: Settings) -> Settings {
+    settings
+        .set("tls.listen", "127.0.0.1:0")
+        .set("tls.self_signed", "true")
+        .set("server.redirect_https", "true")
+}
+
+#[test]
+fn pages_for_https_are_asked_for_at_the_application() {
+    let healthy = &[("SECURE_SSL_REDIRECT", "1"), ("SITE_FEATURES", "secure-cookies")];
+    let loops = &[("SECURE_SSL_REDIRECT", "1"), ("SITE_FEATURES", "no-proxy-header"), NOT_TRUSTED];
+    check(
+        Server::GunicornThreads,
+        &[
+            (healthy, behind_others, &[]),
+            (loops, behind_others, &["redirect-loop"]),
+            (loops, with_tls, &["redirect-loop"]),
+            (healthy, with_tls, &[]),
+            (&[("SITE_FEATURES", "any-host")], with_tls, &["any-host"]),
+            (&[("SITE_FEATURES", "debug")], with_tls, &["debug"]),
+        ],
+    );
+}
+
+#[test]
+fn pages_that_nobody_can_ask_for_are_named() {
+    let Some(django) = Django::prepared() else { return };
+    // The doctor does not speak the protocol of uWSGI.
+    let wsgi = Wsgi::start_with(Server::UwsgiPackets, django, &[("SECURE_SSL_REDIRECT", "1")]);
+    for (change, expected) in [
+        (behind_others as fn(Settings) -> Settings, "server.trusted_proxies"),
+        (with_tls, "does not use TLS"),
+    ] {
+        let settings = change(wsgi.settings().files("/static/", &django.static_root));
+        let sideman = settings.start().until_ready();
+        let ended = examine(&settings, &sideman, &[]);
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stdout.contains(expected), "{ended:?}");
+    }
+}
+
+#[test]
+fn page_that_does_not_respond_leaves_the_other_findings() {
+    let application = App::start(|request| match request.target() {
+        "/accounts/login/" => Vec::new(),
+        _ => App::reply(b"hello"),
+    });
+    let settings = Settings::before(&application.url());
+    let sideman = settings.start().until_ready();
+    let ended = examine(&settings, &sideman, &["--timeout", "300ms"]);
+    assert_eq!(ids(&ended), ["any-host"], "{ended:?}");
+    assert!(ended.stdout.contains("/accounts/login/: no response in time"), "{ended:?}");
+}
+
+#[test]
+fn page_in_front_of_django_may_have_any_host() {
+    let application = App::start(|request| {
+        let is_own = request.head.get("host").is_some_and(|host| host.starts_with("localhost"));
+        match request.target() {
+            "/" => App::reply(b"built by npm"),
+            _ if is_own => b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(),
+            _ => b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        }
+    });
+    let settings = Settings::before(&application.url());
+    let sideman = settings.start().until_ready();
+    let ended = examine(&settings, &sideman, &[]);
+    assert_eq!(ids(&ended), [""; 0], "{ended:?}");
+}
+
 #[test]
 fn process_that_does_not_run_is_status_2() {
-    let arguments = ["doctor", "--listen", "127.0.0.1:1", "--upstream", "http://127.0.0.1:2"];
-    let ended = Settings::default().args(&arguments).run_to_end();
+    let run = |more: &[&str]| {
+        let arguments = ["doctor", "--listen", "127.0.0.1:1", "--upstream", "http://127.0.0.1:2"];
+        Settings::default().args(&arguments).args(more).run_to_end()
+    };
+    let ended = run(&[]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(2), ""), "{ended:?}");
+    for expected in ["not checked: pages: GET http://127.0.0.1:1/: cannot connect: ", "--compose"] {
+        assert!(ended.stdout.contains(expected), "{ended:?}");
+    }
+    // What the settings say is found all the same.
+    let ended = run(&["--static", "/static/=/nowhere/static"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("[settings-warning]"), "{ended:?}");
+    let ended = run(&["--page", "shop"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
-    let expected = "GET http://127.0.0.1:1/: cannot connect: ";
-    assert!(ended.stderr.starts_with(expected) && ended.stderr.contains("--compose"), "{ended:?}");
+    assert!(ended.stderr.contains("write a path such as /shop/"), "{ended:?}");
 }

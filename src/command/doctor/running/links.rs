@@ -21,9 +21,17 @@ pub(super) struct Asset {
     pub(super) response: ProbeResponse,
 }
 
-/// A page loads files that do not exist: below another prefix, or of another release.
-pub(super) fn missing(assets: &[Asset], roots: &[Root]) -> Vec<Finding> {
-    let missing = || assets.iter().filter(|asset| matches!(asset.response.status, 404 | 410));
+/// A page loads files that do not exist: below another prefix, or of another release. Of those below the prefixes of
+/// `media`, which users have uploaded or the application makes, the reason is not known.
+pub(super) fn missing(assets: &[Asset], roots: &[Root], media: &[Root]) -> Vec<Finding> {
+    let is_below = |asset: &Asset, roots: &[Root]| {
+        roots.iter().any(|root| asset.path.starts_with(&root.prefix))
+    };
+    let missing = || {
+        assets
+            .iter()
+            .filter(|asset| matches!(asset.response.status, 404 | 410) && !is_below(asset, media))
+    };
     let root_of = |asset: &Asset| roots.iter().find(|root| asset.path.starts_with(&root.prefix));
     let mut findings = Vec::new();
     if let Some((asset, root)) = missing().find_map(|asset| Some((asset, root_of(asset)?))) {
@@ -68,14 +76,16 @@ mod tests {
             response: ProbeResponse::parse(format!("HTTP/1.0 {status} X\r\n\r\n").as_bytes())
                 .unwrap(),
         };
-        let roots = [Root { prefix: "/static/".into(), ..Root::default() }];
+        let root = |prefix: &str| [Root { prefix: prefix.into(), ..Root::default() }];
+        let (roots, media) = (root("/static/"), root("/media/"));
         let ids = |assets: &[Asset]| -> Vec<&str> {
-            missing(assets, &roots).iter().map(|finding| finding.check.id).collect()
+            missing(assets, &roots, &media).iter().map(|finding| finding.check.id).collect()
         };
         assert_eq!(ids(&[asset("/static/a.css", 200), asset("/x.js", 403)]), [""; 0]);
         assert_eq!(ids(&[asset("/static/a.css", 404)]), ["static-missing"]);
         assert_eq!(ids(&[asset("/assets/a.css", 404)]), ["static-prefix"]);
-        let finding = missing(&[asset("/assets/a.css?token=secret", 404)], &roots).remove(0);
+        assert_eq!(ids(&[asset("/media/CACHE/a.css", 404)]), [""; 0]);
+        let finding = missing(&[asset("/assets/a.css?token=secret", 404)], &roots, &[]).remove(0);
         assert!(!finding.seen.contains("secret"));
     }
 }

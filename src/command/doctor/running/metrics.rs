@@ -16,15 +16,14 @@ impl Metrics {
         let request = format!(
             "GET /metrics HTTP/1.0\r\nHost: {address}\r\nUser-Agent: sideman-doctor\r\nConnection: close\r\n\r\n"
         );
-        let response = http_request::fetch(&CheckPeer::Host(address.into()), &request, time)?;
-        let text = String::from_utf8_lossy(&response).into_owned();
+        let text = http_request::send(&CheckPeer::Host(address.into()), &request, time)?;
         match text.contains("sideman_build_info") {
             true => Ok(Self(text)),
             false => Err("the response has no metrics of Sideman".into()),
         }
     }
 
-    /// Returns the sum of a whole number over all of its series that contain `label`.
+    /// Returns the sum of a whole number over all of its series that contain `label`. It ends at the largest number.
     pub(super) fn sum(&self, name: &str, label: &str) -> u64 {
         let values = self.0.lines().filter_map(|line| {
             let rest = line.strip_prefix(name)?;
@@ -32,7 +31,7 @@ impl Metrics {
             let value = rest.rsplit(' ').next().filter(|_| is_whole && rest.contains(label))?;
             value.parse::<u64>().ok()
         });
-        values.sum()
+        values.fold(0, u64::saturating_add)
     }
 
     #[cfg(test)]
@@ -49,4 +48,6 @@ fn series_are_summed() {
     assert_eq!(metrics.sum("a_total", ""), 5);
     assert_eq!(metrics.sum("a_total", "b=\"d\""), 3);
     assert_eq!(metrics.sum("e", ""), 1);
+    let largest = Metrics::of_text("a{b=\"c\"} 18446744073709551615\na{b=\"d\"} 1\n");
+    assert_eq!(largest.sum("a", ""), u64::MAX);
 }

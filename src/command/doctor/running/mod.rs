@@ -31,7 +31,7 @@ use self::{
     links::Asset,
     metrics::Metrics,
     probe::{Probe, ProbeResponse},
-    site::{BOGUS_HOST, Forms, Pair},
+    site::{BOGUS_HOST, Forms, Pair, SchemeSource},
     target::Target,
 };
 
@@ -72,6 +72,11 @@ struct SitePage {
 pub(super) fn examine(args: &DoctorArgs, environment: &Environment) -> Result<Examination, String> {
     let time = config::duration(&args.timeout, Duration::from_millis(1), MAX_TIMEOUT)
         .map_err(|fault| format!("--timeout {:?}: {fault}", args.timeout))?;
+    let is_path =
+        |path: &str| path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
+    if let Some(path) = args.page.iter().find(|path| !is_path(path)) {
+        return Err(format!("--page {path:?}: write a path such as /shop/"));
+    }
     let (loaded, knows_upstream) = target::load(&args.settings.flags(), environment)?;
     let plan = &loaded.plan;
     let mut examination = Examination::default();
@@ -82,13 +87,17 @@ pub(super) fn examine(args: &DoctorArgs, environment: &Environment) -> Result<Ex
     if let Err(fault) = metrics {
         examination.not_checked.push(format!("clients and open files: {fault}"));
     }
-    let target = Target::new(plan, args.host.as_deref(), time, knows_upstream)?;
-    let is_reached = of_site(plan, &target, &args.page, &mut examination)?;
+    match Target::new(plan, args.host.as_deref(), time, knows_upstream) {
+        Ok(target) => {
+            let is_reached = of_site(plan, &target, &args.page, &mut examination);
+            if is_reached && knows_upstream {
+                of_application(plan, &target, &mut examination.findings);
+            }
+        }
+        Err(fault) => examination.not_checked.push(format!("pages: {fault}")),
+    }
     if knows_upstream {
         examination.findings.extend(processes::workers(&plan.upstream));
-    }
-    if is_reached && knows_upstream {
-        of_application(plan, &target, &mut examination.findings);
     }
     Ok(examination)
 }
@@ -106,70 +115,107 @@ fn of_process(loaded: &LoadedSettings, metrics: Option<&Metrics>) -> Vec<Finding
 }
 
 /// Checks the site's pages. Returns whether the application responds.
-fn of_site(
-    plan: &Plan,
-    target: &Target,
-    more: &[String],
-    examination: &mut Examination,
-) -> Result<bool, String> {
+fn of_site(plan: &Plan, target: &Target, more: &[String], examination: &mut Examination) -> bool {
     let host = target.host.as_str();
-    let plain = target.plain.send(&Probe::get(host, "/")).map_err(|fault| {
-        format!(
-            "{fault}; is Sideman running here, with these settings? To check a file, give --compose, \
-             --task-definition or --copilot"
-        )
-    })?;
+    let plain = match target.plain.send(&Probe::get(host, "/")) {
+        Ok(plain) => plain,
+        Err(fault) => {
+            examination.not_checked.push(format!(
+                "pages: {fault}; is Sideman running here, with these settings? To check a file, give --compose, \
+                 --task-definition or --copilot"
+            ));
+            return false;
+        }
+    };
     let https = target.https.as_ref().map(|one| one.send(&target.secure(Probe::get(host, "/"))));
-    let https = https.transpose()?;
+    let https = match https.transpose() {
+        Ok(https) => https,
+        Err(fault) => {
+            examination.not_checked.push(format!("pages: {fault}"));
+            return false;
+        }
+    };
     let source = target.source;
     let pair = Pair { host, path: "/", plain: &plain, https: https.as_ref(), source };
     let best = https.as_ref().unwrap_or(&plain);
     if let Some(found) = site::debug("/", best) {
         examination.findings.push(found);
-        return Ok(true);
+        return true;
     }
     if let Some(found) = site::redirect_loop(&pair) {
         examination.findings.push(found);
-        return Ok(true);
+        return true;
+    }
+    if https.is_none() && site::is_for_https(&pair) {
+        let why = match source {
+            SchemeSource::Own => "the doctor does not use TLS",
+            SchemeSource::Proxy | SchemeSource::AlwaysHttp => {
+                "this machine is not a trusted proxy: add its address to server.trusted_proxies to have them checked"
+            }
+        };
+        examination.not_checked.push(format!("pages: http is redirected to https, and {why}"));
+        return false;
     }
     if best.status == 400 {
         let text = format!(
             "pages: GET / with Host: {host} got 400; give one of ALLOWED_HOSTS, as in --host www.example.org"
         );
         examination.not_checked.push(text);
-        return Ok(true);
+        return true;
     }
     if best.status >= 500 || best.status == 421 {
         let text =
             format!("pages: GET / got {}; sideman status shows the last errors", best.status);
         examination.not_checked.push(text);
-        return Ok(false);
+        return false;
     }
-    let findings = &mut examination.findings;
-    findings.extend(site::debug(NO_PAGE, &target.get(host, NO_PAGE)?));
-    if leads_to_application(plan) {
-        findings.extend(site::any_host("/", best, &target.get(BOGUS_HOST, "/")?));
+    if let Err(fault) = of_no_page(plan, target, best, examination) {
+        examination.not_checked.push(format!("hosts and DEBUG: {fault}"));
     }
-    let pages = pages(target, best.clone(), more)?;
-    let responses = || pages.iter().map(|page| &page.response);
+    let pages = pages(target, best.clone(), more, examination);
     for page in &pages {
         let pair = Pair { host, path: &page.path, plain: &page.response, https: None, source };
         if let Some(found) = site::secure_cookies(&pair) {
-            findings.push(found);
+            examination.findings.push(found);
             break;
         }
     }
-    findings.extend(links::missing(&assets(target, &pages)?, &plan.files.roots));
+    let assets = assets(target, &pages, examination);
+    examination.findings.extend(links::missing(&assets, &plan.files.roots, &plan.media.roots));
     let uses_https = target.is_https_only
         || plain.redirect().is_some_and(|location| location.starts_with("https://"))
-        || responses().any(|response| {
-            !response.secure_cookies().is_empty()
-                || response.values("strict-transport-security").next().is_some()
+        || pages.iter().any(|page| {
+            !page.response.secure_cookies().is_empty()
+                || page.response.values("strict-transport-security").next().is_some()
         });
     if let Some(page) = pages.iter().find(|page| page::has_login_form(&page.response.body)) {
-        findings.extend(csrf(target, &page.path, uses_https)?);
+        match csrf(target, &page.path, uses_https) {
+            Ok(found) => examination.findings.extend(found),
+            Err(fault) => examination.not_checked.push(format!("forms: {fault}")),
+        }
     }
-    Ok(true)
+    true
+}
+
+/// Checks the response to a page that does not exist, and those for a host that belongs to nobody. `first` is the
+/// response to `/`. Both pages must be there for any host: a static page in front of Django does not look at it.
+fn of_no_page(
+    plan: &Plan,
+    target: &Target,
+    first: &ProbeResponse,
+    examination: &mut Examination,
+) -> Result<(), String> {
+    let missing = target.get(&target.host, NO_PAGE)?;
+    examination.findings.extend(site::debug(NO_PAGE, &missing));
+    if leads_to_application(plan) && first.status < 400 {
+        let pairs = [("/", first), (NO_PAGE, &missing)];
+        let mut is_accepted = true;
+        for (path, own) in pairs {
+            is_accepted = is_accepted && target.get(BOGUS_HOST, path)?.status == own.status;
+        }
+        examination.findings.extend(is_accepted.then(|| site::any_host("/", first)));
+    }
+    Ok(())
 }
 
 /// Whether requests for any host get to the application with it.
@@ -186,40 +232,52 @@ fn leads_to_application(plan: &Plan) -> bool {
 }
 
 /// Asks for some pages: those that were named, the one that / leads to, and login pages.
-fn pages(target: &Target, first: ProbeResponse, more: &[String]) -> Result<Vec<SitePage>, String> {
+fn pages(
+    target: &Target,
+    first: ProbeResponse,
+    more: &[String],
+    examination: &mut Examination,
+) -> Vec<SitePage> {
     let mut paths: Vec<String> = more.to_vec();
     let own = first.redirect().filter(|path| path.starts_with('/') && !path.starts_with("//"));
     paths.extend(own.map(str::to_owned));
     paths.extend(LOGIN_PAGES.map(str::to_owned));
     let mut pages = vec![SitePage { path: "/".into(), response: first }];
     for path in paths {
-        if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(format!("--page {path:?}: write a path such as /shop/"));
+        match target.get(&target.host, &path) {
+            Ok(response) => {
+                // A query may contain a token.
+                let path = path.split('?').next().unwrap_or_default().to_owned();
+                pages.push(SitePage { path, response });
+            }
+            Err(fault) => examination.not_checked.push(format!("a page: {fault}")),
         }
-        let response = target.get(&target.host, &path)?;
-        // A query may contain a token.
-        let path = path.split('?').next().unwrap_or_default().to_owned();
-        pages.push(SitePage { path, response });
     }
     pages.retain(|page| page.response.is_good());
-    Ok(pages)
+    pages
 }
 
-/// Asks for the stylesheets and scripts of the pages.
-fn assets(target: &Target, pages: &[SitePage]) -> Result<Vec<Asset>, String> {
+/// Asks for the stylesheets and scripts of the pages, until one does not respond.
+fn assets(target: &Target, pages: &[SitePage], examination: &mut Examination) -> Vec<Asset> {
     let mut assets: Vec<Asset> = Vec::new();
     for page in pages {
         for path in page::assets(&page.response.body) {
             if assets.len() >= MAX_ASSETS {
-                return Ok(assets);
+                return assets;
             }
-            if assets.iter().all(|asset| asset.path != path) {
-                let response = target.get(&target.host, &path)?;
-                assets.push(Asset { page: page.path.clone(), path, response });
+            if assets.iter().any(|asset| asset.path == path) {
+                continue;
+            }
+            match target.get_file(&path) {
+                Ok(response) => assets.push(Asset { page: page.path.clone(), path, response }),
+                Err(fault) => {
+                    examination.not_checked.push(format!("stylesheets and scripts: {fault}"));
+                    return assets;
+                }
             }
         }
     }
-    Ok(assets)
+    assets
 }
 
 /// Sends three empty forms to a login page. Django refuses each: none has a cookie or a token.

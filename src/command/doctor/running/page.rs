@@ -26,6 +26,17 @@ impl<'a> Tag<'a> {
     }
 }
 
+/// Returns a page without its comments.
+fn visible(html: &str) -> String {
+    let mut text = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some((before, comment)) = rest.split_once("<!--") {
+        text += before;
+        rest = comment.split_once("-->").map_or("", |(_, after)| after);
+    }
+    text + rest
+}
+
 fn tags<'a>(html: &'a str, name: &'static str) -> impl Iterator<Item = Tag<'a>> {
     let after = html.split('<').skip(1);
     after.filter_map(move |text| {
@@ -42,6 +53,7 @@ pub(super) fn assets(html: &str) -> Vec<String> {
         tag.attribute("rel")
             .is_some_and(|rel| rel.split_ascii_whitespace().any(|one| one == "stylesheet"))
     };
+    let html = &visible(html);
     let styles = tags(html, "link").filter(is_stylesheet).filter_map(|tag| tag.attribute("href"));
     let scripts = tags(html, "script").filter_map(|tag| tag.attribute("src"));
     let is_own = |url: &&str| url.starts_with('/') && !url.starts_with("//");
@@ -58,7 +70,8 @@ pub(super) fn assets(html: &str) -> Vec<String> {
 
 /// Whether the page has a form of Django with a password.
 pub(super) fn has_login_form(html: &str) -> bool {
-    let inputs = || tags(html, "input");
+    let html = visible(html);
+    let inputs = || tags(&html, "input");
     let has_password = inputs().any(|tag| tag.attribute("type") == Some("password"));
     has_password && inputs().any(|tag| tag.attribute("name") == Some("csrfmiddlewaretoken"))
 }
@@ -72,6 +85,7 @@ mod tests {
         let html = r#"<link rel="stylesheet" href="/static/a.css?v=1&amp;w=2"><link rel=icon href=/static/i.png>
             <script src='/static/b.js'></script><script>let src="/x.js"</script>
             <link href="https://cdn.example/c.css" rel="stylesheet"><script src="//cdn.example/d.js"></script>
+            <!-- <script src="/static/old.js"></script> --><!--[if lt IE 9]><script src="/static/ie.js"></script><![endif]-->
             <LINK rel="stylesheet" href="/static/a.css?v=1&amp;w=2" data-href="/no">"#;
         assert_eq!(assets(html), ["/static/a.css?v=1&w=2", "/static/b.js"]);
     }
@@ -81,6 +95,7 @@ mod tests {
         let token = r#"<input type="hidden" name="csrfmiddlewaretoken" value="x">"#;
         let password = r#"<input name=password type=password>"#;
         assert!(has_login_form(&format!("<form>{token}{password}</form>")));
+        assert!(!has_login_form(&format!("<!-- {token}{password} -->")));
         assert!(!has_login_form(token) && !has_login_form(password));
     }
 }

@@ -33,9 +33,14 @@ fn of_commands(
     workers::workers(application.admission, &command)
 }
 
+/// Whether a process with this address is certainly the target. Only those of the loopback are this machine's.
 fn is_at(bind: &Bind, target: &UpstreamTarget) -> bool {
     match (bind, target) {
-        (Bind::Tcp { port: own, .. }, UpstreamTarget::Tcp { port, .. }) => own == port,
+        (Bind::Tcp { host: own, port: own_port }, UpstreamTarget::Tcp { host, port }) => {
+            let is_here = matches!(host.as_str(), "127.0.0.1" | "localhost");
+            let is_same = matches!(own.as_str(), "" | "0.0.0.0" | "127.0.0.1" | "localhost");
+            is_here && is_same && own_port == port
+        }
         (Bind::Unix(own), UpstreamTarget::Unix(path)) => Path::new(own) == path,
         (Bind::Tcp { .. }, UpstreamTarget::Unix(_))
         | (Bind::Unix(_), UpstreamTarget::Tcp { .. }) => false,
@@ -73,6 +78,8 @@ mod tests {
             (&[uwsgi], port(8000), 9, true),
             (&[gunicorn], port(8000), 8, false),
             (&[gunicorn], port(8001), 20, false),
+            (&[gunicorn], UpstreamTarget::Tcp { host: "10.0.0.1".into(), port: 8000 }, 20, false),
+            (&["gunicorn a.wsgi -b 127.0.0.2:8000 -w 4 --threads 2"], port(8000), 20, false),
             (&[gunicorn, uwsgi], port(8000), 20, false),
             (&[gunicorn], UpstreamTarget::Unix("/run/app.sock".into()), 20, false),
             (

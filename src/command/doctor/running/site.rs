@@ -99,16 +99,18 @@ pub(super) fn secure_cookies(pair: &Pair<'_>) -> Option<Finding> {
     })
 }
 
-/// A request for a host that belongs to nobody gets the same response as one of the site's.
-pub(super) fn any_host(path: &str, own: &ProbeResponse, bogus: &ProbeResponse) -> Option<Finding> {
-    let is_accepted = own.status < 400 && bogus.status == own.status;
-    is_accepted.then(|| {
-        ANY_HOST.finding(
-            "Django accepts every host, so others can have it write links to their sites, as in mails for a new password",
-            format!("GET {path} with Host: {BOGUS_HOST}: {}", bogus.status),
-            "set ALLOWED_HOSTS in settings.py to the site's names; health checks of Sideman need no *",
-        )
-    })
+/// Whether http gets nothing but a redirect to the https form of the page.
+pub(super) fn is_for_https(pair: &Pair<'_>) -> bool {
+    pair.plain.redirect().is_some_and(|location| leads_to(location, pair.host, pair.path))
+}
+
+/// Requests for a host that belongs to nobody get the responses `own` of the site.
+pub(super) fn any_host(path: &str, own: &ProbeResponse) -> Finding {
+    ANY_HOST.finding(
+        "Django accepts every host, so others can have it write links to their sites, as in mails for a new password",
+        format!("GET {path} with Host: {BOGUS_HOST}: {}", own.status),
+        "set ALLOWED_HOSTS in settings.py to the site's names; health checks of Sideman need no *",
+    )
 }
 
 /// The error page with the settings.

@@ -28,8 +28,10 @@ pub(super) struct Target {
     pub(super) host: String,
     /// Requests without a proxy in front.
     pub(super) plain: Prober,
-    /// Requests as a trusted proxy sends them for a client that uses https.
+    /// Requests for a client that uses https: as a trusted proxy sends them, or as Sideman forwards them.
     pub(super) https: Option<Prober>,
+    /// Whether those go to the application without Sideman.
+    is_direct: bool,
     pub(super) source: SchemeSource,
     /// Whether clients use https in any case.
     pub(super) is_https_only: bool,
@@ -83,33 +85,38 @@ impl Target {
             SchemeSource::Proxy
         };
         let servers = if knows_upstream { servers(plan) } else { Vec::new() };
-        let https = match (source, server.external_scheme) {
+        let of_listener = match (source, server.external_scheme) {
             (_, Some("https")) => Some(plain.clone()),
-            (SchemeSource::Proxy, _) => trusted(plan, listen, &plain).or_else(|| {
-                // Sideman would send this to the application.
-                let peer = servers.first()?.clone();
-                Some(Prober { peer, preface: "", time })
-            }),
+            (SchemeSource::Proxy, _) => trusted(plan, listen, &plain),
             _ => None,
         };
+        let may_be_https = source == SchemeSource::Proxy || plan.tls.is_some();
+        let is_direct = of_listener.is_none() && may_be_https;
+        let of_application = || {
+            let peer = servers.first().filter(|_| is_direct)?.clone();
+            Some(Prober { peer, preface: "", time })
+        };
+        let https = of_listener.or_else(of_application);
         Ok(Self {
             host: host.map_or_else(|| own_host(plan), str::to_owned),
             is_https_only: server.external_scheme == Some("https") || server.redirect_https,
             plain,
             https,
+            is_direct,
             source,
             servers,
         })
     }
 
-    /// Adds what a load balancer says about a client that uses https.
+    /// Adds what a load balancer says about a client that uses https, or Sideman. CloudFront has a field of its own.
     pub(super) fn secure<'a>(&self, probe: Probe<'a>) -> Probe<'a> {
-        match self.source {
-            SchemeSource::Proxy => {
-                probe.with("X-Forwarded-Proto", "https").with("X-Forwarded-Port", "443")
-            }
-            SchemeSource::Own | SchemeSource::AlwaysHttp => probe,
+        if self.source != SchemeSource::Proxy && !self.is_direct {
+            return probe;
         }
+        probe
+            .with("X-Forwarded-Proto", "https")
+            .with("X-Forwarded-Port", "443")
+            .with("CloudFront-Forwarded-Proto", "https")
     }
 
     /// Asks for a page, by https if that can be done.
@@ -117,6 +124,14 @@ impl Target {
         match &self.https {
             Some(https) => https.send(&self.secure(Probe::get(host, path))),
             None => self.plain.send(&Probe::get(host, path)),
+        }
+    }
+
+    /// Asks Sideman for a file that a page loads: the application may not have it.
+    pub(super) fn get_file(&self, path: &str) -> Result<ProbeResponse, String> {
+        match self.is_direct {
+            true => self.plain.send(&Probe::get(&self.host, path)),
+            false => self.get(&self.host, path),
         }
     }
 }
