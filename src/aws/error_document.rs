@@ -1,14 +1,24 @@
 //! The body of an error response of S3: an XML document whose `Code` says what happened.
 
-/// The longest code that is read. Those of S3 have at most 50 letters.
+/// The longest text that is read. The codes of S3 have at most 50 letters.
 const MAX_CODE: usize = 64;
 
 /// Returns the text of the first element `Code`, if it is one word of letters and digits.
 pub fn error_code(document: &[u8]) -> Option<&str> {
-    let begin = memchr::memmem::find(document, b"<Code>")? + b"<Code>".len();
+    element(document, b"<Code>", b"")
+}
+
+/// Returns the text of the first element `Region`: the one that the bucket is in.
+pub fn error_region(document: &[u8]) -> Option<&str> {
+    element(document, b"<Region>", b"-")
+}
+
+/// Returns the text of the first element with this tag, if it has letters and digits only, and `others`.
+fn element<'a>(document: &'a [u8], tag: &[u8], others: &[u8]) -> Option<&'a str> {
+    let begin = memchr::memmem::find(document, tag)? + tag.len();
     let rest = document.get(begin..)?;
     let text = rest.get(..memchr::memchr(b'<', rest)?)?.trim_ascii();
-    let is_word = text.iter().all(u8::is_ascii_alphanumeric);
+    let is_word = text.iter().all(|byte| byte.is_ascii_alphanumeric() || others.contains(byte));
     let is_code = is_word && (1..=MAX_CODE).contains(&text.len());
     std::str::from_utf8(text).ok().filter(|_| is_code)
 }
@@ -39,6 +49,9 @@ mod tests {
         ] {
             assert_eq!(error_code(document.as_bytes()), expected, "{document}");
         }
+        let document = b"<Error><Code>A</Code><Region>eu-central-1</Region></Error>";
+        assert_eq!(error_region(document), Some("eu-central-1"));
+        assert_eq!(error_region(b"<Region>a b</Region>"), None);
     }
 
     proptest! {

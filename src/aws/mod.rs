@@ -13,6 +13,6 @@ mod signature_v4;
 
 pub use self::{
     credentials::{Credentials, KeysState, RoleKeys, WorkerKeys},
-    error_document::error_code,
+    error_document::{error_code, error_region},
     signature_v4::{EMPTY_BODY, SignedRequest, authorization, encode_key},
 };

@@ -132,6 +132,7 @@ impl Draft {
         plan.files.roots = static_roots;
         plan.missing.fallback = fallback;
         plan.missing.bucket = bucket;
+        plan.missing.timeout = self.fallback_timeout;
         plan.buckets = buckets.into_buckets();
         plan.aws = self.aws.credentials;
         plan.log.fields = log_names::fields_of(plan.log.access, &self.log_fields);

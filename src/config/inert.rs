@@ -197,8 +197,11 @@ const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement {
         keys: &["static.fallback_timeout"],
-        acts: |plan| plan.missing.fallback.is_some() || plan.files.roots.is_empty(),
-        why: "static.fallback names no server",
+        acts: |plan| {
+            let missing = &plan.missing;
+            missing.fallback.is_some() || missing.bucket.is_some() || plan.files.roots.is_empty()
+        },
+        why: "static.fallback is none",
     },
     Requirement {
         keys: &[

@@ -262,13 +262,19 @@ kinds! {
         .advice("give the server of auth more workers, and raise upstream.max_in_flight if it can handle more requests \
             at once");
     /// The bucket or file server did not respond after several attempts, responded with 5xx or SlowDown, ended its
-    /// response too early, or has 256 requests of a worker in flight. The event names it and the fault.
+    /// response too early. The event names it and the fault.
     BucketUnavailable:
         upstream("bucket_unavailable", 503, "The storage of this file is unavailable. Please try again in a moment.")
         .retry_after(OVERLOAD_RETRY_AFTER)
         .can_abort_response()
         .advice("check that its address can be reached from here (a NAT gateway or a VPC endpoint), and the status of \
             the service");
+    /// The bucket or file server has 256 requests of a worker in flight, or 64 of one client. Each runs until its client
+    /// has the object.
+    BucketBusy: row("bucket_busy", Sideman, 503, "The server is busy. Please try again in a moment.")
+        .retry_after(OVERLOAD_RETRY_AFTER)
+        .advice("let a CDN send large objects, or limit its clients with rate_limit of a route; if the client is a \
+            proxy, add it to server.trusted_proxies");
     /// The bucket or file server refuses requests for a reason that stays: a wrong signature, region or name, a clock
     /// that is off, a login or a redirect. The event names the code of S3 or the status, and what to do.
     BucketRefused: upstream("bucket_refused", 502, "The storage of this file refused the request.")

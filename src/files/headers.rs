@@ -5,7 +5,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use super::{entry::EntryValidators, kind, pattern};
 use crate::{
     plan::{Cors, FileSettings, Lifetime, Purpose, Root},
-    rfc::{date, encoding::Coding, media_type::is_compressible},
+    rfc::{
+        date,
+        encoding::Coding,
+        media_type::{essence, is_compressible},
+    },
 };
 
 /// The facts that follow from the name and its settings, whatever is in the file.
@@ -145,9 +149,9 @@ impl FileHeaders {
 /// Returns the content security policy of an upload of this type: no script in it runs in the origin of the site.
 pub fn media_policy(content_type: &str) -> Option<&'static str> {
     match content_type {
-        // A browser's own viewer shows PDF apart from the site, and does not start in a sandbox.
-        "application/pdf" => None,
         _ if kind::is_active(content_type) => Some("sandbox"),
+        // A browser's own viewer shows PDF apart from the site, and does not start in a sandbox.
+        _ if essence(content_type) == "application/pdf" => None,
         _ if kind::is_playable(content_type) => Some(PLAYER_POLICY),
         _ => Some("sandbox"),
     }

@@ -46,6 +46,9 @@ pub(super) fn is_font(name: &[u8]) -> bool {
 /// JavaScript itself does not count: browsers show it as text. PDF does not count either: its viewers run scripts in an
 /// isolated environment. Invalid media types count, because browsers would guess.
 pub(super) fn is_active(content_type: &str) -> bool {
+    if !is_single(content_type) {
+        return true;
+    }
     let essence = essence(content_type);
     let Some((kind, subtype)) = essence.split_once('/') else { return true };
     if !is_token(kind.as_bytes()) || !is_token(subtype.as_bytes()) {
@@ -69,6 +72,25 @@ pub(super) fn is_active(content_type: &str) -> bool {
                 | "application/x-shockwave-flash"
                 | "application/vnd.adobe.flash.movie"
         )
+}
+
+/// Whether this is one type. Browsers take the last one of a list, which may begin within a parameter: there, a comma
+/// may be in a quoted value only.
+fn is_single(content_type: &str) -> bool {
+    let mut before = ' ';
+    let mut quoted = false;
+    for character in content_type.chars() {
+        match character {
+            '"' if quoted && before != '\\' => quoted = false,
+            '"' if !quoted && before == '=' => quoted = true,
+            '"' if !quoted => return false,
+            ',' if !quoted => return false,
+            _ => {}
+        }
+        // A backslash that is escaped itself escapes nothing.
+        before = if before == '\\' && character == '\\' { ' ' } else { character };
+    }
+    !quoted
 }
 
 /// Whether a browser that navigates to a document of this type shows a player for it.
@@ -203,6 +225,23 @@ mod tests {
             ["TEXT/HTML ;charset=x", "", "html", "text/plain, text/html", "text/", "a/b/c"]
         {
             assert!(is_active(active), "{active}");
+        }
+        for several in [
+            "video/mp4; a=b, text/html",
+            "video/mp4; a=\"b\", text/html",
+            "video/mp4; a=\"b\\\\\", text/html",
+            "video/mp4; a=\"b, text/html",
+            "video/mp4; a=b\", text/html",
+            "video/mp4; a=b\"c, text/html\"",
+        ] {
+            assert!(is_active(several), "{several}");
+        }
+        for single in [
+            "video/mp4; codecs=\"avc1.42E01E, mp4a.40.2\"",
+            "video/mp4; a=\"b\\\", text/html\"",
+            "text/plain; charset=\"utf-8\"",
+        ] {
+            assert!(!is_active(single), "{single}");
         }
         for passive in
             "a.txt a.css a.js a.json a.png a.pdf a.docx a.zip a.mp4 a.md a.svgz a".split(' ')

@@ -57,7 +57,8 @@ impl FallbackClient {
         if via_fields.any(|via| memchr::memmem::find(via, VIA_NAME.as_bytes()).is_some()) {
             return Ok(None);
         }
-        let permit = self.permits.acquire().ok_or("it has too many requests in flight")?;
+        let permit =
+            self.permits.acquire(None).map_err(|_| "it has too many requests in flight")?;
         let target = format!("{}{path}", self.plan.base);
         let via = format!("1.1 {VIA_NAME}");
         let fields = fields(headers, &self.plan.host, &via, id);

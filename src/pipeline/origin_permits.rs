@@ -1,8 +1,9 @@
 //! Limits the requests of a worker to one server that is not the application: few clients need it, and their requests
-//! must not use up the descriptors.
+//! must not use up the descriptors. One client gets a part of them, so that others get through beside it.
 
 use std::{
-    cell::Cell,
+    cell::RefCell,
+    collections::HashMap,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -11,17 +12,40 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::{body::Body, error::Error};
+use crate::{body::Body, error::Error, plan::ClientNetwork};
+
+/// One client may have this part of the requests.
+const CLIENT_PART: usize = 4;
 
 /// The requests that may run at the same time.
 #[derive(Debug)]
 pub(super) struct OriginPermits {
-    running: Rc<Cell<usize>>,
+    running: Rc<RefCell<RunningRequests>>,
     max: usize,
 }
 
+#[derive(Debug, Default)]
+struct RunningRequests {
+    all: usize,
+    /// Clients with at least one request.
+    clients: HashMap<ClientNetwork, usize>,
+}
+
+/// Why a request must not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OriginBusy {
+    /// So many requests are running.
+    All(usize),
+    /// So many requests of this client are running.
+    Client(usize),
+}
+
 /// Counts a request while it runs.
-pub(super) struct OriginPermit(Rc<Cell<usize>>);
+#[derive(Debug)]
+pub(super) struct OriginPermit {
+    running: Rc<RefCell<RunningRequests>>,
+    client: Option<ClientNetwork>,
+}
 
 /// The body of a response that is not complete. Its request runs until the client has the body.
 struct CountedBody<F> {
@@ -37,13 +61,25 @@ impl OriginPermits {
         Self { running: Rc::default(), max }
     }
 
-    /// Returns `None` if too many requests are running.
-    pub(super) fn acquire(&self) -> Option<OriginPermit> {
-        if self.running.get() >= self.max {
-            return None;
+    /// Counts a request of this client, or of none. Fails if too many are running.
+    pub(super) fn acquire(
+        &self,
+        client: Option<ClientNetwork>,
+    ) -> Result<OriginPermit, OriginBusy> {
+        let mut running = self.running.borrow_mut();
+        if running.all >= self.max {
+            return Err(OriginBusy::All(self.max));
         }
-        self.running.set(self.running.get() + 1);
-        Some(OriginPermit(Rc::clone(&self.running)))
+        if let Some(client) = client {
+            let most = self.max / CLIENT_PART;
+            let of_client = running.clients.entry(client).or_default();
+            if *of_client >= most {
+                return Err(OriginBusy::Client(most));
+            }
+            *of_client += 1;
+        }
+        running.all += 1;
+        Ok(OriginPermit { running: Rc::clone(&self.running), client })
     }
 }
 
@@ -65,7 +101,16 @@ impl OriginPermit {
 
 impl Drop for OriginPermit {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        let mut running = self.running.borrow_mut();
+        running.all -= 1;
+        if let Some(client) = self.client
+            && let Some(of_client) = running.clients.get_mut(&client)
+        {
+            *of_client -= 1;
+            if *of_client == 0 {
+                running.clients.remove(&client);
+            }
+        }
     }
 }
 
@@ -90,5 +135,32 @@ impl<F: Fn(Error) -> Error + Unpin> HttpBody for CountedBody<F> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_gets_a_part_of_the_permits() {
+        let permits = OriginPermits::new(8);
+        let client = |last: u8| Some(ClientNetwork::of([192, 0, 2, last].into()));
+        let mut held = [permits.acquire(client(1)).unwrap(), permits.acquire(client(1)).unwrap()];
+        assert_eq!(permits.acquire(client(1)).unwrap_err(), OriginBusy::Client(2));
+        let others: Vec<OriginPermit> =
+            (2..8).map(|last| permits.acquire(client(last)).unwrap()).collect();
+        assert_eq!(permits.acquire(None).unwrap_err(), OriginBusy::All(8));
+        drop(others);
+        assert_eq!(permits.running.borrow().clients.len(), 1);
+        // Requests of no client count among all.
+        let nobody: Vec<OriginPermit> = (0..6).map(|_| permits.acquire(None).unwrap()).collect();
+        assert_eq!(permits.acquire(client(2)).unwrap_err(), OriginBusy::All(8));
+        drop(nobody);
+        held[0] = permits.acquire(client(2)).unwrap();
+        held[1] = permits.acquire(client(1)).unwrap();
+        drop(held);
+        let running = permits.running.borrow();
+        assert_eq!((running.all, running.clients.len()), (0, 0));
     }
 }

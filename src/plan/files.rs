@@ -135,6 +135,8 @@ pub struct MissingFileSettings {
     pub fallback: Option<FallbackSettings>,
     /// Or the bucket.
     pub bucket: Option<BucketObjects>,
+    /// How long the bucket may take to begin its response.
+    pub timeout: Duration,
     /// Whether the current version of the file is sent instead.
     pub serve_current: bool,
 }

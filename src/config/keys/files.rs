@@ -181,7 +181,7 @@ pub(super) const STATIC: &[SettingKey] = &[
         default: Some(&["5s"]),
         kind: &SingleValue(TimeFormat(MILLISECOND, MINUTE), |to, time| to.fallback_timeout = time),
         doc: "How long the fallback may take to accept a connection, how long to begin its response, and how long \
-              to pause within it.",
+              to pause within it. A bucket may take so long to begin its response.",
         ..SettingKey::BLANK
     },
     SettingKey {

@@ -26,7 +26,7 @@ use http::HeaderMap;
 
 use self::target::FileCandidate;
 use super::{
-    bucket::WantedObject, local_file, request_context::RequestContext, status_page,
+    bucket::WantedObject, client_network, local_file, request_context::RequestContext, status_page,
     worker_state::WorkerState,
 };
 use crate::{
@@ -71,7 +71,8 @@ pub(super) async fn serve(
         {
             let (store_kind, root, name) = (name.store_kind, name.root, &*name.name);
             let url = url.as_deref();
-            let object = WantedObject { objects, store_kind, root, name, url };
+            let client = client_network::of(context);
+            let object = WantedObject { objects, store_kind, root, name, url, client };
             let sent = object::serve(local, context, object, (directives, &upstream_headers));
             if let Some(response) = Box::pin(sent).await? {
                 local.metrics.accel_sent.add(1);

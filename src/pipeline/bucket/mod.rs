@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, FailureKind},
-    plan::BucketObjects,
+    plan::{BucketObjects, ClientNetwork},
     rfc::request_parts::Headers,
     telemetry::BucketResult,
 };
@@ -32,6 +32,8 @@ pub(super) struct WantedObject<'a> {
     pub(super) name: &'a [u8],
     /// Path and query for a file server, relative to its base.
     pub(super) url: Option<&'a str>,
+    /// Whose request it is, for its share of the requests.
+    pub(super) client: Option<ClientNetwork>,
 }
 
 /// Responds with an object, as GET or HEAD. `headers` are those of the client, for its range and conditions. Returns
@@ -46,7 +48,8 @@ pub(super) async fn fetch(
     let Some(key) = key(client, wanted) else { return Ok(None) };
     let metrics = &local.metrics;
     let (_, loop_name) = local.app.loop_token.field();
-    let request = ObjectRequest { method, headers, key: &key, url: wanted.url, loop_name };
+    let WantedObject { url, client: owner, .. } = wanted;
+    let request = ObjectRequest { method, headers, key: &key, url, client: owner, loop_name };
     let found = client.get(request, metrics).await;
     let (result, found) = match found {
         Ok(Some(object)) => (BucketResult::Sent, Ok(Some(object))),

@@ -19,7 +19,7 @@ use crate::{
     aws::{self, Credentials, KeysState, RoleKeys, WorkerKeys},
     body::{Body, RequestBody},
     error::{Error, FailureKind},
-    pipeline::origin_permits::{OriginPermit, OriginPermits},
+    pipeline::origin_permits::{OriginBusy, OriginPermit, OriginPermits},
     plan::{BucketProtocol, BucketSettings},
     rfc::{
         conditional::{self, Validators},
@@ -128,10 +128,7 @@ impl BucketClient {
         wanted: ObjectRequest<'_>,
         metrics: &WorkerMetrics,
     ) -> Result<Option<FoundObject>, BucketFault> {
-        let permit = self.permits.acquire().ok_or_else(|| {
-            let text = format!("this worker has {MAX_CONCURRENT} requests in flight to it");
-            BucketFault { result: BucketResult::Limited, text }
-        })?;
+        let permit = self.permits.acquire(wanted.client).map_err(BucketFault::busy)?;
         let ObjectRequest { method, headers, key, url, .. } = wanted;
         let target = request::target(&self.settings, key, url);
         let mut range = request::range(method, headers);
@@ -205,8 +202,8 @@ impl BucketClient {
         let sent = self.send((wanted.method, target), wanted, range, (signed_by, now)).await;
         let response = match sent {
             Ok(response) => response,
-            // A file server may work for long on each request.
-            Err(error) if !self.is_s3() && error.kind() == FailureKind::UpstreamReadTimeout => {
+            // A client has waited for long, and would wait as long again.
+            Err(error) if error.kind() == FailureKind::UpstreamReadTimeout => {
                 return AttemptResult::Fault(BucketFault::unavailable(&error));
             }
             Err(error) => return AttemptResult::Retry(BucketFault::unavailable(&error)),
@@ -292,7 +289,7 @@ impl BucketClient {
                 AttemptResult::Retry(BucketFault { result: BucketResult::Unavailable, text: said })
             }
             Verdict::Fault(result, remedy) => {
-                let details = details(remedy, &fields, now);
+                let details = details(remedy, (&fields, &document), now);
                 let text = format!("{said}: {}{details}", remedy.text());
                 let fault = BucketFault { result, text };
                 match keys.filter(|_| result == BucketResult::Credentials) {
@@ -305,7 +302,7 @@ impl BucketClient {
 }
 
 /// Returns what else a response says about a fault.
-fn details(remedy: Remedy, fields: &HeaderMap, now: u64) -> String {
+fn details(remedy: Remedy, (fields, document): (&HeaderMap, &[u8]), now: u64) -> String {
     let text = |name: &str| fields.get(name).and_then(|value| value.to_str().ok());
     if remedy == Remedy::Clock
         && let Some(theirs) = text("date").and_then(date::parse)
@@ -316,7 +313,7 @@ fn details(remedy: Remedy, fields: &HeaderMap, now: u64) -> String {
         };
     }
     if remedy == Remedy::Region
-        && let Some(region) = text("x-amz-bucket-region")
+        && let Some(region) = text("x-amz-bucket-region").or_else(|| aws::error_region(document))
     {
         return format!(" (it is {})", region.escape_debug());
     }
@@ -339,6 +336,16 @@ fn is_range_allowed(headers: &Headers, status: StatusCode, fields: &HeaderMap) -
 // === impl BucketFault ===
 
 impl BucketFault {
+    fn busy(busy: OriginBusy) -> Self {
+        let text = match busy {
+            OriginBusy::All(most) => format!("this worker has {most} requests in flight to it"),
+            OriginBusy::Client(most) => {
+                format!("this client has {most} requests of a worker in flight to it")
+            }
+        };
+        Self { result: BucketResult::Limited, text }
+    }
+
     fn unavailable(error: &Error) -> Self {
         Self { result: BucketResult::Unavailable, text: error.to_string() }
     }
@@ -351,8 +358,8 @@ impl BucketFault {
             BucketResult::Sent
             | BucketResult::Missing
             | BucketResult::Denied
-            | BucketResult::Unavailable
-            | BucketResult::Limited => FailureKind::BucketUnavailable,
+            | BucketResult::Unavailable => FailureKind::BucketUnavailable,
+            BucketResult::Limited => FailureKind::BucketBusy,
         };
         let BucketSettings { url, server, .. } = &client.settings;
         let text = format!("{url} at {}: {}", server.names(), self.text);

@@ -5,8 +5,9 @@ use http::Method;
 
 use crate::{
     aws::{self, EMPTY_BODY, RoleKeys, SignedRequest},
-    plan::{BucketProtocol, BucketSettings},
+    plan::{BucketProtocol, BucketSettings, ClientNetwork},
     rfc::{
+        date,
         request_parts::{FieldName, Headers},
         timestamp,
     },
@@ -22,6 +23,8 @@ pub(in crate::pipeline) struct ObjectRequest<'a> {
     pub(in crate::pipeline) key: &'a str,
     /// Path and query for a file server, relative to its base.
     pub(in crate::pipeline) url: Option<&'a str>,
+    /// Whose request it is.
+    pub(in crate::pipeline) client: Option<ClientNetwork>,
     /// The name of this process, by which it recognises its own requests.
     pub(in crate::pipeline) loop_name: &'a [u8],
 }
@@ -56,9 +59,16 @@ pub(super) fn target(settings: &BucketSettings, key: &str, url: Option<&str>) ->
     target
 }
 
+/// Whether a condition is one: an invalid date is none (RFC 9110, 13.1.3 and 13.1.4), and not every server knows that.
+fn is_valid(name: FieldName, value: &[u8]) -> bool {
+    let is_date = matches!(name, FieldName::IfModifiedSince | FieldName::IfUnmodifiedSince);
+    let text = || std::str::from_utf8(value).ok();
+    !is_date || text().and_then(date::parse).is_some()
+}
+
 /// Whether a request has a condition that the server evaluates.
 pub(super) fn has_condition(headers: &Headers) -> bool {
-    CONDITIONS.into_iter().any(|name| headers.get_all(name).next().is_some())
+    CONDITIONS.into_iter().any(|name| headers.get_all(name).any(|value| is_valid(name, value)))
 }
 
 /// Returns the fields of a request, signed with `keys` if it is for S3 and there are any. `now` is in seconds since
@@ -72,7 +82,8 @@ pub(super) fn fields(
     let headers = wanted.headers;
     let mut fields: Fields = vec![("host", settings.host.clone().into_bytes())];
     for name in CONDITIONS {
-        fields.extend(headers.get_all(name).map(|value| (name.text(), value.to_vec())));
+        let values = headers.get_all(name).filter(|value| is_valid(name, value));
+        fields.extend(values.map(|value| (name.text(), value.to_vec())));
     }
     fields.extend(range.map(|range| ("range", range.to_vec())));
     let BucketProtocol::S3 { region } = &settings.protocol else {

@@ -155,7 +155,7 @@ impl Exchange<'_> {
             return Ok(Step::Again);
         }
         let outcome = if stored.is_some() { CacheOutcome::Expired } else { CacheOutcome::Miss };
-        self.fetch(context, (stored, leader), (outcome, status)).await.map(Step::respond)
+        self.fetch(context, (stored, leader), (outcome, status)).await
     }
 
     /// Fetches the response for this client alone. It is stored if it can be, though those before could not.
@@ -164,7 +164,7 @@ impl Exchange<'_> {
             return Ok(Step::Pass(CacheOutcome::Pass, status::passed()));
         }
         let outcome = (CacheOutcome::Pass, status::passed());
-        self.fetch(context, (None, None), outcome).await.map(Step::respond)
+        self.fetch(context, (None, None), outcome).await
     }
 
     /// Looks into the cache.
@@ -299,7 +299,7 @@ impl Exchange<'_> {
         context: &mut RequestContext,
         (stored, leader): (Option<Arc<StoredResponse>>, Option<FlightLeader>),
         (outcome, status): (CacheOutcome, CacheStatus),
-    ) -> Result<Response, Error> {
+    ) -> Result<Step, Error> {
         let mut fetch = self.fetch_for(context, stored, leader);
         fetch.interim = context.interim.clone();
         // It may end later than its client.
@@ -323,7 +323,8 @@ impl Exchange<'_> {
                 let status = CacheStatus { is_stored: true, ttl, ..status };
                 let is_head = context.parts.method == Method::HEAD;
                 if is_head || respond::is_conditional(&context.parts.headers) {
-                    return respond::respond(context, self.cache, &stored, (status, now));
+                    let response = respond::respond(context, self.cache, &stored, (status, now));
+                    return response.map(Step::respond);
                 }
                 self.relay(context, *reply, status).await
             }
@@ -338,6 +339,14 @@ impl Exchange<'_> {
                 respond::respond(context, self.cache, &stored, (status, now))
             }
             Fetched::Stale(stored, why) => self.respond_stale(context, &stored, (why, now)),
+            // The object has changed, and the client wants a part of it.
+            Fetched::Response(reply, _)
+                if matches!(self.source, Source::Bucket(_))
+                    && reply.status == StatusCode::OK
+                    && context.parts.headers.contains(FieldName::Range) =>
+            {
+                return Ok(Step::Pass(outcome, status));
+            }
             Fetched::Response(reply, stored) => {
                 context.cache = Some(outcome);
                 let detail = stored.err().map(NotStoredLabel::name).or(status.detail);
@@ -345,6 +354,7 @@ impl Exchange<'_> {
                 self.relay(context, *reply, status).await
             }
         }
+        .map(Step::respond)
     }
 
     /// Sends what the application or the bucket has sent, without the body that was fetched in place of a HEAD.

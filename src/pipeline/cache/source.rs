@@ -11,7 +11,7 @@ use crate::{
         store_kind::StoreKind,
         worker_state::WorkerState,
     },
-    plan::BucketObjects,
+    plan::{BucketObjects, ClientNetwork},
     rfc::{request_parts::Headers, response_lines::ResponseLines},
     upstream::{Trouble, UpstreamResponse},
 };
@@ -31,6 +31,7 @@ pub(super) struct OwnedObject {
     store_kind: StoreKind,
     root: usize,
     name: Box<[u8]>,
+    client: Option<ClientNetwork>,
 }
 
 /// How long a bucket may take, if a stale object may be sent.
@@ -52,8 +53,8 @@ impl Source {
 
 impl OwnedObject {
     pub(super) fn of(wanted: WantedObject<'_>) -> Self {
-        let WantedObject { objects, store_kind, root, name, url: _ } = wanted;
-        Self { objects: objects.clone(), store_kind, root, name: name.into() }
+        let WantedObject { objects, store_kind, root, name, url: _, client } = wanted;
+        Self { objects: objects.clone(), store_kind, root, name: name.into(), client }
     }
 
     /// Requests the whole object, or whether it is still the one of the conditions. One that does not exist is a 404.
@@ -62,9 +63,9 @@ impl OwnedObject {
         local: &WorkerState,
         conditions: &Headers,
     ) -> Result<UpstreamResponse, Error> {
-        let Self { objects, store_kind, root, name } = self;
-        let (store_kind, root) = (*store_kind, *root);
-        let wanted = WantedObject { objects, store_kind, root, name, url: None };
+        let Self { objects, store_kind, root, name, client } = self;
+        let (store_kind, root, client) = (*store_kind, *root, *client);
+        let wanted = WantedObject { objects, store_kind, root, name, url: None, client };
         let found = bucket::fetch(local, (&Method::GET, conditions), wanted).await?;
         let (status, fields, body) = match found {
             Some(response) => {

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, header};
+use tokio::time::timeout;
 
 use crate::{
     error::Error,
     files::{FileEntry, LoadResult},
     pipeline::{
         bucket::WantedObject,
-        cache,
+        cache, client_network,
         fallback::FallbackClient,
         local_file::{failure, find, is_hidden},
         own_paths::RequestedFile,
@@ -62,22 +63,27 @@ pub(super) async fn fetch_object(
     let path = local.app.store(store_kind).roots().get(root)?.prefix.trim_start_matches('/');
     let prefix = format!("{}{path}", objects.prefix);
     let objects = &BucketObjects { bucket: objects.bucket, prefix };
-    let wanted = WantedObject { objects, store_kind, root, name, url: None };
-    match cache::serve_object(local, context, wanted).await {
-        Ok(None) => None,
+    let client = client_network::of(context);
+    let wanted = WantedObject { objects, store_kind, root, name, url: None, client };
+    let patience = local.app.plan.missing.timeout;
+    let found = match timeout(patience, cache::serve_object(local, context, wanted)).await {
+        Ok(found) => found.map_err(|cause| cause.to_string()),
+        Err(_) => Err(format!("the bucket did not respond within {patience:?}")),
+    };
+    let cause = match found {
+        Ok(None) => return None,
         Ok(Some(response)) => {
             local.metrics.found_by_fallback.add(1);
-            Some(Box::new(response))
+            return Some(Box::new(response));
         }
-        Err(cause) => {
-            local.metrics.fallback_failed.add(1);
-            if let Some(missed) = local.app.failure_throttle.should_log() {
-                let path = context.parts.path();
-                tracing::warn!(%cause, path, missed, "static.fallback failed a request");
-            }
-            None
-        }
+        Err(cause) => cause,
+    };
+    local.metrics.fallback_failed.add(1);
+    if let Some(missed) = local.app.failure_throttle.should_log() {
+        let path = context.parts.path();
+        tracing::warn!(cause, path, missed, "static.fallback failed a request");
     }
+    None
 }
 
 /// Finds the current version of the same original file.

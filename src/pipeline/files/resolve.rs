@@ -10,7 +10,7 @@ use crate::{
     files::{FileStore, LoadResult, SelectedRepresentation},
     pipeline::{
         bucket::{self, WantedObject},
-        cache,
+        cache, client_network,
         local_file::{FileStatus, find, is_hidden, select},
         own_paths::RequestedFile,
         request_context::RequestContext,
@@ -137,7 +137,7 @@ pub(super) async fn present(
         true => LoadResult::Missing,
         false => find(local, context, &wanted).await?,
     };
-    if let (LoadResult::Missing, Some(object)) = (&found, object(root, &wanted)) {
+    if let (LoadResult::Missing, Some(object)) = (&found, object(context, root, &wanted)) {
         // Boxed because it is large, and few prefixes have a bucket.
         if let Some(response) = Box::pin(cache::serve_object(local, context, object)).await? {
             let response = Box::new(response.paced(root.rate));
@@ -203,7 +203,7 @@ async fn missing(
             .iter()
             .map(|path| path.display().to_string())
             .collect();
-        let object = store.roots().get(wanted.root).and_then(|root| object(root, wanted));
+        let object = store.roots().get(wanted.root).and_then(|root| object(context, root, wanted));
         looked_for.extend(object.and_then(|object| bucket::shown(local, object)));
         tracing::info!(
             path,
@@ -215,10 +215,15 @@ async fn missing(
 }
 
 /// Returns the object to look for in the bucket of a prefix, if it has one.
-fn object<'a>(root: &'a Root, wanted: &'a RequestedFile<'_>) -> Option<WantedObject<'a>> {
+fn object<'a>(
+    context: &RequestContext,
+    root: &'a Root,
+    wanted: &'a RequestedFile<'_>,
+) -> Option<WantedObject<'a>> {
     let objects = root.bucket.as_ref()?;
     let (store_kind, root, name) = (wanted.store_kind, wanted.root, &*wanted.name);
-    Some(WantedObject { objects, store_kind, root, name, url: None })
+    let client = client_network::of(context);
+    Some(WantedObject { objects, store_kind, root, name, url: None, client })
 }
 
 fn not_found(store: &Arc<FileStore>, wanted: &RequestedFile<'_>) -> FileOutcome {

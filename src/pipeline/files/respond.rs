@@ -15,7 +15,10 @@ use crate::{
         status_page,
     },
     plan::Cors,
-    rfc::target,
+    rfc::{
+        caching::{ResponseDirectives, Restriction, delta_seconds},
+        target,
+    },
 };
 
 const ALLOW: &str = "GET, HEAD, OPTIONS";
@@ -68,8 +71,8 @@ pub(super) fn respond(context: &RequestContext, outcome: FileOutcome) -> Respons
     }
 }
 
-/// Lets only the client keep the file, for at most `time`. Responses without a lifetime and those that must not be
-/// stored stay as they are.
+/// Lets only the client keep the file, for at most `time`, and no longer than the stored object may be kept. Responses
+/// without `Cache-Control` and those that must not be stored stay as they are.
 fn keep_private(response: &mut Response, time: Duration) {
     let head = &mut response.head;
     // A stored object may come with lines.
@@ -77,14 +80,28 @@ fn keep_private(response: &mut Response, time: Duration) {
         head.headers = std::mem::take(&mut head.lines).to_map();
     }
     let headers = &mut head.headers;
-    let is_stored =
-        |value: &HeaderValue| memchr::memmem::find(value.as_bytes(), b"no-store").is_none();
-    if !headers.get(header::CACHE_CONTROL).is_some_and(is_stored) {
+    if !headers.contains_key(header::CACHE_CONTROL) {
         return;
     }
-    // It is that of the object in the cache, and its lifetime is another one.
-    headers.remove(header::AGE);
-    let text = format!("private, max-age={}", time.as_secs());
+    let fields = headers.get_all(header::CACHE_CONTROL).iter().map(HeaderValue::as_bytes);
+    let own = ResponseDirectives::parse(fields);
+    if own.no_store {
+        return;
+    }
+    // That of the object in the cache. The lifetime below is what is left of it.
+    let age = headers.remove(header::AGE);
+    let age = age.and_then(|age| delta_seconds(age.as_bytes())).unwrap_or(0);
+    let left = own.max_age.map(|own| own.saturating_sub(age));
+    let time = left.unwrap_or(u64::MAX).min(time.as_secs());
+    let mut text = format!("private, max-age={time}");
+    for (is_there, directive) in [
+        (own.no_cache != Restriction::None, ", no-cache"),
+        (own.must_revalidate, ", must-revalidate"),
+    ] {
+        if is_there {
+            text += directive;
+        }
+    }
     let value = HeaderValue::from_maybe_shared(Bytes::from(text));
     // Digits are always valid.
     let value = value.unwrap_or(HeaderValue::from_static("no-store"));

@@ -41,10 +41,15 @@ pub(super) fn check(
 
 /// Returns the decoded value of the parameter. It must occur once, so that no two programs read different ones.
 fn parameter(query: &str) -> Option<Vec<u8>> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let mut values = pairs.filter(|(name, _)| *name == PARAMETER).map(|(_, value)| value);
-    let value = values.next().filter(|value| value.len() <= MAX_VALUE_LENGTH)?;
-    if values.next().is_some() {
+    let is_signature = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        path::decode(name.as_bytes()).is_some_and(|name| name == PARAMETER.as_bytes())
+    };
+    let mut pairs = query.split('&').filter(is_signature);
+    let (Some(pair), None) = (pairs.next(), pairs.next()) else { return None };
+    // The access log hides values by their names as they are written.
+    let value = pair.strip_prefix(PARAMETER)?.strip_prefix('=')?;
+    if value.len() > MAX_VALUE_LENGTH {
         return None;
     }
     path::decode(value.as_bytes())
@@ -184,6 +189,10 @@ mod tests {
             ("signature", None),
             ("signature=a&signature=b", None),
             ("signature=a&signature=a", None),
+            ("signature=a&signature", None),
+            ("signature=a&%73ignature=b", None),
+            ("%73ignature=a", None),
+            ("signature=a&%zz=b&x", Some("a")),
             ("Signature=a", None),
             ("xsignature=a", None),
             ("signature=%zz", None),

@@ -337,13 +337,70 @@ fn purge_forgets_an_object() {
     assert_eq!(s3.requests().len(), 2);
 }
 
-#[test]
-fn signature_is_checked_before_the_cache() {
-    let Some(django) = Django::prepared() else { return };
+/// A link to `/media/a.txt` that is signed with the key.
+fn link(django: &Django) -> String {
     let home = django.home();
     let output = django.command("python", home.path()).args(["-c", SIGN, KEY]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let url = String::from_utf8(output.stdout).unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn object_of_a_signed_link_is_kept_no_longer_than_it_allows() {
+    let Some(django) = Django::prepared() else { return };
+    let (home, url) = (TempDir::new(), link(django));
+    let file = home.write("keys", format!("{KEY}\n"));
+    for (own, expected) in [
+        ("Cache-Control: no-cache\r\n", "private, max-age=86400, no-cache"),
+        ("Cache-Control: max-age=5, must-revalidate\r\n", "private, max-age=5, must-revalidate"),
+        ("Cache-Control: public, max-age=31536000, immutable\r\n", "private, max-age=86400"),
+        ("Cache-Control: max-age=600\r\nAge: 590\r\n", "private, max-age=600"),
+        ("", "private, max-age=86400"),
+        ("Cache-Control: max-age=5\r\nCache-Control: no-store\r\n", "max-age=5 | no-store"),
+    ] {
+        let s3 = S3::saying(own, b"private");
+        let site = s3.site_with(|settings| {
+            settings
+                .set("media.signed", "timestamp max_age=365d")
+                .set("media.max_age", "1d")
+                .set("media.signing_keys", file.to_str().unwrap())
+        });
+        let response = site.sideman.get(&url);
+        assert_eq!(response.status, 200);
+        assert_eq!(response.head.all("cache-control").join(" | "), expected, "{own}");
+    }
+}
+
+#[test]
+fn part_of_an_object_that_has_changed_is_requested() {
+    const OLD: &str = "ETag: \"1\"\r\nCache-Control: max-age=0\r\n";
+    let (old, new) = (pattern(3 << 20), vec![b'n'; 4 << 20]);
+    let (first, count) = (old.clone(), AtomicUsize::new(0));
+    let s3 = S3::start(move |request| {
+        let head = "ETag: \"2\"\r\nCache-Control: max-age=0\r\n";
+        match (count.fetch_add(1, Ordering::SeqCst), request.head.get("range")) {
+            (0, _) => object(OLD, &first),
+            (_, Some("bytes=2-4")) => {
+                let head = format!("{head}Content-Range: bytes 2-4/{}\r\n", 4 << 20);
+                response("206 Partial Content", &head, b"nnn")
+            }
+            _ => object(head, &new),
+        }
+    });
+    let site = cached_with(&s3, |settings| settings.set("cache.disk", "64MiB"));
+    assert!(site.sideman.get("/media/a.bin").body == old);
+    site.sideman.until_metric("sideman_cache_entries", &[], 1.0);
+    let part = site.sideman.connect().ask("GET", "/media/a.bin", "Range: bytes=2-4\r\n");
+    assert_eq!((part.status, part.text().as_str()), (206, "nnn"));
+    let asked = s3.requests();
+    assert_eq!(asked[1].head.get("if-none-match"), Some("\"1\""), "the old one is kept");
+    assert_eq!(asked.len(), 3);
+}
+
+#[test]
+fn signature_is_checked_before_the_cache() {
+    let Some(django) = Django::prepared() else { return };
+    let (home, url) = (TempDir::new(), link(django));
     let s3 = S3::saying(KEPT, b"private");
     let file = home.write("keys", format!("{KEY}\n"));
     let site = cached_with(&s3, |settings| {
@@ -351,7 +408,7 @@ fn signature_is_checked_before_the_cache() {
     });
     let mut client = site.sideman.connect();
     for word in ["stored", "hit"] {
-        let response = client.get(url.trim());
+        let response = client.get(&url);
         assert_eq!((response.status, response.text().as_str()), (200, "private"));
         assert_status(&response, word);
         let control = response.header("cache-control").unwrap();

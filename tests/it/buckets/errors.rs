@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{S3, assert_clean, error, object, signed};
+use super::{S3, assert_clean, error, object, response, signed};
 use crate::support::{ReservedPort, Settings};
 
 #[test]
@@ -40,6 +40,18 @@ fn errors_of_s3_say_what_to_do_in_the_log_only() {
         assert_eq!(line["error"], word, "{line}");
         assert_eq!(s3.requests().len(), 1, "{code} is not repeated");
     }
+}
+
+#[test]
+fn region_in_the_document_is_named() {
+    let s3 = S3::start(|_| {
+        let document = b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-central-1</Region></Error>";
+        response("400 Bad Request", "", document)
+    });
+    let site = s3.site();
+    assert_eq!(site.sideman.get("/media/a.txt").status, 502);
+    let event = site.sideman.event("request failed at a bucket");
+    assert!(event.contains("(it is eu-central-1)"), "{event}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Static files of other releases in a bucket.
 
+use std::sync::Arc;
+
 use super::{S3, error, object, signed};
-use crate::support::{App, Settings, Sideman, TempDir};
+use crate::support::{App, Gate, Settings, Sideman, TempDir};
 
 const NAME: &str = "/static/css/a.0123456789ab.css";
 
@@ -34,6 +36,28 @@ fn hashed_file_that_is_missing_here_is_sent_from_the_bucket() {
     assert_eq!(s3.last().target(), "/site/up/static/b.0123456789ab.css");
     sideman.until_metric("sideman_static_fallback_total", &[("found", "fallback")], 1.0);
     assert_eq!(application.requests(), 0);
+}
+
+#[test]
+fn silent_bucket_is_a_404_after_the_timeout_of_the_fallback() {
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let s3 = S3::start(move |_| {
+        held.pass();
+        object("", b"too late")
+    });
+    let (directory, application) = (TempDir::new(), App::saying("page"));
+    let sideman = signed(Settings::before(&application.url()))
+        .files("/static/", directory.path())
+        .set("static.fallback", &s3.url())
+        .set("static.fallback_timeout", "300ms")
+        .start();
+    let response = sideman.get(NAME);
+    assert_eq!((response.status, response.header("cache-control")), (404, Some("no-store")));
+    let event = sideman.event("static.fallback failed a request");
+    assert!(event.contains("the bucket did not respond within 300ms"), "{event}");
+    assert_eq!(s3.requests().len(), 1);
+    gate.open();
 }
 
 #[test]

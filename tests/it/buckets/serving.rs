@@ -1,7 +1,9 @@
 //! Objects of a bucket as files.
 
+use std::sync::Arc;
+
 use super::{S3, assert_clean, error, object, response, signed};
-use crate::support::{App, Settings, TempDir, pattern};
+use crate::support::{App, Client, Gate, Settings, TempDir, eventually_is, pattern};
 
 #[test]
 fn object_is_sent_with_its_fields_and_hardened() {
@@ -35,7 +37,9 @@ fn object_is_sent_with_its_fields_and_hardened() {
 
 #[test]
 fn types_that_run_scripts_are_attachments() {
-    for stored in ["text/html", "image/svg+xml; charset=utf-8", "nonsense"] {
+    for stored in
+        ["text/html", "image/svg+xml; charset=utf-8", "nonsense", "video/mp4; a=b, text/html"]
+    {
         let head = format!("Content-Type: {stored}\r\nContent-Disposition: inline\r\n");
         let s3 = S3::saying(&head, b"<script>");
         let site = s3.site();
@@ -43,6 +47,12 @@ fn types_that_run_scripts_are_attachments() {
         assert_eq!(response.header("content-type"), Some(stored));
         assert_eq!(response.header("content-disposition"), Some("attachment"), "{stored}");
         assert_eq!(response.header("content-security-policy"), Some("sandbox"));
+    }
+    for stored in ["application/pdf;charset=utf-8", "Application/PDF"] {
+        let s3 = S3::saying(&format!("Content-Type: {stored}\r\n"), b"%PDF");
+        let response = s3.site().sideman.get("/media/a.pdf");
+        assert_eq!(response.header("content-security-policy"), None, "{stored}");
+        assert_eq!(response.header("content-disposition"), None, "{stored}");
     }
     // Objects that were stored without a type have that of their name.
     for head in ["", "Content-Type: binary/octet-stream\r\n"] {
@@ -102,6 +112,46 @@ fn only_range_and_conditions_are_sent_to_the_bucket() {
         ]
     );
     assert!(!format!("{request:?}").contains("SECRET"));
+    let fields = "If-Modified-Since: yesterday\r\nIf-Unmodified-Since: 1\r\n";
+    assert_eq!(site.sideman.connect().ask("GET", "/media/a.txt", fields).status, 200);
+    let request = s3.last();
+    for name in ["if-modified-since", "if-unmodified-since"] {
+        assert_eq!(request.head.get(name), None, "an invalid date is no condition");
+    }
+}
+
+#[test]
+fn client_gets_a_part_of_the_requests_to_a_bucket() {
+    /// A quarter of those of a worker.
+    const SHARE: usize = 64;
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let s3 = S3::start(move |_| {
+        held.pass();
+        object("", b"at last")
+    });
+    let site = s3.site_with(|settings| settings.set("server.workers", "1"));
+    let ask = |from: [u8; 4]| {
+        let mut client = Client::connect_from(from.into(), site.sideman.address());
+        client.send("GET /media/a.bin HTTP/1.1\r\nHost: example.test\r\n\r\n");
+        client
+    };
+    let mut clients: Vec<Client> = (0..SHARE).map(|_| ask([127, 0, 0, 1])).collect();
+    eventually_is("requests at the bucket", &SHARE, || s3.requests().len());
+    let refused = ask([127, 0, 0, 1]).response();
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    let line = site.sideman.log_line("the refused one", |line| line["status"] == 503);
+    assert_eq!(line["error"], "bucket_busy", "{line}");
+    let event = site.sideman.event("bucket_busy");
+    assert!(event.contains("this client has 64 requests of a worker in flight"), "{event}");
+    clients.push(ask([127, 0, 0, 2]));
+    eventually_is("requests at the bucket", &(SHARE + 1), || s3.requests().len());
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "at last");
+    }
+    // The share is free again.
+    assert_eq!(site.sideman.get("/media/a.bin").status, 200);
 }
 
 #[test]

@@ -121,7 +121,9 @@ where
                 shared.requests.fetch_add(1, Ordering::Relaxed);
                 is_new = false;
                 let response = answer(&request);
-                let head_end = memchr::memmem::find(&response, b"\r\n\r\n").unwrap_or_default();
+                // A head may be incomplete.
+                let head_end = memchr::memmem::find(&response, b"\r\n\r\n");
+                let head_end = head_end.unwrap_or(response.len());
                 let closes =
                     memchr::memmem::find(&response[..head_end], b"Connection: close").is_some();
                 if wire.write(&response).is_err() || closes {
