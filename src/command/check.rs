@@ -255,7 +255,7 @@ mod tests {
             let (code, _, err) = run(&variables);
             assert_eq!(code, ExitCode::SUCCESS);
             let found: Vec<_> =
-                err.lines().filter(|line| line.contains("directory of its own")).collect();
+                err.lines().filter(|line| line.contains("place of its own")).collect();
             match expected {
                 None => assert!(found.is_empty(), "{err}"),
                 Some((places, danger)) => {
@@ -269,6 +269,26 @@ mod tests {
         let uploads = "an upload can replace the site's own files";
         let public_files = "are public below";
         check(["/w/s", "/w/m", "/w/p"], None);
+        check(
+            [
+                "s3://bkt/s?region=eu-west-1",
+                "s3://bkt/s-m?region=eu-west-1",
+                "s3://bkt/p?region=eu-west-1",
+            ],
+            None,
+        );
+        check(
+            ["s3://bkt/s?region=eu-west-1", "s3://other/s/m?region=eu-west-1", "https://b/s/p"],
+            None,
+        );
+        check(
+            ["s3://bkt?region=eu-west-1", "s3://bkt/m?region=eu-west-1", ""],
+            Some(("s3://bkt/m (media.roots) is inside s3://bkt/ (static.roots)", public)),
+        );
+        check(
+            ["", "s3://bkt/m?region=eu-west-1", "s3://bkt/m/p?region=eu-west-1"],
+            Some(("s3://bkt/m/p (accel.roots) is inside s3://bkt/m (media.roots)", public_files)),
+        );
         // A longer name that begins alike is no directory inside.
         check(["/w/s", "/w/s-media", ""], None);
         check(

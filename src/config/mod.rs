@@ -19,6 +19,7 @@ mod file;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod otel;
+mod overlap;
 mod sources;
 mod text_file;
 

@@ -21,8 +21,14 @@ use crate::plan::{
 };
 
 use super::{
-    address, inert, load::LoadedSettings, plain_passwords, read::Setting, sources::ValueOrigin,
-    upstream_tls, value::show_size,
+    address, inert,
+    load::LoadedSettings,
+    overlap::{self, ServedPlace},
+    plain_passwords,
+    read::Setting,
+    sources::ValueOrigin,
+    upstream_tls,
+    value::show_size,
 };
 
 /// Directories that contain files of several programs, and are never a site's own.
@@ -36,23 +42,21 @@ const SECRET: [&str; 7] =
 
 /// Returns warnings that do not keep `run` from starting, because the situation may improve without a restart.
 pub fn warnings(loaded: &LoadedSettings) -> Vec<String> {
-    let Plan { files, media, upstream, routed, routes, server, tls, .. } = &loaded.plan;
+    let Plan { files, media, upstream, routed, routes, server, tls, buckets, .. } = &loaded.plan;
     let secret = |name: &str| {
         loaded.settings.iter().any(|s| s.id.to_string() == name && s.origin.is_secret())
     };
-    let places: Vec<RootDirectory<'_>> = files
-        .roots
-        .iter()
-        .chain(&media.roots)
-        .filter(|root| !secret(&key(root)))
-        .flat_map(RootDirectory::all)
-        .collect();
+    let shown_roots = || files.roots.iter().chain(&media.roots).filter(|root| !secret(&key(root)));
+    let places: Vec<RootDirectory<'_>> = shown_roots().flat_map(RootDirectory::all).collect();
     let mut warnings: Vec<String> = places.iter().filter_map(RootDirectory::missing).collect();
     warnings.extend(places.iter().filter_map(RootDirectory::not_a_site));
-    for (index, place) in places.iter().enumerate() {
-        let others = places.get(index + 1..).unwrap_or_default();
-        warnings.extend(others.iter().filter_map(|other| mixed(place, other)));
-    }
+    let directories = places.iter().map(|place| ServedPlace {
+        root: place.root,
+        shown: place.show(),
+        position: place.real.clone(),
+    });
+    let objects = shown_roots().filter_map(|root| object_place(root, buckets));
+    warnings.extend(overlap::warnings(&directories.chain(objects).collect::<Vec<_>>()));
     // The application has not made the socket yet that Sideman has chosen for it.
     let is_chosen = |setting: &Setting| {
         setting.id.key.name == "upstream.url"
@@ -388,42 +392,14 @@ fn key(root: &Root) -> String {
     }
 }
 
-/// Warns about two directories of different kinds if one contains the other. Uploads below a directory for
-/// X-Accel-Redirect are fine, because they are public anyway.
-fn mixed(a: &RootDirectory<'_>, b: &RootDirectory<'_>) -> Option<String> {
-    // If both are the same, the later section is reported as the inner one.
-    let (inner, outer) = if b.real.starts_with(&a.real) {
-        (b, a)
-    } else if a.real.starts_with(&b.real) {
-        (a, b)
-    } else {
-        return None;
-    };
-    let (from, to) = (inner.root.purpose, outer.root.purpose);
-    let danger = match (from, to) {
-        (Purpose::Media, Purpose::Static) => format!(
-            "uploads are also served below {} as the site's own files: a page in them acts \
-             in the site's name",
-            outer.root.prefix
-        ),
-        (Purpose::Static, Purpose::Media) => {
-            "an upload can replace the site's own files, and acts in the site's name".into()
-        }
-        (Purpose::Internal, Purpose::Static | Purpose::Media) => format!(
-            "files that only the application may send are public below {}",
-            outer.root.prefix
-        ),
-        (Purpose::Static, Purpose::Internal) => {
-            format!("its files are public below {}, without the application", inner.root.prefix)
-        }
-        (Purpose::Media, Purpose::Internal)
-        | (Purpose::Static, Purpose::Static)
-        | (Purpose::Media, Purpose::Media)
-        | (Purpose::Internal, Purpose::Internal) => return None,
-    };
-    let relation = if inner.real == outer.real { "is the same as" } else { "is inside" };
-    let advice = "give each a directory of its own";
-    Some(format!("{} {relation} {}: {danger}; {advice}", inner.show(), outer.show()))
+/// Returns where the objects of a root are, if it has a bucket or a file server.
+fn object_place<'a>(root: &'a Root, buckets: &[BucketSettings]) -> Option<ServedPlace<'a>> {
+    let objects = root.bucket.as_ref()?;
+    let url = &buckets.get(objects.bucket)?.url;
+    let shown = format!("{url}/{} ({})", objects.prefix.trim_end_matches('/'), key(root));
+    // No directory has such a path.
+    let position = PathBuf::from(format!("bucket {}", objects.bucket)).join(&objects.prefix);
+    Some(ServedPlace { root, shown, position })
 }
 
 /// Returns the first directory of the path that may not be searched.
