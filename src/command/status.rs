@@ -1,6 +1,7 @@
 //! `sideman status`: prints the status of the running process, from its admin listener, once or each second.
 
 use std::{
+    ffi::OsStr,
     io::{self, IsTerminal as _},
     process::ExitCode,
     thread,
@@ -13,7 +14,10 @@ use super::{
     http_request::{self, CheckPeer},
     screen::ScreenSize,
 };
-use crate::config::{self, Environment};
+use crate::{
+    config::{self, Environment},
+    finding::printable,
+};
 
 const MAX_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// The pause between two reports of `--watch`. The process counts once a second.
@@ -46,7 +50,9 @@ fn watch(
     environment: &Environment,
     out: &mut dyn io::Write,
 ) -> ExitCode {
-    let is_screen = io::stdout().is_terminal() && !args.json;
+    // A dumb terminal has no escape sequences.
+    let is_dumb = environment.get(OsStr::new("TERM")).is_some_and(|term| term == "dumb");
+    let is_screen = io::stdout().is_terminal() && !is_dumb && !args.json;
     loop {
         let shown = match is_screen {
             true => ScreenSize::of_stdout().frame(&text),
@@ -71,6 +77,11 @@ fn fetch(args: &StatusArgs, environment: &Environment) -> Result<String, String>
     // HTTP/1.0 avoids a chunked response.
     let request =
         format!("GET {path} HTTP/1.0\r\nHost: {address}\r\nUser-Agent: sideman-status\r\n\r\n");
-    http_request::send(&CheckPeer::Host(address.to_string()), &request, timeout)
-        .map_err(|fault| format!("GET http://{address}{path}: {fault}"))
+    let text = http_request::send(&CheckPeer::Host(address.to_string()), &request, timeout)
+        .map_err(|fault| printable(&format!("GET http://{address}{path}: {fault}")))?;
+    Ok(match args.json {
+        true => text,
+        // Another program may listen there.
+        false => text.lines().map(|line| printable(line) + "\n").collect(),
+    })
 }

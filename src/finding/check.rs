@@ -86,14 +86,27 @@ impl Display for Finding {
     }
 }
 
-/// Escapes control characters: parts of files and responses must not reach the terminal as they are.
+/// Escapes control characters, and those that change the direction of text: parts of files and responses must not reach
+/// the terminal as they are.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
-        match letter.is_control() {
+        match letter.is_control() || is_direction(letter) {
             true => shown.extend(letter.escape_default()),
             false => shown.push(letter),
         }
     }
     shown
+}
+
+/// Whether a character changes the direction of the text around it (Unicode's Bidi_Control): a name could read as
+/// another one.
+fn is_direction(letter: char) -> bool {
+    matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[test]
+fn printable_text_has_no_controls() {
+    let text = "a\u{1b}[2J\n/srv/\u{202e}kcos.\u{2066}py é \u{1f600}";
+    assert_eq!(printable(text), "a\\u{1b}[2J\\n/srv/\\u{202e}kcos.\\u{2066}py é \u{1f600}");
 }

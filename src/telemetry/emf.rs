@@ -91,9 +91,12 @@ impl EmfRecorder {
     }
 }
 
-/// Percent of the limit that are in use or wanted: more than 100 if requests are queued.
+/// Percent of the limits of all servers that are in use or wanted: more than 100 if requests are queued.
 fn saturation(metrics: &Metrics) -> u64 {
-    let limit = metrics.process().servers.limit.load(Ordering::Relaxed);
+    let servers = &metrics.process().servers;
+    // While none is available, the requests that wait for one count as for one.
+    let available = servers.available.load(Ordering::Relaxed).max(1);
+    let limit = servers.limit.load(Ordering::Relaxed).saturating_mul(available);
     let in_flight = metrics.sum(|shard| &shard.upstream_in_flight);
     let queued = metrics.sum(|shard| &shard.queued);
     in_flight.saturating_add(queued).saturating_mul(100).checked_div(limit).unwrap_or_default()
@@ -221,6 +224,18 @@ mod tests {
                 assert!(units.contains(&metric["Unit"].as_str().unwrap()), "{metric}");
             }
         }
+    }
+
+    #[test]
+    fn saturation_is_that_of_all_servers() {
+        let metrics = Metrics::new(1);
+        let servers = &metrics.process().servers;
+        assert_eq!(saturation(&metrics), 0);
+        servers.limit.store(2, Ordering::Relaxed);
+        metrics.shards()[0].upstream_in_flight.add(4);
+        assert_eq!(saturation(&metrics), 200);
+        servers.available.store(2, Ordering::Relaxed);
+        assert_eq!(saturation(&metrics), 100);
     }
 
     #[test]

@@ -224,3 +224,18 @@ fn tools_get_text_and_browsers_the_page() {
     let policy = policy.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
 }
+
+#[test]
+fn what_another_program_says_reaches_the_terminal_escaped() {
+    let run = |response: &'static [u8]| {
+        let program = App::start(move |_| response.to_vec());
+        let url = program.url();
+        let admin = url.strip_prefix("http://").unwrap();
+        Settings::default().args(&["status", "--admin", admin]).run_to_end()
+    };
+    let ended = run(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\na\x1b]0;title\x07\nb");
+    assert_eq!(ended.stdout, "a\\u{1b}]0;title\\u{7}\nb\n");
+    let ended = run(b"HTTP/1.1 403 F\r\nConnection: close\r\n\r\n\x1b[2Jx");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("403") && !ended.stderr.contains('\u{1b}'), "{ended:?}");
+}

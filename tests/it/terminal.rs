@@ -158,6 +158,23 @@ fn watched_status_replaces_itself_until_ctrl_c() {
 }
 
 #[test]
+fn dumb_terminal_gets_no_escape_sequences() {
+    let application = App::saying("hello");
+    let sideman = run(&application.url()).start().until_ready();
+    let admin = sideman.admin().to_string();
+    let settings = Settings::default()
+        .args(&["status", "--watch", "--admin", &admin])
+        .variable("TERM", "dumb");
+    let Some(mut terminal) = Terminal::start(&settings) else { return };
+    for _ in 0..2 {
+        let shown = terminal.until("  phase                      ready");
+        assert!(!shown.contains('\u{1b}'), "{shown:?}");
+    }
+    terminal.press(CTRL_C);
+    assert_eq!(terminal.wait(), Some(254));
+}
+
+#[test]
 fn status_is_watched_by_other_programs_too() {
     let application = App::saying("hello");
     let sideman = run(&application.url()).start().until_ready();

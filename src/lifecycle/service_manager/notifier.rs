@@ -15,6 +15,9 @@ use std::{
 
 use crate::config::Environment;
 
+/// How long a report may wait for room in the service manager's queue.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Sends reports; does nothing without a service manager.
 #[derive(Debug, Default)]
 pub(crate) struct Notifier(Option<SocketAddr>);
@@ -25,6 +28,7 @@ impl Notifier {
     /// Sends to the socket that the environment names.
     pub(super) fn of(environment: &Environment) -> Self {
         let socket = environment.get(OsStr::new("NOTIFY_SOCKET"));
+        let socket = socket.filter(|name| !name.is_empty());
         Self(socket.and_then(|name| address(name.as_bytes()).ok()))
     }
 
@@ -41,15 +45,16 @@ impl Notifier {
     fn send(&self, state: &str) {
         let Some(address) = &self.0 else { return };
         let sent = UnixDatagram::unbound().and_then(|socket| {
-            // A full queue must not hold the process up.
-            socket.set_nonblocking(true)?;
+            // The queue may be full for a moment while many units start, but must not hold the process up.
+            socket.set_write_timeout(Some(PATIENCE))?;
             socket.send_to_addr(state.as_bytes(), address)
         });
         if let Err(error) = sent {
             tracing::warn!(
                 %error,
                 state,
-                "cannot send the state to NOTIFY_SOCKET; set NotifyAccess=main in the service unit"
+                "cannot send the state to NOTIFY_SOCKET, so the service manager does not know it; check that the unit \
+                 has Type=notify and NotifyAccess=main"
             );
         }
     }
@@ -90,7 +95,29 @@ mod tests {
     }
 
     #[test]
+    fn state_waits_for_room_in_the_queue() {
+        let name = format!("sideman-notify-{}-{:08x}", std::process::id(), fastrand::u32(..));
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let socket = UnixDatagram::bind_addr(&address).unwrap();
+        let filler = UnixDatagram::unbound().unwrap();
+        filler.set_nonblocking(true).unwrap();
+        let mut filled = 0;
+        while filler.send_to_addr(b"other", &address).is_ok() {
+            filled += 1;
+        }
+        let notifier = Notifier::of(&environment(&format!("@{name}")));
+        std::thread::scope(|scope| {
+            scope.spawn(|| notifier.ready());
+            for _ in 0..filled {
+                assert_eq!(received(&socket), "other");
+            }
+            assert_eq!(received(&socket), "READY=1");
+        });
+    }
+
+    #[test]
     fn nothing_is_sent_without_a_service_manager() {
+        assert!(Notifier::of(&environment("")).0.is_none());
         Notifier::of(&Environment::default()).ready();
         assert!(Notifier::of(&Environment::default()).0.is_none());
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use listenfd::ListenFd;
-use rustix::net::sockopt::socket_acceptconn;
+use rustix::net::sockopt::{ipv6_v6only, socket_acceptconn};
 
 use crate::plan::ListenAddress;
 
@@ -24,6 +24,8 @@ pub(in crate::lifecycle) struct InheritedSockets(Vec<InheritedSocket>);
 struct InheritedSocket {
     socket: OwnedFd,
     address: ListenAddress,
+    /// Whether it is an IPv6 socket that takes IPv4 too.
+    is_dual: bool,
 }
 
 /// A socket that was passed cannot be used.
@@ -52,8 +54,9 @@ impl InheritedSockets {
     /// Removes and returns the socket with this address.
     pub(in crate::lifecycle) fn remove(&mut self, wanted: &ListenAddress) -> Option<OwnedFd> {
         let exact = self.0.iter().position(|one| one.address == *wanted);
-        let found =
-            exact.or_else(|| self.0.iter().position(|one| is_same(&one.address, wanted)))?;
+        let found = exact.or_else(|| {
+            self.0.iter().position(|one| one.is_dual && is_for_ipv4(wanted, &one.address))
+        })?;
         Some(self.0.swap_remove(found).socket)
     }
 
@@ -66,14 +69,14 @@ impl InheritedSockets {
     }
 }
 
-/// Whether both are the same address. `ListenStream=80` of systemd listens on `[::]:80` for both IP versions, where
-/// settings usually have `0.0.0.0:80`.
-fn is_same(passed: &ListenAddress, wanted: &ListenAddress) -> bool {
-    let (ListenAddress::Tcp(passed), ListenAddress::Tcp(wanted)) = (passed, wanted) else {
-        return passed == wanted;
+/// Whether a socket for both IP versions takes all IPv4 connections of this address. `ListenStream=80` of systemd listens
+/// on `[::]:80` for both, where settings usually have `0.0.0.0:80`.
+fn is_for_ipv4(wanted: &ListenAddress, dual: &ListenAddress) -> bool {
+    let (ListenAddress::Tcp(wanted), ListenAddress::Tcp(dual)) = (wanted, dual) else {
+        return false;
     };
     let is_any = |address: &SocketAddr| address.ip().is_unspecified();
-    passed == wanted || (is_any(passed) && is_any(wanted) && passed.port() == wanted.port())
+    wanted.is_ipv4() && is_any(wanted) && is_any(dual) && wanted.port() == dual.port()
 }
 
 // === impl InheritedSocket ===
@@ -97,15 +100,16 @@ impl InheritedSocket {
     }
 
     fn tcp(listener: TcpListener) -> io::Result<Self> {
-        let address = ListenAddress::Tcp(listener.local_addr()?);
-        Ok(Self { socket: listener.into(), address })
+        let address = listener.local_addr()?;
+        let is_dual = address.is_ipv6() && !ipv6_v6only(&listener)?;
+        Ok(Self { socket: listener.into(), address: ListenAddress::Tcp(address), is_dual })
     }
 
     fn unix(listener: UnixListener) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let path = address.as_pathname().ok_or_else(|| io::Error::other("it has no path"))?;
         let address = ListenAddress::Unix(path.to_owned());
-        Ok(Self { socket: listener.into(), address })
+        Ok(Self { socket: listener.into(), address, is_dual: false })
     }
 }
 
@@ -141,29 +145,44 @@ mod tests {
     }
 
     #[test]
-    fn addresses_match_by_ip_and_port_and_any_ip_matches_any_ip() {
-        for (passed, wanted, expected) in [
-            ("127.0.0.1:80", "127.0.0.1:80", true),
-            ("127.0.0.1:80", "127.0.0.1:81", false),
-            ("127.0.0.1:80", "127.0.0.2:80", false),
-            ("127.0.0.1:80", "0.0.0.0:80", false),
-            ("[::]:80", "127.0.0.1:80", false),
-            ("[::]:80", "0.0.0.0:80", true),
+    fn socket_for_both_versions_takes_any_ipv4_address_of_its_port() {
+        for (wanted, dual, expected) in [
             ("0.0.0.0:80", "[::]:80", true),
-            ("[::]:80", "0.0.0.0:81", false),
+            ("0.0.0.0:81", "[::]:80", false),
+            ("127.0.0.1:80", "[::]:80", false),
+            ("0.0.0.0:80", "[::1]:80", false),
+            ("[::]:80", "[::]:80", false),
         ] {
-            assert_eq!(is_same(&tcp(passed), &tcp(wanted)), expected, "{passed} {wanted}");
+            assert_eq!(is_for_ipv4(&tcp(wanted), &tcp(dual)), expected, "{wanted} {dual}");
         }
-        let unix = |path: &str| ListenAddress::Unix(path.into());
-        assert!(is_same(&unix("/run/a"), &unix("/run/a")));
-        assert!(!is_same(&unix("/run/a"), &unix("/run/b")));
-        assert!(!is_same(&unix("/run/a"), &tcp("0.0.0.0:80")));
+    }
+
+    #[test]
+    fn socket_of_one_version_is_for_its_own_address_alone() {
+        let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket =
+            |address, is_dual| InheritedSocket { socket: listen().into(), address, is_dual };
+        for (passed, is_dual, wanted, expected) in [
+            ("127.0.0.1:80", false, "127.0.0.1:80", true),
+            ("127.0.0.1:80", false, "0.0.0.0:80", false),
+            ("0.0.0.0:80", false, "[::]:80", false),
+            ("[::]:80", false, "0.0.0.0:80", false),
+            ("[::]:80", false, "[::]:80", true),
+            ("[::]:80", true, "0.0.0.0:80", true),
+        ] {
+            let mut sockets = InheritedSockets(vec![socket(tcp(passed), is_dual)]);
+            let found = sockets.remove(&tcp(wanted)).is_some();
+            assert_eq!(found, expected, "{passed} {is_dual} {wanted}");
+        }
+        let listener = TcpListener::bind("[::]:0").unwrap();
+        assert!(InheritedSocket::tcp(listener).unwrap().is_dual);
+        assert!(!InheritedSocket::tcp(listen()).unwrap().is_dual);
     }
 
     #[test]
     fn exact_address_is_preferred() {
         let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let socket = |address| InheritedSocket { socket: listen().into(), address };
+        let socket = |address| InheritedSocket { socket: listen().into(), address, is_dual: true };
         let mut sockets = InheritedSockets(vec![socket(tcp("[::]:80")), socket(tcp("0.0.0.0:80"))]);
         assert!(sockets.remove(&tcp("0.0.0.0:80")).is_some());
         assert_eq!(sockets.0[0].address, tcp("[::]:80"));

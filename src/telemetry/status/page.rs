@@ -94,7 +94,7 @@ fn meter(name: &str, value: &StatusValue) -> String {
 /// Returns text that is safe in an element and in a quoted attribute.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in printable(text).chars() {
         match c {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),

@@ -84,10 +84,9 @@ fn slow_readers_use_little_memory() {
     const READERS: usize = 40;
     // The kernel buffers some megabytes for each client.
     const BODY_LENGTH: usize = 6 << 20;
-    let application = App::start(|_| {
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {BODY_LENGTH}\r\n\r\n");
-        [head.as_bytes(), &pattern(BODY_LENGTH)].concat()
-    });
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {BODY_LENGTH}\r\n\r\n");
+    let response = [head.as_bytes(), &pattern(BODY_LENGTH)].concat();
+    let application = App::start(move |_| response.clone());
     let settings = before(&application.url()).set("buffers.memory", "1MiB");
     let sideman = settings.set("upstream.max_in_flight", "4").start();
     let before = sideman.memory("RssAnon");
