@@ -86,7 +86,8 @@ pub fn memory_limit(plan: &Plan, container: u64, name: &str) -> Option<Finding> 
         Some(limit) if limit > container => format!("memory.limit is {}", mebibytes(limit)),
         _ if sum > container => {
             let names: Vec<&str> = set.iter().map(|(name, _)| *name).collect();
-            format!("{} together are {}", names.join(", "), mebibytes(sum))
+            let are = if names.len() == 1 { "is" } else { "together are" };
+            format!("{} {are} {}", names.join(", "), mebibytes(sum))
         }
         _ => return None,
     };
@@ -182,6 +183,17 @@ mod tests {
         assert!(found(&none, 100, 300));
         assert!(!found(&none, 100, 20) && !found(&none, 5, 15));
         assert!(!found(&plan(&[("SIDEMAN_TRUSTED_PROXIES", "alb")]), 100, 300));
+    }
+
+    #[test]
+    fn memory_of_one_setting_is_no_sum() {
+        let seen = |variables: &[(&str, &str)]| {
+            memory_limit(&plan(variables), 64 << 20, "sideman").unwrap().seen
+        };
+        let cache = ("SIDEMAN_CACHE", "128MiB");
+        assert_eq!(seen(&[cache]), "cache.memory is 128 MiB, sideman has 64 MiB");
+        let both = seen(&[cache, ("SIDEMAN_BUFFERS__MEMORY", "32MiB")]);
+        assert_eq!(both, "cache.memory, buffers.memory together are 160 MiB, sideman has 64 MiB");
     }
 
     #[test]
