@@ -5,13 +5,13 @@ use std::{fs, path::Path};
 use super::ids;
 use crate::support::{Ended, Settings, TempDir};
 
-const GUNICORN: &str = "config/deploy/ecs/gunicorn.json";
+pub(super) const GUNICORN: &str = "config/deploy/ecs/gunicorn.json";
 const UWSGI: &str = "config/deploy/ecs/uwsgi.json";
-const COMPOSE: &str = "config/deploy/compose.yaml";
-const COPILOT: &str = "config/deploy/copilot/manifest.yml";
+pub(super) const COMPOSE: &str = "config/deploy/compose.yaml";
+pub(super) const COPILOT: &str = "config/deploy/copilot/manifest.yml";
 
 /// A replacement in a file, and the findings that follow.
-type Broken<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+pub(super) type Broken<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
 
 fn option(example: &str) -> &'static str {
     match example {
@@ -22,13 +22,13 @@ fn option(example: &str) -> &'static str {
 }
 
 #[track_caller]
-fn text(example: &str) -> String {
+pub(super) fn text(example: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(example)).unwrap()
 }
 
 /// Runs the doctor on a text in place of an example.
 #[track_caller]
-fn examine(example: &str, text: &str) -> Ended {
+pub(super) fn examine(example: &str, text: &str) -> Ended {
     let directory = TempDir::new();
     let path = directory.join("file");
     fs::write(&path, text).unwrap();
@@ -37,7 +37,7 @@ fn examine(example: &str, text: &str) -> Ended {
 }
 
 #[track_caller]
-fn check(broken: &[Broken<'_>]) {
+pub(super) fn check(broken: &[Broken<'_>]) {
     for (example, changes, expected) in broken {
         let mut text = text(example);
         for (from, to) in *changes {

@@ -2,6 +2,7 @@
 
 mod files;
 mod running;
+mod services;
 
 use serde_json::Value;
 

@@ -46,7 +46,7 @@ pub(super) fn descriptors(subject: &Subject<'_>) -> Option<Finding> {
 /// The application's command says how many workers it has.
 pub(super) fn workers(subject: &Subject<'_>) -> Option<Finding> {
     let plan = subject.settings.plan(&["upstream.max_in_flight", "upstream.url"])?;
-    let command = ServerCommand::of(subject.application?.words())?;
+    let command = subject.application?.server()?;
     workers::workers(plan.upstream.admission, &command)
 }
 
@@ -54,7 +54,7 @@ pub(super) fn workers(subject: &Subject<'_>) -> Option<Finding> {
 pub(super) fn uwsgi_buffer(subject: &Subject<'_>) -> Option<Finding> {
     let plan = subject.settings.plan(&["upstream.url", "upstream.uwsgi_buffer_size"])?;
     let Protocol::Uwsgi(uwsgi) = plan.upstream.protocol else { return None };
-    let size = ServerCommand::of(subject.application?.words())?.buffer_size()?;
+    let size = subject.application?.server()?.buffer_size()?;
     (uwsgi.buffer_size > size).then(|| {
         UWSGI_BUFFER.finding(
             "uWSGI drops requests with long headers, and clients get 502",

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     expand::Values,
     facts::{Balancer, Container, Dependency, Deployment, DeploymentKind, Mount, Volume},
-    read_json::{at, list, number, pairs, time, variables, word, words},
+    read_json::{at, flag, list, number, pairs, time, variables, word, words},
     yaml,
 };
 
@@ -23,10 +23,11 @@ pub(super) fn read(text: &str, path: &Path) -> Result<Vec<Deployment>, String> {
     let is_changed = !at(file, "taskdef_overrides").is_null()
         || fs::metadata(path.with_file_name("overrides")).is_ok();
     let alone = deployment(file, &name, is_changed);
-    let environments = pairs(at(file, "environments")).map(|(_, change)| {
+    let environments = pairs(at(file, "environments")).map(|(environment, change)| {
         let mut file = file.clone();
         overlay(&mut file, change);
-        deployment(&file, &name, is_changed)
+        let changed = deployment(&file, &name, is_changed);
+        Deployment { environment: Some(environment.clone()), ..changed }
     });
     Ok([alone].into_iter().chain(environments).collect())
 }
@@ -52,7 +53,7 @@ fn deployment(file: &Value, name: &str, is_changed: bool) -> Deployment {
     }
     let volumes = pairs(at(file, "storage.volumes")).map(|(name, volume)| Volume {
         name: name.clone(),
-        is_private: at(volume, "efs").is_null() || *at(volume, "efs") == false,
+        is_private: !flag(at(volume, "efs"), false),
     });
     Deployment {
         kind: DeploymentKind::Copilot,
@@ -60,6 +61,8 @@ fn deployment(file: &Value, name: &str, is_changed: bool) -> Deployment {
         volumes: volumes.collect(),
         shares_network: true,
         has_other_names: true,
+        is_partial: false,
+        environment: None,
         balancer: balancer(file, name),
         memory: number(at(file, "memory")).map(|mebibytes| mebibytes.saturating_mul(1 << 20)),
     }
@@ -72,7 +75,7 @@ fn main(file: &Value, name: &str) -> Container {
         Some(Mount {
             volume: Some(name.clone()),
             path: word(at(volume, "path"))?,
-            is_read_only: *at(volume, "read_only") != false,
+            is_read_only: flag(at(volume, "read_only"), true),
         })
     };
     Container {
@@ -95,7 +98,7 @@ fn sidecar((name, sidecar): (&String, &Value)) -> Container {
         Some(Mount {
             volume: word(at(one, "source_volume")),
             path: word(at(one, "path"))?,
-            is_read_only: *at(one, "read_only") != false,
+            is_read_only: flag(at(one, "read_only"), true),
         })
     };
     let image = at(sidecar, "image");

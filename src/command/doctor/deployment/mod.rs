@@ -6,16 +6,19 @@ mod container_settings;
 mod copilot;
 mod expand;
 mod facts;
+mod health;
 mod idle;
+mod listeners;
 mod order;
 mod reach;
 mod read_json;
+mod sideman_command;
 mod subject;
 mod task_definition;
 mod volumes;
 mod yaml;
 
-use std::{fs, path::Path};
+use std::{fs, io::Read as _, path::Path};
 
 use crate::config::Environment;
 
@@ -46,8 +49,8 @@ pub(super) static CHECKS: [&Check; 20] = [
     &order::DEREGISTRATION_DELAY,
     &reach::LISTEN_PORT,
     &reach::APPLICATION_ADDRESS,
-    &reach::HEALTH_COMMAND,
-    &reach::HEALTH_PATH,
+    &health::HEALTH_COMMAND,
+    &health::HEALTH_PATH,
     &reach::BALANCER_TARGET,
     &reach::TRUSTED_PROXIES,
     &IDLE_TIMEOUT,
@@ -73,32 +76,57 @@ pub(super) fn examine(
     let deployments = match kind {
         DeploymentKind::TaskDefinition => task_definition::read(&text).map(|one| vec![one]),
         DeploymentKind::Compose => {
-            let values = expand::Values::new(environment, read(&path.with_file_name(".env")).ok());
+            // One that is missing is empty.
+            let variables = bytes(&path.with_file_name(".env")).unwrap_or_default();
+            let variables = String::from_utf8_lossy(&variables);
+            let values = expand::Values::new(environment, &variables);
             compose::read(&text, &values).map(|one| vec![one])
         }
         DeploymentKind::Copilot => copilot::read(&text, path),
     };
     let deployments = deployments.map_err(fault)?;
     let mut examination = Examination::default();
+    let mut is_there = false;
     for deployment in &deployments {
-        let sidemen = deployment.sidemen();
-        if sidemen.is_empty() {
-            let text = "no container runs Sideman: none has its image or variables SIDEMAN_*, or is called sideman";
-            return Err(fault(text.into()));
+        for sideman in deployment.sidemen() {
+            is_there = true;
+            for mut finding in check(&Subject::new(deployment, sideman)) {
+                if examination.findings.contains(&finding) {
+                    continue;
+                }
+                if let Some(name) = &deployment.environment {
+                    finding.seen += &format!(", in the environment {name}");
+                }
+                examination.findings.push(finding);
+            }
         }
-        for sideman in sidemen {
-            examination.findings.extend(check(&Subject::new(deployment, sideman)));
-        }
+    }
+    if !is_there {
+        let text = "no container runs Sideman: none has its image or variables SIDEMAN_*, or is called sideman";
+        return Err(fault(text.into()));
     }
     Ok(examination)
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > MAX_FILE {
-        return Err(format!("is {size} bytes long, and cannot be a deployment"));
+    let text = String::from_utf8(bytes(path)?).map_err(|_| "is not a text in UTF-8".to_owned())?;
+    // Some editors write a mark of the encoding, which is no part of the text.
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+/// Reads a file, or what another program writes to `/dev/stdin`. Elsewhere a pipe may have no writer.
+fn bytes(path: &Path) -> Result<Vec<u8>, String> {
+    let fault = |error: std::io::Error| error.to_string();
+    if !path.starts_with("/dev") && !fs::metadata(path).map_err(fault)?.is_file() {
+        return Err("is not a file".into());
     }
-    fs::read_to_string(path).map_err(|error| error.to_string())
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(fault)?;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(fault)?;
+    match u64::try_from(bytes.len()) {
+        Ok(length) if length <= MAX_FILE => Ok(bytes),
+        _ => Err(format!("is longer than {MAX_FILE} bytes, and cannot be a deployment")),
+    }
 }
 
 /// Runs all checks.
@@ -109,8 +137,8 @@ fn check(subject: &Subject<'_>) -> Vec<Finding> {
         order::deregistration_delay,
         reach::listen_port,
         reach::application_address,
-        reach::health_command,
-        reach::health_path,
+        health::health_command,
+        health::health_path,
         reach::balancer_target,
         reach::trusted_proxies,
         idle::idle_timeout,

@@ -31,14 +31,26 @@ pub(super) fn depends_on(subject: &Subject<'_>) -> Option<Finding> {
         DeploymentKind::Compose => format!("add {other} to depends_on of {own}"),
         DeploymentKind::Copilot => format!("add `{other}: start` to depends_on of {own}"),
     };
+    let is_first = deployment.is_ordered(other, own);
     if deployment.is_ordered(own, other) {
-        return Some(DEPENDS_ON.finding(
-            format!("{other} depends on {own}, so the application stops while Sideman still has requests"),
-            format!("{}: the dependencies of {other} lead to {own}", names(app)),
-            format!("remove that dependency, and {add}"),
-        ));
+        let seen = format!("{}: the dependencies of {other} lead to {own}", names(app));
+        let (what, remedy) = match is_first {
+            true => (
+                format!("{own} and {other} depend on each other, so neither of them starts"),
+                format!("remove the dependency of {other} on {own}"),
+            ),
+            false => (
+                format!(
+                    "{other} depends on {own}, so the application stops while Sideman still has requests"
+                ),
+                format!("remove that dependency, and {add}"),
+            ),
+        };
+        return Some(DEPENDS_ON.finding(what, seen, remedy));
     }
-    if deployment.is_ordered(other, own) {
+    // A dependency may be in another service or file.
+    let may_inherit = deployment.is_partial || deployment.containers.iter().any(|one| one.inherits);
+    if is_first || may_inherit {
         return None;
     }
     Some(DEPENDS_ON.finding(
@@ -63,27 +75,27 @@ pub(super) fn stop_time(subject: &Subject<'_>) -> Option<Finding> {
     if timeout < stop {
         return None;
     }
-    let name = match subject.deployment.kind {
-        DeploymentKind::TaskDefinition => "stopTimeout",
-        DeploymentKind::Compose => "stop_grace_period",
-        DeploymentKind::Copilot => "the stop timeout of ECS",
+    let own = &subject.sideman.name;
+    let key = match subject.deployment.kind {
+        DeploymentKind::TaskDefinition => Some("stopTimeout"),
+        DeploymentKind::Compose => Some("stop_grace_period"),
+        DeploymentKind::Copilot => None,
+    };
+    let (timeout, stop) = (shown(timeout), shown(stop));
+    let (limit, remedy) = match key {
+        Some(key) => (
+            format!("{key} of {own} is {stop}"),
+            format!("raise {key} above {timeout}, or lower SIDEMAN_SHUTDOWN__TIMEOUT"),
+        ),
+        None => (
+            format!("ECS kills {own} after {stop}"),
+            format!("lower SIDEMAN_SHUTDOWN__TIMEOUT below {stop}"),
+        ),
     };
     Some(STOP_TIME.finding(
         "Sideman is killed before it has finished its requests",
-        format!(
-            "shutdown.timeout is {}, {name} of {} is {}",
-            shown(timeout),
-            subject.sideman.name,
-            shown(stop)
-        ),
-        match subject.deployment.kind {
-            DeploymentKind::Copilot => {
-                format!("lower SIDEMAN_SHUTDOWN__TIMEOUT below {}", shown(stop))
-            }
-            DeploymentKind::TaskDefinition | DeploymentKind::Compose => {
-                format!("raise {name} above {}, or lower SIDEMAN_SHUTDOWN__TIMEOUT", shown(timeout))
-            }
-        },
+        format!("shutdown.timeout is {timeout}, {limit}"),
+        remedy,
     ))
 }
 

@@ -1,16 +1,19 @@
 //! Checks addresses and ports: clients and the load balancer must reach Sideman, and Sideman the application.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use super::{facts::DeploymentKind, subject::Subject};
+use super::{
+    facts::DeploymentKind,
+    listeners::listeners,
+    subject::{Subject, is_loopback},
+};
 use crate::{
-    command::doctor::server_command::{Bind, ServerCommand},
+    command::doctor::server_command::Bind,
     finding::{Check, Finding, Severity},
-    plan::{ListenAddress, Plan, UpstreamTarget},
+    plan::UpstreamTarget,
 };
 
 const APPLICATION_PAGE: &str = "docs/troubleshooting.md#502";
-const HEALTH_PAGE: &str = "docs/troubleshooting.md#the-health-check-is-red";
 
 pub(in crate::command::doctor) static LISTEN_PORT: Check = Check {
     id: "listen-port",
@@ -19,10 +22,6 @@ pub(in crate::command::doctor) static LISTEN_PORT: Check = Check {
 };
 pub(in crate::command::doctor) static APPLICATION_ADDRESS: Check =
     Check { id: "application-address", severity: Severity::Error, page: APPLICATION_PAGE };
-pub(in crate::command::doctor) static HEALTH_COMMAND: Check =
-    Check { id: "health-command", severity: Severity::Error, page: HEALTH_PAGE };
-pub(in crate::command::doctor) static HEALTH_PATH: Check =
-    Check { id: "health-path", severity: Severity::Error, page: HEALTH_PAGE };
 pub(in crate::command::doctor) static BALANCER_TARGET: Check =
     Check { id: "balancer-target", severity: Severity::Error, page: "docs/ecs.md#start" };
 pub(in crate::command::doctor) static TRUSTED_PROXIES: Check = Check {
@@ -35,16 +34,22 @@ pub(in crate::command::doctor) static TRUSTED_PROXIES: Check = Check {
 pub(super) fn listen_port(subject: &Subject<'_>) -> Option<Finding> {
     let plan = subject.settings.plan(&["server.listen", "tls.listen"])?;
     let sideman = subject.sideman;
-    let listening: Vec<std::net::SocketAddr> = listeners(plan).collect();
+    let listening: Vec<SocketAddr> = listeners(plan).collect();
     let shown = || listening.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if sideman.ports.is_empty() || listening.is_empty() {
         return None;
     }
     let name = &sideman.name;
-    let wrong = sideman.ports.iter().find(|port| !listening.iter().any(|one| one.port() == **port));
-    // The admin listener may be published too.
-    let is_admin = |port: &u16| plan.admin.listen.is_some_and(|admin| admin.port() == *port);
-    if let Some(port) = wrong.filter(|port| !is_admin(port)) {
+    let is_wrong = |port: &&u16| {
+        // The admin listener may be published too.
+        let mut own = listening.iter().chain(&plan.admin.listen);
+        !own.any(|one| one.port() == **port)
+    };
+    // Another program may listen in the same image or network, such as a debugger.
+    let is_alone = sideman.has_own_image()
+        && !subject.deployment.borrows_network()
+        && subject.settings.plan(&["admin.listen"]).is_some();
+    if let Some(port) = sideman.ports.iter().find(is_wrong).filter(|_| is_alone) {
         return Some(LISTEN_PORT.finding(
             format!("Sideman does not listen on port {port} of {name}"),
             format!("the port is published, and Sideman listens on {}", shown()),
@@ -63,22 +68,18 @@ pub(super) fn listen_port(subject: &Subject<'_>) -> Option<Finding> {
     ))
 }
 
-fn listeners(plan: &Plan) -> impl Iterator<Item = std::net::SocketAddr> {
-    let tls = plan.tls.iter().flat_map(|tls| &tls.listen);
-    plan.server.listen.iter().chain(tls).filter_map(|listen| match listen {
-        ListenAddress::Tcp(address) => Some(*address),
-        ListenAddress::Unix(_) => None,
-    })
-}
-
 /// The application must listen where Sideman connects.
 pub(super) fn application_address(subject: &Subject<'_>) -> Option<Finding> {
-    let [UpstreamTarget::Tcp { host, port }] = subject.targets() else { return None };
+    subject.targets().iter().find_map(|target| of_target(subject, target))
+}
+
+fn of_target(subject: &Subject<'_>, target: &UpstreamTarget) -> Option<Finding> {
+    let UpstreamTarget::Tcp { host, port } = target else { return None };
     let (deployment, sideman) = (subject.deployment, subject.sideman);
     let seen = format!("SIDEMAN_UPSTREAM of {} leads to {host}:{port}", sideman.name);
-    if !deployment.shares_network && !sideman.borrows_network {
+    if !deployment.shares_network && !deployment.borrows_network() && !deployment.is_partial {
         if is_loopback(host) {
-            let others = deployment.containers.iter().filter(|one| one.name != sideman.name);
+            let others = deployment.others(&sideman.name);
             let example = others.filter(|one| one.is_essential).map(|one| one.name.as_str()).next();
             return Some(
                 APPLICATION_ADDRESS.finding(
@@ -104,12 +105,12 @@ pub(super) fn application_address(subject: &Subject<'_>) -> Option<Finding> {
             return Some(APPLICATION_ADDRESS.finding(
                 format!("there is no service {host}"),
                 format!("{seen}; the services are {}", names.join(", ")),
-                "name the service of the application",
+                "name the service of the application; if it is in another file, check the output of docker compose config",
             ));
         }
     }
-    let app = subject.application?;
-    let binds = ServerCommand::of(app.words())?.binds();
+    let app = subject.application_at(target)?;
+    let binds = app.server()?.binds();
     let (mut own, mut any) = (Vec::new(), false);
     for bind in &binds {
         let Bind::Tcp { host, port: bound } = bind else { continue };
@@ -126,68 +127,6 @@ pub(super) fn application_address(subject: &Subject<'_>) -> Option<Finding> {
         format!("{seen}, and the command of {} listens on {own}", app.name),
         format!("let the application listen on {wanted}:{port}, or change SIDEMAN_UPSTREAM"),
     ))
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-/// The image has no shell and no curl.
-pub(super) fn health_command(subject: &Subject<'_>) -> Option<Finding> {
-    let sideman = subject.sideman;
-    let [kind, program, rest @ ..] = sideman.health.as_slice() else { return None };
-    if !sideman.has_own_image() {
-        return None;
-    }
-    let is_sideman = program.rsplit('/').next() == Some("sideman");
-    if kind != "CMD" || !is_sideman {
-        return (kind != "NONE").then(|| {
-            HEALTH_COMMAND.finding(
-                "the health check of Sideman always fails",
-                format!("its command is {} {program}, and the image has neither a shell nor other programs", kind),
-                "use [\"CMD\", \"/sideman\", \"healthcheck\"]",
-            )
-        });
-    }
-    let [command, url] = rest else { return None };
-    let plan = subject.settings.plan(&["server.listen", "health.path", "health.ready_path"])?;
-    let (authority, path) = url.strip_prefix("http://")?.split_once('/')?;
-    let path = format!("/{path}");
-    let port: u16 = authority.rsplit_once(':').map_or(Some(80), |(_, port)| port.parse().ok())?;
-    let knows_port = listeners(plan).any(|address| address.port() == port);
-    let knows_path = [&plan.health.path, &plan.health.ready_path].contains(&&path);
-    (command == "healthcheck" && !(knows_port && knows_path)).then(|| {
-        HEALTH_COMMAND.finding(
-            "the health check of Sideman asks at another address than its own",
-            format!("its URL is {url}, health.path is {}", plan.health.path),
-            "leave the URL out: sideman healthcheck finds it by the settings",
-        )
-    })
-}
-
-/// The load balancer checks a path that Sideman answers itself.
-pub(super) fn health_path(subject: &Subject<'_>) -> Option<Finding> {
-    let plan = subject.settings.plan(&["health.path", "health.ready_path"])?;
-    let balancer = subject.deployment.balancer.as_ref()?;
-    if balancer.container != subject.sideman.name {
-        return None;
-    }
-    let path = balancer.health_path.as_deref().unwrap_or("/");
-    let own = &plan.health.path;
-    if path == own || path == plan.health.ready_path {
-        return None;
-    }
-    // A path of the application may be right, if it accepts every host there.
-    let is_meant = path == "/"
-        || path.trim_end_matches('/') == own.trim_end_matches('/')
-        || path == "/healthz";
-    is_meant.then(|| {
-        HEALTH_PATH.finding(
-            "the load balancer's health check goes to Django, which refuses its Host",
-            format!("the path is {path}, health.path of Sideman is {own}"),
-            format!("set the path of the health check to {own}"),
-        )
-    })
 }
 
 /// The load balancer sends requests to Sideman.

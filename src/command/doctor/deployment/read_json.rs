@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 
+use super::expand::UNKNOWN;
+
 /// Returns the value at a path such as `healthcheck.test`; null if there is none.
 pub(super) fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
     static NULL: Value = Value::Null;
@@ -20,8 +22,13 @@ pub(super) fn pairs(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }
 
-/// Returns a text, also of a number or a boolean.
+/// Returns a text without unknown parts, also of a number or a boolean.
 pub(super) fn word(value: &Value) -> Option<String> {
+    text(value).filter(|text| !text.contains(UNKNOWN))
+}
+
+/// Returns a text, also of a number or a boolean.
+pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -35,11 +42,20 @@ pub(super) fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
-/// Returns the words of a command: a list, or a text that is split as a shell does.
+/// Returns a boolean, also one that is written as text. Another text counts as true.
+pub(super) fn flag(value: &Value, default: bool) -> bool {
+    if value.is_null() {
+        return default;
+    }
+    value.as_bool().unwrap_or(value != "false")
+}
+
+/// Returns the words of a command: a list, or a text that is split as a shell does. Words may have unknown parts.
 pub(super) fn words(value: &Value) -> Vec<String> {
     match value.as_str() {
-        Some(text) => shell_words::split(text).unwrap_or_default(),
-        None => list(value).iter().filter_map(word).collect(),
+        // A text that cannot be split is one unknown word.
+        Some(text) => shell_words::split(text).unwrap_or_else(|_| vec![UNKNOWN.into()]),
+        None => list(value).iter().filter_map(text).collect(),
     }
 }
 

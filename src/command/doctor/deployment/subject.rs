@@ -1,9 +1,8 @@
 //! One container of Sideman in a deployment, with its settings and its application: what the checks look at.
 
-use crate::{
-    command::doctor::server_command::{Bind, ServerCommand},
-    plan::UpstreamTarget,
-};
+use std::net::IpAddr;
+
+use crate::{command::doctor::server_command::Bind, plan::UpstreamTarget};
 
 use super::{
     container_settings::ContainerSettings,
@@ -24,12 +23,11 @@ pub(super) struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     pub(super) fn new(deployment: &'a Deployment, sideman: &'a Container) -> Self {
-        let settings = ContainerSettings::read(sideman);
-        let application = match settings.is_exec {
-            true => None,
-            false => application(deployment, sideman, &settings),
-        };
-        Self { deployment, sideman, settings, application }
+        let settings = ContainerSettings::read(sideman, deployment.kind);
+        let mut subject = Self { deployment, sideman, settings, application: None };
+        subject.application =
+            subject.targets().first().and_then(|target| subject.application_at(target));
+        subject
     }
 
     /// The addresses of the application, if they are in the file.
@@ -37,35 +35,44 @@ impl<'a> Subject<'a> {
         let plan = self.settings.plan(&["upstream.url"]).filter(|_| !self.settings.is_exec);
         plan.map(|plan| plan.upstream.targets.as_slice()).unwrap_or_default()
     }
+
+    /// Finds the container that an address leads to, if that is certain.
+    pub(super) fn application_at(&self, target: &UpstreamTarget) -> Option<&'a Container> {
+        let (deployment, sideman) = (self.deployment, self.sideman);
+        let others = || deployment.containers.iter().filter(|one| one.name != sideman.name);
+        let essential = || others().filter(|one| one.is_essential && !ends_early(deployment, one));
+        let binds = |container: &Container, is_it: &dyn Fn(&Bind) -> bool| {
+            let server = container.server();
+            server.is_some_and(|server| server.binds().iter().any(is_it))
+        };
+        match target {
+            UpstreamTarget::Tcp { host, .. } if !deployment.shares_network => {
+                deployment.container(host).filter(|one| one.name != sideman.name)
+            }
+            UpstreamTarget::Tcp { host, port } if is_loopback(host) => {
+                let is_at =
+                    |bind: &Bind| matches!(bind, Bind::Tcp { port: own, .. } if own == port);
+                others().find(|one| binds(one, &is_at)).or_else(|| only(essential()))
+            }
+            // It may be anywhere.
+            UpstreamTarget::Tcp { .. } => None,
+            UpstreamTarget::Unix(path) => {
+                let volume = sideman.mount_of(path)?.volume.as_deref()?;
+                let sharing = || essential().filter(|one| one.has_volume(volume));
+                let is_socket = |bind: &Bind| matches!(bind, Bind::Unix(_));
+                only(sharing().filter(|one| binds(one, &is_socket))).or_else(|| only(sharing()))
+            }
+        }
+    }
 }
 
-/// Finds the container of the application.
-fn application<'a>(
-    deployment: &'a Deployment,
-    sideman: &Container,
-    settings: &ContainerSettings,
-) -> Option<&'a Container> {
-    let plan = settings.plan(&["upstream.url"])?;
-    let others = || deployment.containers.iter().filter(|one| one.name != sideman.name);
-    let target = plan.upstream.targets.first();
-    if let Some(UpstreamTarget::Tcp { host, port }) = target {
-        if !deployment.shares_network {
-            return deployment.container(host).filter(|one| one.name != sideman.name);
-        }
-        let listens = |one: &&Container| {
-            let binds =
-                ServerCommand::of(one.words()).map(|command| command.binds()).unwrap_or_default();
-            binds.iter().any(|bind| matches!(bind, Bind::Tcp { port: own, .. } if own == port))
-        };
-        if let Some(found) = others().find(listens) {
-            return Some(found);
-        }
-    }
-    let mut essential = others().filter(|one| one.is_essential && !ends_early(deployment, one));
-    match (essential.next(), essential.next()) {
-        (Some(only), None) => Some(only),
-        _ => None,
-    }
+/// Whether an address can be reached in the same container only.
+pub(super) fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn only<'a>(mut containers: impl Iterator<Item = &'a Container>) -> Option<&'a Container> {
+    containers.next().filter(|_| containers.next().is_none())
 }
 
 /// Whether another container waits for the end of this one.

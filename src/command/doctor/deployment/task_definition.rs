@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     facts::{Container, Dependency, Deployment, DeploymentKind, Mount, Volume},
-    read_json::{at, list, number, word, words},
+    read_json::{at, flag, list, number, word, words},
 };
 
 /// The time that a container has to stop, if it names none.
@@ -30,6 +30,8 @@ pub(super) fn read(text: &str) -> Result<Deployment, String> {
         volumes: list(at(task, "volumes")).iter().filter_map(volume).collect(),
         shares_network: is_fargate || matches!(mode, Some("awsvpc" | "host")),
         has_other_names: true,
+        is_partial: false,
+        environment: None,
         balancer: None,
         memory: number(at(task, "memory")).map(|mebibytes| mebibytes.saturating_mul(MIB)),
     })
@@ -43,6 +45,7 @@ fn container(definition: &Value) -> Container {
         image: text("image"),
         variables: variables(definition),
         has_more_variables: !list(at(definition, "environmentFiles")).is_empty(),
+        has_more_mounts: !list(at(definition, "volumesFrom")).is_empty(),
         entry_point: words(at(definition, "entryPoint")),
         command: words(at(definition, "command")),
         health: words(at(definition, "healthCheck.command")),
@@ -52,7 +55,7 @@ fn container(definition: &Value) -> Container {
             .iter()
             .filter_map(|one| word(at(one, "containerPath")))
             .collect(),
-        depends: list(at(definition, "dependsOn")).iter().filter_map(dependency).collect(),
+        depends: depends(definition),
         is_essential: *at(definition, "essential") != false,
         stop: number(at(definition, "stopTimeout")).map(Duration::from_secs).or(Some(STOP)),
         memory: number(at(definition, "memory")).map(|mebibytes| mebibytes.saturating_mul(MIB)),
@@ -78,7 +81,7 @@ fn mount(value: &Value) -> Option<Mount> {
     Some(Mount {
         volume: word(at(value, "sourceVolume")),
         path: word(at(value, "containerPath"))?,
-        is_read_only: *at(value, "readOnly") == true,
+        is_read_only: flag(at(value, "readOnly"), false),
     })
 }
 
@@ -97,6 +100,16 @@ fn volume(value: &Value) -> Option<Volume> {
         name: word(at(value, "name"))?,
         is_private: !is_of_host && !outside.into_iter().any(has),
     })
+}
+
+/// Returns the containers that a container waits for. Links and volumes need them as `dependsOn` does.
+fn depends(definition: &Value) -> Vec<Dependency> {
+    let links = list(at(definition, "links")).iter().filter_map(word);
+    let links = links.filter_map(|link| link.split(':').next().map(str::to_owned));
+    let volumes = list(at(definition, "volumesFrom")).iter();
+    let volumes = volumes.filter_map(|one| word(at(one, "sourceContainer")));
+    let others = links.chain(volumes).map(|on| Dependency { on, until_end: false });
+    list(at(definition, "dependsOn")).iter().filter_map(dependency).chain(others).collect()
 }
 
 fn dependency(value: &Value) -> Option<Dependency> {

@@ -7,6 +7,7 @@ use super::{
     subject::Subject,
 };
 use crate::{
+    command::doctor::server_command::Bind,
     finding::{Check, Finding, Severity},
     plan::{Purpose, Root, SpillDirectory, UpstreamTarget},
 };
@@ -28,19 +29,17 @@ pub(in crate::command::doctor) static SPILL_IN_MEMORY: Check =
 
 /// The site's files reach Sideman over a volume that another container fills.
 pub(super) fn files_missing(subject: &Subject<'_>) -> Vec<Finding> {
-    let others =
-        || subject.deployment.containers.iter().filter(|one| one.name != subject.sideman.name);
-    let is_filled = |volume: &str| {
-        let is_private =
-            subject.deployment.volumes.iter().any(|one| one.name == volume && one.is_private);
-        !is_private
-            || others()
-                .any(|one| one.mounts.iter().any(|mount| mount.volume.as_deref() == Some(volume)))
-    };
+    let (deployment, sideman) = (subject.deployment, subject.sideman);
+    // Another image may have the files, and docker copies them into a new volume.
+    if !sideman.has_own_image() || sideman.has_more_mounts || deployment.is_partial {
+        return Vec::new();
+    }
+    let others = || deployment.others(&sideman.name);
+    let is_filled = |volume: &str| !deployment.is_private(volume) || is_elsewhere(subject, volume);
     let check = |(root, directory): (&Root, &Path)| {
         let prefix = &root.prefix;
-        let (shown, name) = (directory.display(), &subject.sideman.name);
-        match subject.sideman.mount_of(directory) {
+        let (shown, name) = (directory.display(), &sideman.name);
+        match sideman.mount_of(directory) {
             Some(Mount { volume: Some(volume), .. }) if !is_filled(volume) => Some(FILES_MISSING.finding(
                 format!("no container writes the files below {prefix}"),
                 format!("{shown} of {name} is on the volume {volume}, which no other container has"),
@@ -58,13 +57,19 @@ pub(super) fn files_missing(subject: &Subject<'_>) -> Vec<Finding> {
     directories(subject).into_iter().filter_map(check).collect()
 }
 
+/// Whether another container has a volume, or may have it.
+fn is_elsewhere(subject: &Subject<'_>, volume: &str) -> bool {
+    let mut others = subject.deployment.others(&subject.sideman.name);
+    others.any(|one| one.has_more_mounts || one.has_volume(volume))
+}
+
 fn is_collected<'a>(mut containers: impl Iterator<Item = &'a Container>) -> bool {
     containers.any(|one| one.words().iter().any(|word| word.contains("collectstatic")))
 }
 
 /// Sideman never writes to the directories that it serves.
 pub(super) fn files_writable(subject: &Subject<'_>) -> Option<Finding> {
-    let own = written(subject)?;
+    let own = written(subject).filter(|_| !subject.sideman.has_more_mounts)?;
     let roots = directories(subject);
     let mounts = roots.iter().filter_map(|(_, directory)| subject.sideman.mount_of(directory));
     let mut writable = mounts.filter(|mount| !mount.is_read_only && !own.starts_with(&mount.path));
@@ -94,30 +99,48 @@ fn directories<'a>(subject: &'a Subject<'_>) -> Vec<(&'a Root, &'a Path)> {
     all.filter(|(_, directory)| directory.is_absolute()).collect()
 }
 
-/// A socket must be on a volume of both containers.
+/// A socket must be on a volume of both containers, at the same place.
 pub(super) fn socket_missing(subject: &Subject<'_>) -> Option<Finding> {
     let [UpstreamTarget::Unix(path)] = subject.targets() else { return None };
-    let sideman = subject.sideman;
-    subject.application?;
-    let mount = sideman.mount_of(path);
-    let is_shared = |mount: &Mount| {
-        let mut others =
-            subject.deployment.containers.iter().filter(|one| one.name != sideman.name);
-        mount.volume.is_none()
-            || others.any(|one| one.mounts.iter().any(|other| other.volume == mount.volume))
+    let (deployment, sideman) = (subject.deployment, subject.sideman);
+    let name = &sideman.name;
+    let shown = path.display();
+    let finding = |seen: String| {
+        SOCKET_MISSING.finding(
+            format!("Sideman cannot reach the application's socket {shown}"),
+            seen,
+            "mount one volume at the directory of the socket, in both containers",
+        )
     };
-    if mount.is_some_and(is_shared) {
+    let Some(mount) = sideman.mount_of(path) else {
+        // Another image may start the application too.
+        let is_certain =
+            sideman.has_own_image() && !sideman.has_more_mounts && !deployment.is_partial;
+        return is_certain.then(|| finding(format!("{name} has no volume at {shown}")));
+    };
+    let volume = mount.volume.as_deref()?;
+    if deployment.is_private(volume) && !is_elsewhere(subject, volume) {
+        return Some(finding(format!("no other container has the volume at {shown} of {name}")));
+    }
+    let app = subject.application.filter(|app| !app.has_more_mounts)?;
+    let binds = app.server()?.binds();
+    let is_there = |bind: &Bind| match bind {
+        Bind::Tcp { .. } => false,
+        // The directory that it is relative to is not known.
+        Bind::Unix(own) if !own.starts_with('/') => true,
+        Bind::Unix(own) => app.mount_of(Path::new(own)).is_some_and(|other| {
+            other.volume == mount.volume && other.rest_of(Path::new(own)) == mount.rest_of(path)
+        }),
+    };
+    if binds.is_empty() || binds.iter().any(is_there) {
         return None;
     }
-    let path = path.display();
-    Some(SOCKET_MISSING.finding(
-        format!("Sideman cannot reach the application's socket {path}"),
-        match mount {
-            Some(_) => format!("no other container has the volume at {path} of {}", sideman.name),
-            None => format!("{} has no volume at {path}", sideman.name),
-        },
-        "mount one volume at the directory of the socket, in both containers",
-    ))
+    let binds: Vec<String> = binds.iter().map(ToString::to_string).collect();
+    Some(finding(format!(
+        "the command of {} listens on {}, which is not {shown} of {name}",
+        app.name,
+        binds.join(", ")
+    )))
 }
 
 /// A file system in memory is no place for bodies that are too long for memory.

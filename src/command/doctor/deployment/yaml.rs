@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 
-/// Maximum number of values, with those of aliases: few lines can name very many.
+/// Maximum number of values, with those of aliases: few lines can name very many. A long text counts as several.
 const MAX_VALUES: usize = 100_000;
+/// How many bytes of a text count as one value more.
+const VALUE_BYTES: usize = 64;
 const MAX_DEPTH: usize = 64;
 const MERGE: &str = "<<";
 
@@ -98,11 +100,14 @@ impl Builder {
             None => self.document = Some(value),
             Some(Items::List(list)) => list.push(value),
             Some(Items::Mapping { map, key, merged }) => match (key.take(), value) {
-                (None, Value::Null) => *key = Some("null".into()),
                 (None, Value::Array(_) | Value::Object(_)) => return Err("a key is not a text"),
-                (None, Value::String(text)) => *key = Some(text),
-                (None, other @ (Value::Bool(_) | Value::Number(_))) => {
-                    *key = Some(other.to_string())
+                (None, value) => {
+                    let name = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    // Another reader refuses the file, or takes another one of the values.
+                    if map.contains_key(&name) {
+                        return Err("a key occurs twice in its mapping: remove one of them");
+                    }
+                    *key = Some(name);
                 }
                 (Some(name), Value::Array(values)) if name == MERGE => merged.extend(values),
                 (Some(name), value) if name == MERGE => merged.push(value),
@@ -136,8 +141,11 @@ impl Items {
 fn size(value: &Value) -> usize {
     match value {
         Value::Array(list) => 1 + list.iter().map(size).sum::<usize>(),
-        Value::Object(map) => 1 + map.values().map(size).sum::<usize>(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+        Value::Object(map) => {
+            1 + map.iter().map(|(name, one)| name.len() / VALUE_BYTES + size(one)).sum::<usize>()
+        }
+        Value::String(text) => 1 + text.len() / VALUE_BYTES,
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
     }
 }
 
@@ -184,6 +192,8 @@ mod tests {
         assert!(parse("a: 1\n---\nb: 2\n").unwrap_err().contains("a second document"));
         assert_eq!(parse("a: 1\n? [b]\n: 1\n"), Err("line 2: a key is not a text".into()));
         assert_eq!(parse(""), Err("the file is empty".into()));
+        let twice = "line 3: a key occurs twice in its mapping: remove one of them";
+        assert_eq!(parse("a:\n  b: 1\n  b: 2\nc: 1\n"), Err(twice.into()));
     }
 
     #[test]
@@ -195,6 +205,8 @@ mod tests {
             text += &format!("a{level}: &a{level} [{items}]\n");
         }
         assert!(parse(&text).unwrap_err().contains("too many values"));
+        let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), "*a, ".repeat(100));
+        assert!(parse(&long).unwrap_err().contains("too many values"));
         assert!(parse(&"[".repeat(100)).unwrap_err().contains("nested too deeply"));
     }
 }
