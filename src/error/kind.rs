@@ -269,8 +269,8 @@ kinds! {
         .can_abort_response()
         .advice("check that its address can be reached from here (a NAT gateway or a VPC endpoint), and the status of \
             the service");
-    /// The bucket or file server has 256 requests of a worker in flight, or 64 of one client. Each runs until its client
-    /// has the object.
+    /// The bucket or file server has 256 requests of a worker in flight, or 64 of one client. Each runs until its
+    /// client has the object.
     BucketBusy: row("bucket_busy", Sideman, 503, "The server is busy. Please try again in a moment.")
         .retry_after(OVERLOAD_RETRY_AFTER)
         .advice("let a CDN send large objects, or limit its clients with rate_limit of a route; if the client is a \

@@ -69,8 +69,8 @@ impl InheritedSockets {
     }
 }
 
-/// Whether a socket for both IP versions takes all IPv4 connections of this address. `ListenStream=80` of systemd listens
-/// on `[::]:80` for both, where settings usually have `0.0.0.0:80`.
+/// Whether a socket for both IP versions takes all IPv4 connections of this address. `ListenStream=80` of systemd
+/// listens on `[::]:80` for both, where settings usually have `0.0.0.0:80`.
 fn is_for_ipv4(wanted: &ListenAddress, dual: &ListenAddress) -> bool {
     let (ListenAddress::Tcp(wanted), ListenAddress::Tcp(dual)) = (wanted, dual) else {
         return false;
