@@ -13,6 +13,7 @@ pub(super) const OF_ROUTE: TextFormat<String> =
     TextFormat::new("hosts, such as example.org, or .example.org", of_route, String::clone)
         .with(FormatProperties { stands_alone: true, ..FormatProperties::PLAIN });
 
+const NO_HOST: &str = "this is not a host name";
 /// Maximum length of a name (RFC 1035, 2.3.4).
 const MAX_NAME_LENGTH: usize = 253;
 
@@ -29,7 +30,7 @@ fn allowed(text: &str) -> Result<String, String> {
         return Err(format!("write .{parent}"));
     }
     if !text.is_ascii() {
-        return Err("write it in ASCII, as browsers send it: xn--".into());
+        return Err("write it in ASCII, as browsers send it: it begins with xn--".into());
     }
     if let Ok(ip) = text.parse::<Ipv6Addr>() {
         return Err(format!("write [{ip}]"));
@@ -52,7 +53,12 @@ pub(super) const CANONICAL: TextFormat<String> =
 /// Reads one name.
 pub(super) fn canonical(text: &str) -> Result<String, String> {
     if let Some(parent) = text.strip_prefix('.') {
-        return Err(format!("this must be one host: write {parent}"));
+        return match allowed(parent) {
+            Ok(parent) if !parent.starts_with('.') => {
+                Err(format!("this must be one host: write {parent}"))
+            }
+            Ok(_) | Err(_) => Err(NO_HOST.into()),
+        };
     }
     allowed(text)
 }
@@ -73,7 +79,7 @@ fn name(name: &str) -> Result<(), String> {
     let label = |label: &str| !label.is_empty() && label.bytes().all(letter);
     match name.len() <= MAX_NAME_LENGTH && name.split('.').all(label) {
         true => Ok(()),
-        false => Err("this is not a host name".into()),
+        false => Err(NO_HOST.into()),
     }
 }
 
@@ -116,7 +122,10 @@ mod tests {
         reads("*.example.org", Err("write .example.org"));
         reads("https://example.org/", Err("this is a URL: write example.org"));
         reads("example.org.", Err("write it without the dot at its end: example.org"));
-        reads("b\u{fc}cher.example", Err("write it in ASCII, as browsers send it: xn--"));
+        reads(
+            "b\u{fc}cher.example",
+            Err("write it in ASCII, as browsers send it: it begins with xn--"),
+        );
         for text in ["", ".", "..a", "a..b", "a b", "a/b", "me@a", ":80", &"a".repeat(254)] {
             reads(text, Err("this is not a host name"));
         }
