@@ -19,9 +19,10 @@ pub(super) struct AcmeFailure {
     pub(super) advice: &'static str,
     /// The type of the problem without its prefix, if the authority has sent one.
     pub(super) problem: Option<String>,
-    /// Whether the authority has received an order or has refused one. If not, the attempt counts towards none of its
-    /// limits.
+    /// Whether the authority has received an order or has refused one. If not, the next attempt follows sooner.
     pub(super) is_reached: bool,
+    /// Whether the authority has issued a certificate, which counts towards its limits, but cannot be used.
+    pub(super) is_issued: bool,
 }
 
 // === impl AcmeFailure ===
@@ -40,12 +41,10 @@ impl AcmeFailure {
                 ..Self::unreached(&error.to_string())
             },
             Error::Other(_) => Self::unreached(&error.to_string()),
-            Error::Timeout(_) => Self {
-                fault: "the authority has not decided in time".into(),
-                advice: "wait for the next attempt",
-                problem: None,
-                is_reached: true,
-            },
+            Error::Timeout(_) => Self::local(
+                "the authority has not decided in time".into(),
+                "wait for the next attempt",
+            ),
             // What the library can make nothing of.
             _ => Self {
                 advice: "check that acme.directory is the URL of an ACME directory",
@@ -67,7 +66,14 @@ impl AcmeFailure {
 
     /// A failure on this machine.
     pub(super) fn local(fault: String, advice: &'static str) -> Self {
-        Self { fault, advice, problem: None, is_reached: true }
+        Self { fault, advice, problem: None, is_reached: true, is_issued: false }
+    }
+
+    /// A certificate that clients cannot use.
+    pub(super) fn unusable(fault: String) -> Self {
+        let advice =
+            "check the clock of this machine, and whether acme.directory is the right authority";
+        Self { is_issued: true, ..Self::local(fault, advice) }
     }
 
     /// Whether the problem has this type.
@@ -84,16 +90,13 @@ impl AcmeFailure {
             fault.push_str(&one_line(&part.to_string(), MAX_TEXT));
         }
         let is_server_error = problem.status.is_some_and(|status| status >= 500);
-        Self { fault, advice: advice(&kind), is_reached: !is_server_error, problem: Some(kind) }
+        let failure = Self::local(fault, advice(&kind));
+        Self { is_reached: !is_server_error, problem: Some(kind), ..failure }
     }
 
     fn unreached(fault: &str) -> Self {
-        Self {
-            fault: one_line(fault, MAX_TEXT),
-            advice: "check that this machine reaches acme.directory, and acme.tls_ca if the authority is your own",
-            problem: None,
-            is_reached: false,
-        }
+        let advice = "check that this machine reaches acme.directory, and acme.tls_ca if the authority is your own";
+        Self { is_reached: false, ..Self::local(one_line(fault, MAX_TEXT), advice) }
     }
 }
 

@@ -14,7 +14,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::{
     failure::AcmeFailure,
-    history::{AttemptHistory, WEEK},
+    history::{AttemptHistory, FailedAttempt, WEEK},
     issued::IssuedCertificate,
     transport::pause_of,
 };
@@ -50,7 +50,8 @@ fn check_pause(until: Option<SystemTime>) {
     });
     let mut history = AttemptHistory::default();
     history.begin(NOW, &["a.test".to_owned()], 60);
-    history.fail(NOW, 60, until, true);
+    let refused = FailedAttempt { not_before: until, has_order: true, is_issued: false };
+    history.fail(NOW, 60, refused);
     let later = AttemptHistory::read(history.to_text().as_bytes(), NOW + WEEK - 1);
     assert!(later.not_before <= NOW + WEEK, "it never ends");
     assert_eq!(later.not_before, until.unwrap_or(0).min(NOW + WEEK));

@@ -5,7 +5,12 @@ use instant_acme::CertificateIdentifier;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
+use super::history::DAY;
 use crate::rfc::pem;
+
+const UNREADABLE: &str = "contains a certificate that cannot be read";
+/// How slow the clock of this machine may be, in seconds.
+const MAX_CLOCK_ERROR: u64 = DAY;
 
 /// A stored certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +33,8 @@ impl IssuedCertificate {
     pub(super) fn read(text: &[u8]) -> Result<Self, String> {
         let chain = pem::certificates(text, "the file is damaged")?;
         let own = chain.first().ok_or("contains no certificate")?;
+        // Clients refuse the whole chain if they cannot read a part of it.
+        chain.iter().try_for_each(|certificate| parse(certificate).map(drop))?;
         let key = pem::private_key(text)?;
         if public_key(&key).is_none_or(|key| !has_public_key(own, &key)) {
             return Err("contains a key that does not match the certificate".to_owned());
@@ -36,9 +43,8 @@ impl IssuedCertificate {
     }
 
     pub(super) fn of(own: &CertificateDer<'_>) -> Result<Self, String> {
-        let unreadable = || "contains a certificate that cannot be read".to_owned();
-        let (_, parsed) = X509Certificate::from_der(own).map_err(|_| unreadable())?;
-        let names = parsed.subject_alternative_name().map_err(|_| unreadable())?;
+        let parsed = parse(own)?;
+        let names = parsed.subject_alternative_name().map_err(|_| UNREADABLE)?;
         let names = names.into_iter().flat_map(|extension| &extension.value.general_names);
         let hosts = names.filter_map(|name| {
             let GeneralName::DNSName(host) = name else { return None };
@@ -60,7 +66,31 @@ impl IssuedCertificate {
 
     /// Whether the certificate is for all of these names.
     pub(super) fn covers(&self, domains: &[String]) -> bool {
-        domains.iter().all(|domain| self.names.contains(domain))
+        domains.iter().all(|domain| self.is_for(domain))
+    }
+
+    /// Whether the certificate is for this name.
+    pub(super) fn is_for(&self, domain: &str) -> bool {
+        self.names.iter().any(|name| name == domain)
+    }
+
+    /// Whether clients accept the certificate at this time. One that begins soon counts too: the clock of this machine
+    /// may be slow.
+    pub(super) fn is_valid_at(&self, now: u64) -> bool {
+        self.start <= now.saturating_add(MAX_CLOCK_ERROR) && now < self.end
+    }
+
+    /// Returns the name of the certificate in renewal information.
+    pub(super) fn name(&self) -> Option<String> {
+        self.id.as_ref().map(ToString::to_string)
+    }
+}
+
+/// Parses a certificate, with nothing after it.
+fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, &'static str> {
+    match X509Certificate::from_der(certificate) {
+        Ok(([], parsed)) => Ok(parsed),
+        Ok(_) | Err(_) => Err(UNREADABLE),
     }
 }
 
@@ -98,6 +128,30 @@ mod tests {
         assert!(fault.contains("does not match"), "{fault}");
         assert!(IssuedCertificate::read(b"").is_err());
         assert!(IssuedCertificate::read(key.serialize_pem().as_bytes()).is_err());
+    }
+
+    #[test]
+    fn chain_with_a_damaged_certificate_is_refused() {
+        let params = CertificateParams::new(["a.test".to_owned()]).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let text = params.self_signed(&key).unwrap().pem() + &key.serialize_pem();
+        let garbage = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+        let fault = IssuedCertificate::read((text.clone() + garbage).as_bytes()).unwrap_err();
+        assert_eq!(fault, UNREADABLE);
+        assert!(IssuedCertificate::read((text.clone() + &text).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn validity_has_room_for_a_slow_clock() {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(["a.test".to_owned()]).unwrap();
+        let text = certificate.self_signed(&key).unwrap().pem() + &key.serialize_pem();
+        let read = IssuedCertificate::read(text.as_bytes()).unwrap();
+        let issued = IssuedCertificate { start: 10 * DAY, end: 20 * DAY, ..read };
+        let valid = [9 * DAY, 19 * DAY, 20 * DAY - 1].map(|now| issued.is_valid_at(now));
+        assert_eq!(valid, [true; 3]);
+        let invalid = [0, 9 * DAY - 1, 20 * DAY, u64::MAX].map(|now| issued.is_valid_at(now));
+        assert_eq!(invalid, [false; 4]);
     }
 
     proptest! {

@@ -10,8 +10,12 @@ use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA25
 use zeroize::Zeroizing;
 
 use super::{
-    challenges::PendingChallenges, failure::AcmeFailure, issued::IssuedCertificate,
-    storage::AcmeStorage, transport::Transport,
+    challenges::PendingChallenges,
+    failure::AcmeFailure,
+    issued::IssuedCertificate,
+    storage::AcmeStorage,
+    time::{date, seconds_now},
+    transport::Transport,
 };
 use crate::plan::{AcmeChallenge, AcmeSettings};
 
@@ -60,7 +64,15 @@ impl OrderRequest<'_> {
     async fn account(&self) -> Result<Account, AcmeFailure> {
         let Some(known) = self.storage.account() else { return self.new_account().await };
         let builder = Account::builder_with_http(Box::new(self.transport.clone()));
-        builder.from_credentials(known).await.map_err(|error| AcmeFailure::of(&error))
+        match builder.from_credentials(known).await {
+            Err(Error::KeyRejected | Error::Crypto) => {
+                tracing::warn!(
+                    "the key in account.json of acme.storage is damaged: creating another account"
+                );
+                self.new_account().await
+            }
+            result => result.map_err(|error| AcmeFailure::of(&error)),
+        }
     }
 
     async fn new_account(&self) -> Result<Account, AcmeFailure> {
@@ -124,15 +136,10 @@ impl OrderRequest<'_> {
         let chain = order.poll_certificate(&POLLING).await;
         let chain = chain.map_err(|error| AcmeFailure::of(&error))?;
         let text = Zeroizing::new(format!("{}\n{}", chain.trim_end(), *key));
-        let other = "see whether acme.directory is the right authority";
-        let issued = IssuedCertificate::read(text.as_bytes()).map_err(|fault| {
-            AcmeFailure::local(format!("what the authority sent {fault}"), other)
-        })?;
-        if !issued.covers(&self.settings.domains) {
-            let fault = "the authority sent a certificate that lacks a name of the order";
-            return Err(AcmeFailure::local(fault.into(), other));
+        match fault_of(&text, &self.settings.domains) {
+            Some(fault) => Err(AcmeFailure::unusable(fault)),
+            None => Ok(text),
         }
-        Ok(text)
     }
 
     /// Prepares the challenge of each name that the authority has not validated recently, and announces it.
@@ -201,6 +208,23 @@ async fn invalid(order: &mut Order, error: Option<Error>) -> AcmeFailure {
     })
 }
 
+/// Returns why clients could not use a new certificate. Such a one must not replace one that they can use.
+fn fault_of(text: &str, domains: &[String]) -> Option<String> {
+    let issued = match IssuedCertificate::read(text.as_bytes()) {
+        Ok(issued) => issued,
+        Err(fault) => return Some(format!("what the authority sent {fault}")),
+    };
+    let sent = "the authority sent a certificate that";
+    if !issued.covers(domains) {
+        return Some(format!("{sent} lacks a name of the order"));
+    }
+    if !issued.is_valid_at(seconds_now()) {
+        let (start, end) = (date(issued.start), date(issued.end));
+        return Some(format!("{sent} is valid from {start} to {end}, and not now"));
+    }
+    None
+}
+
 /// Makes a new key, and a request for these names with it.
 fn request(domains: &[String]) -> Result<(Vec<u8>, Zeroizing<String>), rcgen::Error> {
     let mut params = CertificateParams::new(domains)?;
@@ -208,4 +232,29 @@ fn request(domains: &[String]) -> Result<(Vec<u8>, Zeroizing<String>), rcgen::Er
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let request = params.serialize_request(&key)?;
     Ok((request.der().to_vec(), Zeroizing::new(key.serialize_pem())))
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::date_time_ymd;
+
+    use super::*;
+
+    #[test]
+    fn certificate_that_clients_cannot_use_has_a_fault() {
+        let fault = |names: &[&str], from: i32, to: i32| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            let mut params = CertificateParams::new(names).unwrap();
+            (params.not_before, params.not_after) =
+                (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
+            let key = KeyPair::generate().unwrap();
+            let text = params.self_signed(&key).unwrap().pem() + &key.serialize_pem();
+            fault_of(&text, &["a.test".to_owned()]).unwrap_or_default()
+        };
+        assert_eq!(fault(&["a.test", "b.test"], 2020, 2100), "");
+        assert!(fault(&["b.test"], 2020, 2100).contains("lacks a name"));
+        assert!(fault(&["a.test"], 2020, 2021).contains("to Fri, 01 Jan 2021"));
+        assert!(fault(&["a.test"], 2090, 2100).contains("and not now"));
+        assert!(fault_of("", &[]).unwrap().starts_with("what the authority sent"));
+    }
 }

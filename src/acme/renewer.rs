@@ -1,10 +1,10 @@
 //! The thread that obtains and renews the certificate.
 
 use std::{
-    fmt, fs, io,
+    fmt, io,
     sync::{Arc, atomic::Ordering},
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use instant_acme::Account;
@@ -19,11 +19,14 @@ use zeroize::Zeroizing;
 use super::{
     challenges::PendingChallenges,
     failure::AcmeFailure,
-    history::{AttemptHistory, DAY, HOUR, MINUTE, RenewalWindow},
+    guard::{Panicked, catch_panic},
+    history::{AttemptHistory, DAY, FailedAttempt, HOUR, MINUTE, RenewalWindow},
     issued::IssuedCertificate,
     order::OrderRequest,
     schedule::{self, Trigger},
-    storage::AcmeStorage,
+    storage::{AcmeStorage, read_file},
+    stored::find_better,
+    time::{date, seconds_now, since_1970},
     transport::Transport,
 };
 use crate::{
@@ -67,8 +70,10 @@ struct RenewerState {
     counts: Arc<TlsCounts>,
     /// A certificate that could not be stored yet. No other is ordered until it is.
     unsaved: Option<Zeroizing<String>>,
-    /// The last fault of the storage, which is logged once.
+    /// The fault of the storage, which is logged once until it is gone.
     reported: Option<String>,
+    /// The fault of the stored certificate, which is logged once until it is gone.
+    reported_certificate: Option<String>,
 }
 
 // === impl Renewer ===
@@ -77,17 +82,7 @@ impl Renewer {
     /// Checks that the result of an order could be stored, and reads the authorities.
     pub fn open(settings: &AcmeSettings) -> Result<Self, AcmeError> {
         let storage = AcmeStorage::open(settings).map_err(AcmeError)?;
-        let client = match &settings.tls_ca {
-            None => HttpClient::new(Authorities::Public),
-            Some(path) => {
-                let at = path.display();
-                let text = fs::read(path).map_err(|error| {
-                    AcmeError(format!("acme.tls_ca: {at} cannot be read: {error}"))
-                })?;
-                HttpClient::new(Authorities::Pem(&text))
-            }
-        };
-        let client = client.map_err(|error| AcmeError(format!("acme.tls_ca: {error}")))?;
+        let client = client(settings).map_err(AcmeError)?;
         Ok(Self { settings: settings.clone(), storage, client })
     }
 
@@ -111,6 +106,7 @@ impl Renewer {
             counts: Arc::clone(counts),
             unsaved: None,
             reported: None,
+            reported_certificate: None,
         };
         let run = move || {
             runtime.block_on(state.run(retries));
@@ -141,7 +137,8 @@ impl RenewerState {
         let mut stop = std::pin::pin!(stop);
         loop {
             let pause = select! {
-                pause = self.turn(trigger) => pause,
+                // What has panicked may do so again, so not at once.
+                pause = catch_panic(self.turn(trigger)) => pause.unwrap_or(LONGEST_PAUSE),
                 () = &mut stop => return,
             };
             trigger = select! {
@@ -156,15 +153,20 @@ impl RenewerState {
 
     /// Orders a certificate if it is time to. Returns the pause until the next turn, in seconds.
     async fn turn(&mut self, trigger: Trigger) -> u64 {
-        let lock = match self.renewer.storage.lock() {
-            Ok(Some(lock)) => lock,
-            Ok(None) => return STORAGE_PAUSE,
-            Err(error) => return self.cannot_store(&error),
-        };
-        if let Err(error) = self.save() {
-            return self.cannot_store(&error);
+        match self.try_turn(trigger).await {
+            Ok(pause) => {
+                self.reported = None;
+                pause
+            }
+            Err(error) => self.cannot_store(&error),
         }
-        let certificate = self.certificate();
+    }
+
+    /// Fails if the storage does.
+    async fn try_turn(&mut self, trigger: Trigger) -> io::Result<u64> {
+        let Some(lock) = self.renewer.storage.lock()? else { return Ok(STORAGE_PAUSE) };
+        self.save()?;
+        let certificate = self.certificate()?;
         let mut history = self.renewer.storage.history(seconds_now());
         if let Some(certificate) = &certificate {
             self.ask_for_window(certificate, &mut history).await;
@@ -172,15 +174,14 @@ impl RenewerState {
         let (now, domains) = (seconds_now(), &self.renewer.settings.domains);
         let at = schedule::next_order(&history, certificate.as_ref(), domains, trigger);
         if at > now {
-            let check_at = history.window.as_ref().map_or(u64::MAX, |window| window.check_at);
-            return at.min(check_at).saturating_sub(now);
+            let window = certificate.and_then(|certificate| certificate.name());
+            let window = window.and_then(|name| history.window_of(&name));
+            let check_at = window.map_or(u64::MAX, |window| window.check_at);
+            return Ok(at.min(check_at).saturating_sub(now));
         }
-        let pause = match self.attempt(&mut history, certificate.as_ref()).await {
-            Ok(()) => 1,
-            Err(error) => self.cannot_store(&error),
-        };
+        self.attempt(&mut history, certificate.as_ref()).await?;
         drop(lock);
-        pause
+        Ok(1)
     }
 
     /// Orders a certificate, and stores it. Fails if the storage does.
@@ -190,28 +191,38 @@ impl RenewerState {
         before: Option<&IssuedCertificate>,
     ) -> io::Result<()> {
         let Renewer { settings, storage, client } = &self.renewer;
-        let failures = history.failures;
-        history.begin(
-            seconds_now(),
-            &settings.domains,
-            schedule::pause(failures.saturating_add(1), true, fastrand::f64()),
-        );
+        let failures = history.failures_of(&settings.domains).saturating_add(1);
+        let pause = schedule::pause(failures, true, fastrand::f64());
+        history.begin(seconds_now(), &settings.domains, pause);
         // First, because a result that cannot be stored must not be ordered.
         storage.write_history(history)?;
         let transport = Transport::new(client.clone());
-        let knows_window = history.window.as_ref().is_some_and(|window| window.start < window.end);
+        let window = before.and_then(IssuedCertificate::name);
+        let window = window.and_then(|name| history.window_of(&name));
+        let knows_window = window.is_some_and(|window| window.start < window.end);
         let request = OrderRequest {
             settings,
             storage,
             transport: &transport,
             challenges: &self.challenges,
-            challenge: challenge(&settings.challenges, history.failures),
+            challenge: challenge(&settings.challenges, failures),
             replaces: before.and_then(|before| before.id.as_ref()).filter(|_| knows_window),
         };
-        let result = timeout(ATTEMPT_TIME, request.obtain()).await.unwrap_or_else(|_| {
-            let fault = "the order took longer than 10 minutes".to_owned();
-            Err(AcmeFailure::local(fault, "wait for the next attempt"))
-        });
+        let result = catch_panic(timeout(ATTEMPT_TIME, request.obtain())).await;
+        let result = match result {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(AcmeFailure::local(
+                "the order took longer than 10 minutes".to_owned(),
+                "wait for the next attempt",
+            )),
+            Err(Panicked) => Err(AcmeFailure {
+                is_reached: transport.has_posted(),
+                ..AcmeFailure::local(
+                    "a response has caused an internal error".to_owned(),
+                    "report the error that was logged before this one",
+                )
+            }),
+        };
         let now = seconds_now();
         match result {
             Ok(text) => {
@@ -231,29 +242,49 @@ impl RenewerState {
             }
             Err(failure) => {
                 self.counts.acme_failed.fetch_add(1, Ordering::Relaxed);
-                let pause = schedule::pause(history.failures, failure.is_reached, fastrand::f64());
-                let not_before = transport.retry_after().map(since_1970);
-                history.fail(now, pause, not_before, failure.is_reached);
+                let pause = schedule::pause(failures, failure.is_reached, fastrand::f64());
+                let attempt = FailedAttempt {
+                    not_before: transport.retry_after().map(since_1970),
+                    has_order: failure.is_reached || transport.has_posted(),
+                    is_issued: failure.is_issued,
+                };
+                history.fail(now, pause, attempt);
                 let written = storage.write_history(history);
-                report(settings, &failure, history.retry_at.max(history.not_before), before, now);
+                let next = now.saturating_add(pause).max(history.not_before);
+                report(settings, &failure, next, before, now);
                 written
             }
         }
     }
 
-    /// Returns the stored certificate, if it can be used.
-    fn certificate(&mut self) -> Option<IssuedCertificate> {
-        match self.renewer.storage.certificate() {
-            Ok(certificate) => certificate,
+    /// Returns the stored certificate, if it can be used. If another file has a better one, copies it to the file that
+    /// the TLS listeners watch. Fails if it cannot be written.
+    fn certificate(&mut self) -> io::Result<Option<IssuedCertificate>> {
+        let Renewer { settings, storage, .. } = &self.renewer;
+        let own = storage.certificate();
+        let usable = own.as_ref().ok().and_then(Option::as_ref);
+        let file = storage.certificate_file();
+        if let Some(better) = find_better(file, usable, &settings.domains, seconds_now()) {
+            storage.write_certificate(&better.text)?;
+            let (from, to) = (better.path.display(), file.display());
+            tracing::info!(%from, %to, "stored certificate copied, as it covers more of acme.domains or is newer");
+            self.reported_certificate = None;
+            return Ok(Some(better.certificate));
+        }
+        match own {
+            Ok(certificate) => {
+                self.reported_certificate = None;
+                Ok(certificate)
+            }
             Err(fault) => {
-                if self.reported.as_ref() != Some(&fault) {
+                if self.reported_certificate.as_ref() != Some(&fault) {
                     tracing::warn!(
                         fault,
                         "the stored certificate cannot be used: obtaining another"
                     );
-                    self.reported = Some(fault);
+                    self.reported_certificate = Some(fault);
                 }
-                None
+                Ok(None)
             }
         }
     }
@@ -261,7 +292,7 @@ impl RenewerState {
     /// Stores a certificate that could not be stored before.
     fn save(&mut self) -> io::Result<()> {
         let Some(text) = &self.unsaved else { return Ok(()) };
-        self.renewer.storage.write_certificate(text)?;
+        self.renewer.storage.write_certificate(text.as_bytes())?;
         self.unsaved = None;
         Ok(())
     }
@@ -285,9 +316,8 @@ impl RenewerState {
         let Renewer { storage, client, .. } = &self.renewer;
         let (Some(id), Some(credentials)) = (&certificate.id, storage.account()) else { return };
         let (name, now) = (id.to_string(), seconds_now());
-        let known =
-            history.window.take_if(|window| window.certificate != name || window.check_at <= now);
-        if history.window.is_some() {
+        let known = history.window_of(&name);
+        if known.is_some_and(|window| window.check_at > now) {
             return;
         }
         let transport = Box::new(Transport::new(client.clone()));
@@ -296,8 +326,8 @@ impl RenewerState {
                 Account::builder_with_http(transport).from_credentials(credentials).await?;
             account.renewal_info(id).await
         };
-        let window = match asked.await {
-            Ok((info, pause)) => {
+        let window = match catch_panic(asked).await {
+            Ok(Ok((info, pause))) => {
                 let seconds = |time: i64| u64::try_from(time).unwrap_or_default();
                 let window = info.suggested_window;
                 RenewalWindow {
@@ -307,15 +337,16 @@ impl RenewerState {
                     check_at: now.saturating_add(pause.as_secs().clamp(MINUTE, DAY)),
                 }
             }
-            Err(error) => {
-                tracing::debug!(%error, "the authority suggests no time for the renewal");
-                let known = known.filter(|window| window.certificate == name);
-                let known = known
-                    .unwrap_or_else(|| RenewalWindow { certificate: name, ..Default::default() });
-                RenewalWindow { check_at: now.saturating_add(WINDOW_CHECK), ..known }
+            result => {
+                if let Ok(Err(error)) = result {
+                    tracing::debug!(%error, "the authority suggests no time for the renewal");
+                }
+                let known = known.cloned().unwrap_or_default();
+                let check_at = now.saturating_add(WINDOW_CHECK);
+                RenewalWindow { certificate: name, check_at, ..known }
             }
         };
-        history.window = Some(window);
+        history.set_window(window);
         // It is asked for again if this fails.
         let _ = storage.write_history(history);
     }
@@ -357,18 +388,26 @@ fn report(
     }
 }
 
-fn seconds_now() -> u64 {
-    since_1970(SystemTime::now())
+/// Returns the fault of the file of authorities, if one is set and cannot be used.
+pub fn authorities_fault(settings: &AcmeSettings) -> Option<String> {
+    settings.tls_ca.as_ref().and_then(|_| client(settings).err())
 }
 
-fn since_1970(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
-/// Formats a time for people.
-fn date(seconds: u64) -> String {
-    // The library accepts no later time.
-    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds.min(253_402_300_799)))
+/// Creates the client for the authority. The error is a sentence with a remedy.
+fn client(settings: &AcmeSettings) -> Result<HttpClient, String> {
+    let Some(path) = &settings.tls_ca else {
+        return HttpClient::new(Authorities::Public).map_err(|error| error.to_string());
+    };
+    let explained = |fault: &dyn fmt::Display| {
+        format!(
+            "acme.tls_ca = {path:?}: {fault}; name a PEM file with the certificate that signs those of acme.directory, \
+             or write default for the public authorities"
+        )
+    };
+    let text =
+        read_file(path).map_err(|error| explained(&format_args!("cannot read it: {error}")))?;
+    let text = text.ok_or_else(|| explained(&"the file is missing"))?;
+    HttpClient::new(Authorities::Pem(&text)).map_err(|error| explained(&error))
 }
 
 // === impl AcmeError ===
@@ -384,6 +423,67 @@ impl std::error::Error for AcmeError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct StorageDirectory(std::path::PathBuf);
+
+    impl Drop for StorageDirectory {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn fault_of_the_storage_is_reported_again_after_a_repair() {
+        let name = format!("sideman-renewer-{}-{:08x}", std::process::id(), fastrand::u32(..));
+        let place = StorageDirectory(std::env::temp_dir().join(name));
+        let settings = AcmeSettings {
+            domains: vec!["a.test".into()],
+            directory: "https://ca.test/dir".into(),
+            storage: place.0.clone(),
+            ..AcmeSettings::default()
+        };
+        let renewer = Renewer::open(&settings).unwrap();
+        // Nothing is to be done for an hour.
+        let history =
+            AttemptHistory { not_before: seconds_now() + HOUR, ..AttemptHistory::default() };
+        let mut state = RenewerState {
+            renewer,
+            challenges: Arc::default(),
+            counts: Arc::default(),
+            unsaved: None,
+            reported: None,
+            reported_certificate: None,
+        };
+        for _ in 0..2 {
+            // A file in the place of the directory: root may write to any directory.
+            std::fs::remove_dir_all(&place.0).unwrap();
+            std::fs::write(&place.0, "").unwrap();
+            assert_eq!(state.turn(Trigger::Timer).await, STORAGE_PAUSE);
+            assert!(state.reported.is_some());
+            std::fs::remove_file(&place.0).unwrap();
+            std::fs::create_dir_all(settings.authority_directory()).unwrap();
+            state.renewer.storage.write_history(&history).unwrap();
+            assert!(state.turn(Trigger::Timer).await > STORAGE_PAUSE);
+            assert_eq!(state.reported, None);
+        }
+    }
+
+    #[test]
+    fn file_of_authorities_is_explained_with_the_remedy() {
+        let settings =
+            |path: &str| AcmeSettings { tls_ca: Some(path.into()), ..AcmeSettings::default() };
+        for (path, part) in [
+            ("/nowhere/ca.pem", "the file is missing"),
+            ("/dev/null", "no certificate in the file of authorities"),
+            ("/dev/zero", "larger than 1MiB"),
+        ] {
+            let fault = authorities_fault(&settings(path)).unwrap();
+            let begin = format!("acme.tls_ca = {path:?}: ");
+            assert!(fault.starts_with(&begin) && fault.contains(part), "{fault}");
+            assert!(fault.contains("name a PEM file"), "{fault}");
+        }
+        assert_eq!(authorities_fault(&AcmeSettings::default()), None);
+    }
 
     #[test]
     fn challenges_take_turns_after_failures() {

@@ -53,16 +53,13 @@ pub(super) fn pause(failures: u32, is_reached: bool, jitter: f64) -> u64 {
 /// Returns when a certificate is to be renewed: within the authority's window (RFC 9773, 4.2), else when a third of its
 /// lifetime is left. The same certificate gets the same time at every start.
 fn renewal_time(certificate: &IssuedCertificate, history: &AttemptHistory) -> u64 {
-    let IssuedCertificate { start, end, id, seed, .. } = certificate;
+    let IssuedCertificate { start, end, seed, .. } = certificate;
     let lifetime = end.saturating_sub(*start);
     let jitter = fastrand::Rng::with_seed(*seed).f64();
     // A wrong window must not let the certificate expire.
     let latest = end.saturating_sub(lifetime / 6);
-    let id = id.as_ref().map(ToString::to_string);
-    let window = history
-        .window
-        .as_ref()
-        .filter(|window| id.as_ref() == Some(&window.certificate) && window.start < window.end);
+    let window = certificate.name().and_then(|name| history.window_of(&name));
+    let window = window.filter(|window| window.start < window.end);
     match window {
         Some(window) => {
             let within = fraction_of(window.end.saturating_sub(window.start), jitter);
@@ -79,13 +76,11 @@ fn renewal_time(certificate: &IssuedCertificate, history: &AttemptHistory) -> u6
 fn earliest_order(history: &AttemptHistory, domains: &[String], trigger: Trigger) -> u64 {
     let digest = digest_of(domains);
     let last = history.orders.iter().max().copied().unwrap_or_default();
-    let backoff = match trigger {
-        // Other names are another matter.
-        _ if history.domains != digest => 0,
-        Trigger::Start if history.failures > 0 => history.retry_at.min(last + START_PAUSE),
-        Trigger::Start => 0,
-        Trigger::Timer => history.retry_at,
-    };
+    // Other names are another matter.
+    let backoff = history.failed_names(domains).map_or(0, |names| match trigger {
+        Trigger::Start => names.retry_at.min(last.saturating_add(START_PAUSE)),
+        Trigger::Timer => names.retry_at,
+    });
     let by_orders =
         ORDER_LIMITS.map(|(most, time)| after(history.orders.iter().copied(), most, time));
     let same = history.issued.iter().filter(|entry| entry.domains == digest);
@@ -117,12 +112,19 @@ fn fraction_of(whole: u64, part: f64) -> u64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::history::RenewalWindow, *};
+    use super::{
+        super::history::{FailedAttempt, FailedNames, RenewalWindow},
+        *,
+    };
 
     const NOW: u64 = 1_800_000_000;
 
     fn domains() -> Vec<String> {
         vec!["a.test".into()]
+    }
+
+    fn refused(not_before: Option<u64>) -> FailedAttempt {
+        FailedAttempt { not_before, has_order: true, is_issued: false }
     }
 
     fn certificate(days: u64) -> IssuedCertificate {
@@ -161,7 +163,7 @@ mod tests {
         let certificate = certificate(90);
         let at = |start: u64, end: u64, name: &str| {
             let window = RenewalWindow { certificate: name.into(), start, end, check_at: 0 };
-            let history = AttemptHistory { window: Some(window), ..AttemptHistory::default() };
+            let history = AttemptHistory { windows: vec![window], ..AttemptHistory::default() };
             next_order(&history, Some(&certificate), &domains(), Trigger::Timer)
         };
         let id = certificate.id.as_ref().unwrap().to_string();
@@ -198,8 +200,11 @@ mod tests {
         // Other names at once.
         assert_eq!(next_order(&history, None, &["b.test".to_owned()], Trigger::Timer), 0);
         // But never before the authority's time.
-        history.fail(NOW, MINUTE, Some(NOW + 3 * HOUR), true);
+        history.fail(NOW, MINUTE, refused(Some(NOW + 3 * HOUR)));
         assert_eq!(at(&history, Trigger::Start), NOW + 3 * HOUR);
+        // Which is for all names, in any order.
+        let others = ["b.test".to_owned(), "a.test".to_owned()];
+        assert_eq!(next_order(&history, None, &others, Trigger::Start), NOW + 3 * HOUR);
     }
 
     #[derive(Clone, Copy, Debug)]
@@ -207,6 +212,7 @@ mod tests {
         Start,
         Timer,
         OtherNames(u8),
+        Reorder,
         Crash,
         Succeed,
         Fail,
@@ -216,7 +222,8 @@ mod tests {
         prop_oneof![
             Just(Step::Start),
             Just(Step::Timer),
-            (0..3u8).prop_map(Step::OtherNames),
+            (1..4u8).prop_map(Step::OtherNames),
+            Just(Step::Reorder),
             Just(Step::Crash),
             Just(Step::Succeed),
             Just(Step::Fail),
@@ -235,7 +242,8 @@ mod tests {
                 match step {
                     Step::Start => trigger = Trigger::Start,
                     Step::Timer => trigger = Trigger::Timer,
-                    Step::OtherNames(index) => names = vec![format!("{index}.test")],
+                    Step::OtherNames(index) => names = vec![format!("{index}.test"), "0.test".to_owned()],
+                    Step::Reorder => names.reverse(),
                     Step::Crash | Step::Succeed | Step::Fail => outcome = step,
                 }
                 now += wait;
@@ -243,15 +251,17 @@ mod tests {
                 if next_order(&history, None, &names, trigger) > now {
                     continue;
                 }
-                history.begin(now, &names, pause(history.failures + 1, true, 0.5));
+                history.begin(now, &names, pause(history.failures_of(&names) + 1, true, 0.5));
                 orders.push(now);
                 match outcome {
                     Step::Succeed => {
                         history.succeed(now);
                         issued.push((now, names.clone()));
                     }
-                    Step::Fail => history.fail(now, pause(history.failures, true, 0.5), None, true),
-                    Step::Start | Step::Timer | Step::OtherNames(_) | Step::Crash => {}
+                    Step::Fail => {
+                        history.fail(now, pause(history.failures_of(&names), true, 0.5), refused(None));
+                    }
+                    Step::Start | Step::Timer | Step::OtherNames(_) | Step::Reorder | Step::Crash => {}
                 }
             }
             let most = |times: &[u64], span: u64| {
@@ -261,9 +271,9 @@ mod tests {
             prop_assert!(most(&orders, HOUR) <= 4);
             prop_assert!(most(&orders, 3 * HOUR) <= 12);
             prop_assert!(most(&orders, DAY) <= 16);
-            for index in 0..3 {
+            for index in 1..4 {
                 let name = format!("{index}.test");
-                let same = issued.iter().filter(|(_, names)| names[0] == name).map(|(at, _)| *at);
+                let same = issued.iter().filter(|(_, names)| names.contains(&name)).map(|(at, _)| *at);
                 prop_assert!(most(&same.collect::<Vec<_>>(), WEEK) <= 4);
             }
             prop_assert!(most(&issued.iter().map(|(at, _)| *at).collect::<Vec<_>>(), WEEK) <= 20);
@@ -274,8 +284,9 @@ mod tests {
             let [start, end, seed, retry_at, not_before, from, to, check_at] = numbers;
             let certificate = IssuedCertificate { start, end, seed, ..certificate(1) };
             let window = certificate.id.as_ref().unwrap().to_string();
-            let window = Some(RenewalWindow { certificate: window, start: from, end: to, check_at });
-            let history = AttemptHistory { failures, retry_at, not_before, window, ..Default::default() };
+            let windows = vec![RenewalWindow { certificate: window, start: from, end: to, check_at }];
+            let failed = vec![FailedNames { domains: digest_of(&domains()), failures, retry_at }];
+            let history = AttemptHistory { failed, not_before, windows, ..Default::default() };
             let _ = next_order(&history, Some(&certificate), &domains(), Trigger::Timer);
             prop_assert!(pause(failures, true, jitter) <= 2 * DAY);
         }

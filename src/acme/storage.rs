@@ -9,6 +9,7 @@ use std::{
 };
 
 use instant_acme::AccountCredentials;
+use memchr::memmem;
 use zeroize::Zeroizing;
 
 use super::{history::AttemptHistory, issued::IssuedCertificate};
@@ -20,6 +21,8 @@ const MAX_FILE_SIZE: u64 = 1 << 20;
 /// The files.
 #[derive(Debug)]
 pub(super) struct AcmeStorage {
+    /// The URL of the authority.
+    authority: String,
     directory: PathBuf,
     account: PathBuf,
     certificate: PathBuf,
@@ -38,12 +41,11 @@ impl AcmeStorage {
     /// Creates the directory if it is missing. Fails if nothing can be written there.
     pub(super) fn open(settings: &AcmeSettings) -> Result<Self, String> {
         let directory = settings.authority_directory();
-        let files = settings.certificate_files();
-        let certificate = files.certificate;
         let storage = Self {
+            authority: settings.directory.clone(),
             account: directory.join("account.json"),
-            history: certificate.with_added_extension("history"),
-            certificate,
+            history: directory.join("history.json"),
+            certificate: settings.certificate_files().certificate,
             directory,
         };
         storage.check().map_err(|error| {
@@ -57,16 +59,22 @@ impl AcmeStorage {
         Ok(storage)
     }
 
-    /// Writes a file and removes it.
+    /// Writes a file and removes it. Its name is one that no other process uses, because they may start together.
     fn check(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
-        let probe = self.directory.join(".probe");
+        self.create_directory()?;
+        let name = format!(".probe-{}-{:08x}", std::process::id(), fastrand::u32(..));
+        let probe = self.directory.join(name);
         write(&probe, b"probe\n")?;
         fs::remove_file(probe)
     }
 
-    /// Returns the lock, if no other process has it.
+    fn create_directory(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)
+    }
+
+    /// Returns the lock, if no other process has it. Creates the directory if it was removed meanwhile.
     pub(super) fn lock(&self) -> io::Result<Option<StorageLock>> {
+        self.create_directory()?;
         let path = self.directory.join("lock");
         let mut options = OpenOptions::new();
         let file = options.create(true).truncate(false).write(true).mode(0o600).open(path)?;
@@ -81,20 +89,28 @@ impl AcmeStorage {
     pub(super) fn certificate(&self) -> Result<Option<IssuedCertificate>, String> {
         let path = &self.certificate;
         let text =
-            read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
+            read_file(path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
         let Some(text) = text? else { return Ok(None) };
         let read = IssuedCertificate::read(&text);
         read.map(Some).map_err(|fault| format!("{} {fault}", path.display()))
     }
 
     /// Replaces the certificate with its chain and its key.
-    pub(super) fn write_certificate(&self, text: &str) -> io::Result<()> {
-        write(&self.certificate, text.as_bytes())
+    pub(super) fn write_certificate(&self, text: &[u8]) -> io::Result<()> {
+        write(&self.certificate, text)
     }
 
-    /// Returns the account; one that cannot be read counts as lost.
+    /// The file of the certificate.
+    pub(super) fn certificate_file(&self) -> &Path {
+        &self.certificate
+    }
+
+    /// Returns the account. One that cannot be read, or is of another authority, counts as lost.
     pub(super) fn account(&self) -> Option<AccountCredentials> {
-        let text = read(&self.account).ok().flatten()?;
+        let text = read_file(&self.account).ok().flatten()?;
+        // The library sends its requests to the URL in the file, and panics if it is not one.
+        let url = format!("\"{}\"", self.authority);
+        memmem::find(&text, url.as_bytes())?;
         serde_json::from_slice(&text).ok()
     }
 
@@ -105,7 +121,7 @@ impl AcmeStorage {
 
     /// Returns the attempts so far.
     pub(super) fn history(&self, now: u64) -> AttemptHistory {
-        let text = read(&self.history).ok().flatten();
+        let text = read_file(&self.history).ok().flatten();
         text.map_or_else(AttemptHistory::default, |text| AttemptHistory::read(&text, now))
     }
 
@@ -120,7 +136,7 @@ impl AcmeStorage {
 }
 
 /// Returns a file's bytes; `None` if it is missing.
-fn read(path: &Path) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+pub(super) fn read_file(path: &Path) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -189,7 +205,7 @@ mod tests {
         assert_eq!(mode(storage.directory()), 0o700);
         // The file of a crash does not pass on its permissions.
         fs::write(storage.certificate.with_added_extension("new"), "left").unwrap();
-        storage.write_certificate("text").unwrap();
+        storage.write_certificate(b"text").unwrap();
         assert_eq!(mode(&storage.certificate), 0o600);
         assert_eq!(fs::read(&storage.certificate).unwrap(), b"text");
         let names =
@@ -205,6 +221,45 @@ mod tests {
         assert!(other.lock().unwrap().is_none());
         drop(lock);
         assert!(other.lock().unwrap().is_some());
+    }
+
+    #[test]
+    fn processes_that_start_together_do_not_disturb_each_other() {
+        let place = StorageDirectory::new();
+        let settings = place.settings();
+        std::thread::scope(|scope| {
+            let opening = || (0..100).try_for_each(|_| AcmeStorage::open(&settings).map(|_| ()));
+            let threads = [(); 4].map(|()| scope.spawn(opening));
+            for thread in threads {
+                assert_eq!(thread.join().unwrap(), Ok(()));
+            }
+        });
+        assert_eq!(fs::read_dir(settings.authority_directory()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn directory_that_was_removed_is_created_again() {
+        let place = StorageDirectory::new();
+        let storage = AcmeStorage::open(&place.settings()).unwrap();
+        fs::remove_dir_all(&place.0).unwrap();
+        assert!(storage.lock().unwrap().is_some());
+        storage.write_history(&AttemptHistory::default()).unwrap();
+    }
+
+    #[test]
+    fn account_of_another_authority_counts_as_lost() {
+        let place = StorageDirectory::new();
+        let storage = AcmeStorage::open(&place.settings()).unwrap();
+        let account = |directory: &str| {
+            let json =
+                serde_json::json!({ "id": "a", "key_pkcs8": "AAAA", "directory": directory });
+            fs::write(&storage.account, json.to_string()).unwrap();
+            storage.account().is_some()
+        };
+        assert!(account("https://ca.test/dir"));
+        for directory in ["https://other.test/dir", "https://[", ""] {
+            assert!(!account(directory), "{directory}");
+        }
     }
 
     #[test]

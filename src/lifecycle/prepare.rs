@@ -5,7 +5,7 @@ use std::{fs, sync::Arc};
 
 use super::{cgroup::MemoryGroup, descriptors, memory, source::ReadSettings, traces};
 use crate::{
-    acme::Renewer,
+    acme::{self, AcmeError, Renewer},
     config::{self, LoadedSettings, Setting},
     pipeline::App,
     plan::{ListenAddress, Plan, TlsSettings},
@@ -30,8 +30,8 @@ pub(super) struct RunningSettings {
 pub(super) struct PreparedReload {
     pub(super) app: Arc<App>,
     pub(super) shared: ListenerShared,
-    /// For the certificate, if an authority issues it.
-    pub(super) acme: Option<Renewer>,
+    /// For the certificate, if an authority issues it. An error is one of settings that have not changed.
+    pub(super) acme: Result<Option<Renewer>, AcmeError>,
     pub(super) sockets: Vec<ListenSocket>,
     /// The new addresses, with the ports that the system chose.
     pub(super) opened: Vec<(ListenAddress, ListenerMode)>,
@@ -79,11 +79,11 @@ pub(super) fn prepare(
         }
         None => None,
     };
-    let acme = plan.tls.as_ref().and_then(TlsSettings::acme).map(Renewer::open).transpose();
-    let acme = acme.unwrap_or_else(|fault| {
-        problems.push(fault.to_string());
-        None
-    });
+    let acme_settings = plan.tls.as_ref().and_then(TlsSettings::acme);
+    let acme = acme_settings.map(Renewer::open).transpose();
+    // The thread that runs with unchanged settings has the same fault, which no other setting has to wait for.
+    let is_new = acme_settings != old.plan.tls.as_ref().and_then(TlsSettings::acme);
+    problems.extend(acme.as_ref().err().filter(|_| is_new).map(ToString::to_string));
     let before = listen_addresses(&old.plan);
     let MatchedListeners { kept, closed } = matched(&before, &listen_addresses(&plan));
     let (mut sockets, mut opened) = (Vec::new(), Vec::new());
@@ -157,14 +157,16 @@ pub(super) fn announce_listener(address: &ListenAddress, mode: ListenerMode) {
     }
 }
 
-/// Returns the problems of existing certificates, of users' files, and of the authorities for Redis, which would
-/// prevent a start.
+/// Returns the problems of existing certificates, of users' files, and of the authorities for ACME and Redis, which
+/// would prevent a start.
 pub fn file_faults(plan: &Plan) -> Vec<String> {
     let certificates = plan.tls.iter().flat_map(TlsContext::faults).map(|fault| fault.to_string());
     let is_there = plan.cache.redis_ca.as_ref().is_none_or(|path| fs::metadata(path).is_ok());
     let redis = RedisTls::load(&plan.cache).err().filter(|_| is_there);
     let traces = traces::client(&plan.traces).err();
+    let acme = plan.tls.as_ref().and_then(TlsSettings::acme).and_then(acme::authorities_fault);
     certificates
+        .chain(acme)
         .chain(config::read_user_files(&mut plan.clone()))
         .chain(redis)
         .chain(traces)

@@ -26,7 +26,7 @@ use super::{
     source::SettingsSource,
 };
 use crate::{
-    acme::{Renewer, RenewerThread},
+    acme::{AcmeError, Renewer, RenewerThread},
     config::Setting,
     pipeline::App,
     server::{
@@ -200,10 +200,20 @@ impl Reloader {
     }
 
     /// Obtains the certificate with the new settings. Unchanged ones are a reason to try again.
-    fn change_acme(&mut self, next: Option<Renewer>, app: &App) {
-        let Some(next) = next else {
-            self.acme = None;
-            return;
+    fn change_acme(&mut self, next: Result<Option<Renewer>, AcmeError>, app: &App) {
+        let next = match next {
+            Ok(Some(next)) => next,
+            Ok(None) => {
+                self.acme = None;
+                return;
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "certificates cannot be obtained or renewed until this is fixed");
+                if let Some(running) = &self.acme {
+                    running.retry();
+                }
+                return;
+            }
         };
         if let Some(running) = self.acme.as_ref().filter(|running| next.has_settings_of(running)) {
             running.retry();

@@ -40,7 +40,8 @@ impl AcmeSettings {
         self.storage.join(url.replace(|c: char| !is_plain(c), "_").trim_start_matches('.'))
     }
 
-    /// Returns the file with the certificate, its chain and its key. It keeps its name when more domains are added.
+    /// Returns the file that an order writes: the certificate, its chain and its key. Until then, the file of another
+    /// domain may have a certificate for the same domains.
     pub fn certificate_files(&self) -> CertificateFiles {
         let first = self.domains.first().map_or("", String::as_str);
         let path = self.authority_directory().join(format!("{first}.pem"));

@@ -46,7 +46,8 @@ impl CertificateResolver {
         *self.certificates.lock().unwrap_or_else(PoisonError::into_inner) = certificates.into();
     }
 
-    fn current(&self) -> Arc<[Arc<Certificate>]> {
+    /// Returns those in use.
+    pub(super) fn current(&self) -> Arc<[Arc<Certificate>]> {
         Arc::clone(&self.certificates.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

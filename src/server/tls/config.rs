@@ -17,7 +17,7 @@ use super::{
     watch::{CertificateVersion, CertificateWatcher},
 };
 use crate::{
-    acme::{ACME_TLS, PendingChallenges},
+    acme::{self, ACME_TLS, PendingChallenges},
     plan::{self, CertificateSettings, TlsVersion},
     telemetry::TlsCounts,
 };
@@ -35,6 +35,7 @@ pub struct TlsContext {
     tickets: Arc<dyn ProducesTickets>,
     /// The self-signed certificate, if one was made.
     own: Option<Arc<Certificate>>,
+    resolver: Arc<CertificateResolver>,
 }
 
 /// A TLS configuration that is ready: nothing of it is in use or watched yet.
@@ -70,10 +71,13 @@ impl TlsContext {
             CertificateSettings::Acme(settings) => {
                 let pair = settings.certificate_files();
                 let version = CertificateVersion::of(&pair);
-                // What the authority has issued, once it is there: the watcher finds it.
-                let (certificate, own) = match certificate::load(&pair) {
-                    Ok(issued) => (Arc::new(issued), None),
-                    Err(_) => {
+                // What the authority has issued. Whatever is stored later is written to the file that is watched. If
+                // nothing can be read, what is in use stays so.
+                let stored = certificate::load(&acme::stored_certificate(settings)).map(Arc::new);
+                let issued = stored.ok().or_else(|| before?.in_use_for(&settings.domains));
+                let (certificate, own) = match issued {
+                    Some(issued) => (issued, None),
+                    None => {
                         let own = self_signed()?;
                         (Arc::clone(&own), Some(own))
                     }
@@ -103,7 +107,7 @@ impl TlsContext {
         let watch = CertificateWatcher::new(files, certificates, &resolver, Arc::clone(counts));
         let known = before.map(|before| Arc::clone(&before.tickets));
         let set_up = known.map_or_else(Ticketer::new, Ok).and_then(|tickets| {
-            let config = config(plan, resolver, Arc::clone(&tickets))?;
+            let config = config(plan, Arc::clone(&resolver), Arc::clone(&tickets))?;
             Ok((config, tickets))
         });
         let (config, tickets) = set_up.map_err(|error| {
@@ -116,8 +120,16 @@ impl TlsContext {
             timeout: plan.handshake_timeout,
             tickets,
             own,
+            resolver,
         };
         Ok(LoadedTls { tls: Arc::new(tls), watch })
+    }
+
+    /// Returns the certificate in use for one of these domains.
+    fn in_use_for(&self, domains: &[String]) -> Option<Arc<Certificate>> {
+        let certificates = self.resolver.current();
+        let is_for = |one: &&Arc<Certificate>| one.names.iter().any(|name| domains.contains(name));
+        certificates.iter().find(is_for).cloned()
     }
 
     /// Returns the errors of the current certificates, which would prevent a start.
@@ -149,7 +161,7 @@ fn make() -> Result<Certificate, TlsError> {
 
 impl fmt::Debug for TlsContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limit, timeout, acceptor: _, tickets: _, own: _ } = self;
+        let Self { limit, timeout, acceptor: _, tickets: _, own: _, resolver: _ } = self;
         f.debug_struct("Tls")
             .field("limit", limit)
             .field("timeout", timeout)

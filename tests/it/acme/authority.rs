@@ -61,6 +61,8 @@ pub(super) enum Fault {
     Cut(&'static str),
     /// A body without an end.
     Endless,
+    /// The good response, with this at the end of its body.
+    Append(&'static str),
 }
 
 /// Where the connections of validations go.
@@ -210,8 +212,15 @@ impl Shared {
                     stream.write_all(&[b'a'; 4096])?;
                 }
             }
+            (Some(Fault::Append(text)), _) => {
+                let good = tls::exchange(self.pebble, tls::trusting(&self.ca), &request)?;
+                let good = String::from_utf8(good).unwrap();
+                let (_, body) = good.split_once("\r\n\r\n").unwrap();
+                stream.write_all(response(200, "", &format!("{body}{text}")).as_bytes())?;
+            }
             (None, Some((begin, end))) if line.contains("/renewal-info/") => {
-                stream.write_all(renewal_info(begin, end).as_bytes())?;
+                let pause = "Retry-After: 21600\r\n";
+                stream.write_all(renewal_info(begin, end, pause).as_bytes())?;
             }
             (None, window) => {
                 let response = tls::exchange(self.pebble, tls::trusting(&self.ca), &request)?;
@@ -254,7 +263,8 @@ pub(super) fn response(status: u16, fields: &str, body: &str) -> String {
     )
 }
 
-fn renewal_info(begin: i64, end: i64) -> String {
+/// A suggestion to renew within this window, in seconds from now.
+pub(super) fn renewal_info(begin: i64, end: i64, fields: &str) -> String {
     let at = |seconds: i64| {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let since = Duration::from_secs(since.checked_add_signed(seconds).unwrap());
@@ -262,7 +272,7 @@ fn renewal_info(begin: i64, end: i64) -> String {
         format!("{}T{:02}:{:02}:{:02}Z", at.date(), at.hour(), at.minute(), at.second())
     };
     let window = serde_json::json!({ "suggestedWindow": { "start": at(begin), "end": at(end) } });
-    response(200, "Retry-After: 21600\r\n", &window.to_string())
+    response(200, fields, &window.to_string())
 }
 
 /// The directory of an authority with renewal information.

@@ -28,7 +28,7 @@ fn certificate_is_obtained_over_http_and_kept_across_restarts() {
     sideman.until_metric("sideman_acme_attempts_total", &[("result", "ok")], 1.0);
     let end = sideman.metric("sideman_tls_certificate_expiry_seconds", &[]);
     assert!(end > 1_800_000_000.0, "{end}");
-    for file in [".pem", "account.json", ".history"] {
+    for file in [".pem", "account.json", "history.json"] {
         let mode = fs::metadata(stored(&storage, file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }

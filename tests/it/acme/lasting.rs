@@ -6,7 +6,8 @@ use instant_acme::{Account, AccountCredentials, RevocationRequest};
 use rustls::pki_types::CertificateDer;
 
 use super::{
-    authority::Authority, connect, names, settings, stored, tls, tls_address, until_issued,
+    authority::{Authority, Fault, renewal_info},
+    connect, names, settings, stored, tls, tls_address, until_issued,
 };
 use crate::support::{App, TempDir, eventually};
 
@@ -28,10 +29,7 @@ fn revoked_certificate_is_replaced_while_clients_stay_connected() {
     revoke(&authority, &storage, &first);
     authority.suggest(-7200, -3600);
     // The suggestion is asked for every few hours; here, it is time to.
-    let path = stored(&storage, ".history");
-    let mut history: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    history["window"]["check_at"] = 0.into();
-    fs::write(&path, history.to_string()).unwrap();
+    ask_for_the_window_again(&storage);
 
     let sideman = settings.start();
     let address = tls_address(&sideman);
@@ -47,6 +45,54 @@ fn revoked_certificate_is_replaced_while_clients_stay_connected() {
     let request = b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
     assert!(tls::read_all(&mut client, request).ends_with("\r\n\r\nhello"));
     assert_eq!(authority.requests("/sign-me-up"), 1);
+}
+
+/// Lets the next start ask for the authority's suggestion.
+fn ask_for_the_window_again(storage: &TempDir) {
+    let path = stored(storage, "history.json");
+    let mut history: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    history["windows"][0]["check_at"] = 0.into();
+    fs::write(&path, history.to_string()).unwrap();
+}
+
+#[test]
+fn suggestion_without_a_pause_is_used() {
+    let Some(authority) = Authority::start() else { return };
+    let (application, storage) = (App::saying("hello"), TempDir::new());
+    authority.suggest(30 * 86_400, 31 * 86_400);
+    authority.fail_once("/renewal-info/", Fault::Respond(renewal_info(-7200, -3600, "")));
+    let sideman = settings(&authority, &storage, &application, "a.test").start();
+    connect(&authority, &sideman);
+    sideman.event("certificate renewed");
+}
+
+#[test]
+fn certificate_that_clients_cannot_use_does_not_replace_a_good_one() {
+    let Some(authority) = Authority::start() else { return };
+    let (application, storage) = (App::saying("hello"), TempDir::new());
+    authority.suggest(30 * 86_400, 31 * 86_400);
+    let settings = settings(&authority, &storage, &application, "a.test");
+    let sideman = settings.start();
+    let address = connect(&authority, &sideman);
+    let first = until_issued(&authority, address, "a.test");
+    eventually("a request for the window", || {
+        (authority.requests("/renewal-info/") == 1).then_some(())
+    });
+    sideman.shut_down();
+
+    ask_for_the_window_again(&storage);
+    authority.suggest(-7200, -3600);
+    let garbage = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+    authority.fail_once("/certZ/", Fault::Append(garbage));
+    let sideman = settings.start();
+    let address = connect(&authority, &sideman);
+    let line = sideman.event("cannot renew the certificate");
+    assert!(line.contains("contains a certificate that cannot be read"), "{line}");
+    assert_eq!(tls::certificate(address, "a.test", &authority.issuer()), Some(first));
+    // The authority counts it.
+    let history = fs::read(stored(&storage, "history.json")).unwrap();
+    let history: serde_json::Value = serde_json::from_slice(&history).unwrap();
+    assert_eq!(history["issued"].as_array().unwrap().len(), 2, "{history}");
 }
 
 /// Revokes a certificate with the stored account.
@@ -88,6 +134,27 @@ fn lost_account_key_is_replaced() {
 }
 
 #[test]
+fn damaged_account_key_is_replaced() {
+    let Some(authority) = Authority::start() else { return };
+    let (application, storage) = (App::saying("hello"), TempDir::new());
+    let settings = settings(&authority, &storage, &application, "a.test");
+    let sideman = settings.start();
+    let address = connect(&authority, &sideman);
+    let first = until_issued(&authority, address, "a.test");
+    sideman.shut_down();
+    let path = stored(&storage, "account.json");
+    let mut account: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    account["key_pkcs8"] = "AAAA".into();
+    fs::write(&path, account.to_string()).unwrap();
+    fs::remove_file(stored(&storage, ".pem")).unwrap();
+    let sideman = settings.start();
+    let address = connect(&authority, &sideman);
+    sideman.event("account.json of acme.storage is damaged: creating another account");
+    assert_ne!(until_issued(&authority, address, "a.test"), first);
+    assert_eq!(authority.requests("/sign-me-up"), 2);
+}
+
+#[test]
 fn account_that_the_authority_has_forgotten_is_replaced() {
     let Some(authority) = Authority::start() else { return };
     let (application, storage) = (App::saying("hello"), TempDir::new());
@@ -122,15 +189,17 @@ fn directory_that_cannot_be_written_to_stops_the_start() {
     assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
     assert!(ended.stderr.contains("mount a volume there"), "{}", ended.stderr);
     assert_eq!(authority.requests(""), 0);
-    // Later, nothing is ordered either.
+    // Later, nothing is ordered either. Other settings can be reloaded, and the certificate stays in use.
     fs::remove_file(&path).unwrap();
     let sideman = settings.start();
     let address = connect(&authority, &sideman);
-    until_issued(&authority, address, "a.test");
+    let issued = until_issued(&authority, address, "a.test");
     fs::remove_dir_all(&path).unwrap();
     storage.write("acme", "");
     let reply = sideman.admin_post("/-/reload");
-    assert_eq!(reply.status, 422, "{}", reply.text());
-    assert!(reply.text().contains(&expected), "{}", reply.text());
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let line = sideman.event("certificates cannot be obtained or renewed until this is fixed");
+    assert!(line.contains(&expected), "{line}");
+    assert_eq!(tls::certificate(address, "a.test", &authority.issuer()), Some(issued));
     assert_eq!(authority.requests("/order-plz"), 1);
 }

@@ -6,6 +6,7 @@ mod faults;
 mod issue;
 mod lasting;
 mod pebble;
+mod stored;
 mod tls;
 
 use std::{fs, net::SocketAddr, path::PathBuf};
