@@ -108,14 +108,6 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
         let fault = "a certificate has at most 100 names: remove some";
         when(draft.acme.domains.len() > MAX_DOMAINS, fault)
     }),
-    constraint(&["acme.domains"], |draft| {
-        // Others may be authorities of a private network.
-        let is_public = draft.acme.directory.contains(".letsencrypt.org/");
-        let is_local = draft.acme.domains.iter().any(|domain| !domain.contains('.'));
-        let fault = "no public authority issues certificates for a name without a dot: remove it, or set acme.directory to \
-                     an authority of your own";
-        when(is_public && is_local, fault)
-    }),
     constraint(&["acme.domains", "tls.listen"], |draft| {
         let fault = "tls.listen is none: set it, such as to 0.0.0.0:443, or remove this";
         when(!draft.acme.domains.is_empty() && draft.tls.listen.is_empty(), fault)
