@@ -96,6 +96,15 @@ pub(super) fn read_files(plan: &mut Plan) -> Vec<String> {
     faults
 }
 
+/// Whether a line is a key alone, and not a line of a file for a shell.
+fn is_plain(line: &str) -> bool {
+    let is_quoted = |quote: char| line.starts_with(quote) && line.ends_with(quote);
+    let has_name = line.starts_with("export ")
+        || line.split_once('=').is_some_and(|(name, _)| name.trim_end().ends_with("SECRET_KEY"));
+    let has_controls = line.contains(char::is_control);
+    line.trim() == line && !has_name && !has_controls && !is_quoted('"') && !is_quoted('\'')
+}
+
 /// Derives the keys as `django.utils.crypto.salted_hmac` does. No fault contains a part of a key.
 fn keys(text: &str, salt: &str) -> Result<SignatureKeys, String> {
     let mut keys = Vec::new();
@@ -109,9 +118,10 @@ fn keys(text: &str, salt: &str) -> Result<SignatureKeys, String> {
                 "line {number}: the key has less than {MIN_KEY_LENGTH} bytes and can be guessed: set a longer SECRET_KEY"
             ));
         }
-        if secret.trim() != secret || secret.starts_with("SECRET_KEY") {
+        if !is_plain(secret) {
             return Err(format!(
-                "line {number}: write only the value of SECRET_KEY, without its name and without spaces around it"
+                "line {number}: write only the value of SECRET_KEY, without its name, and without spaces and quotes \
+                 around it"
             ));
         }
         let mut context = digest::Context::new(&digest::SHA256);
@@ -174,6 +184,7 @@ mod tests {
         let key = "0123456789abcdef";
         assert_eq!(count(key), Ok(1));
         assert_eq!(count(&format!("{key}\r\n\nother {key}\n")), Ok(2));
+        assert_eq!(count(&format!("'{key}\n=SECRET_KEY{key}\n\"a'{key}")), Ok(3));
         assert_ne!(keys(key, "a"), keys(key, "b"));
         assert_eq!(format!("{:?}", keys(key, "a").unwrap()), "1 keys");
         for (text, expected) in [
@@ -182,6 +193,11 @@ mod tests {
             (format!("{key}\nshort"), "line 2: the key has less than 16 bytes"),
             (format!("SECRET_KEY={key}"), "line 1: write only the value"),
             (format!(" {key}"), "line 1: write only the value"),
+            (format!("{key}\n\"{key}\""), "line 2: write only the value"),
+            (format!("'{key}'"), "line 1: write only the value"),
+            (format!("export KEY={key}"), "line 1: write only the value"),
+            (format!("DJANGO_SECRET_KEY = {key}"), "line 1: write only the value"),
+            (format!("{key}\0"), "line 1: write only the value"),
             (format!("{key}\n").repeat(17), "there are more than 16 keys"),
         ] {
             let fault = keys(&text, "a").unwrap_err();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::{
-    child::ChildSupervisor, reload::Reloader, service_manager::Notifier, signals::Signals,
-    traces::TraceExporter,
+    child::ChildSupervisor, emf::EmfWriter, reload::Reloader, service_manager::Notifier,
+    signals::Signals, traces::TraceExporter,
 };
 use crate::{
     phase::Phase,
@@ -24,6 +24,7 @@ pub(super) struct ProcessParts {
     pub(super) workers: Workers,
     pub(super) log: Option<LogSink>,
     pub(super) traces: Option<TraceExporter>,
+    pub(super) emf: Option<EmfWriter>,
     pub(super) signals: Signals,
     pub(super) notifier: Notifier,
     pub(super) reloader: Reloader,

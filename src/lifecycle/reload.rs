@@ -190,7 +190,10 @@ impl Reloader {
         for setting in &fixed {
             tracing::warn!(setting, "changed, but needs a restart: keeping the current value");
         }
-        let changed = if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") };
+        let changed = match changed.is_empty() {
+            true => "no setting; the files that settings name were read again".to_owned(),
+            false => changed.join(", "),
+        };
         tracing::info!(changed, after = ?begin.elapsed(), "reloaded");
         let mut text = format!("reloaded; changed: {changed}\n");
         if !fixed.is_empty() {

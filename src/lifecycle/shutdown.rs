@@ -59,6 +59,7 @@ pub(super) async fn serve_until_signal(parts: ProcessParts) -> io::Result<Shutdo
         workers,
         log,
         traces,
+        emf,
         mut signals,
         notifier,
         mut reloader,
@@ -86,7 +87,8 @@ pub(super) async fn serve_until_signal(parts: ProcessParts) -> io::Result<Shutdo
     let settings = drain_settings(current.plan.shutdown, has_child, signal);
     let begin = Instant::now();
     let flush = if traces.is_some() { FLUSH_TIMEOUT } else { Duration::ZERO };
-    notifier.stopping(current.plan.shutdown.timeout + LOG_TIMEOUT + flush);
+    let last_line = if emf.is_some() { LOG_TIMEOUT } else { Duration::ZERO };
+    notifier.stopping(current.plan.shutdown.timeout + LOG_TIMEOUT + flush + last_line);
     let cause = DrainCause { signal, begin, settings };
     let cut = {
         let drained = drain(&current, cause, &phase, (accepting, workers), &mut signals);
@@ -118,6 +120,9 @@ pub(super) async fn serve_until_signal(parts: ProcessParts) -> io::Result<Shutdo
     };
     if let Some(traces) = traces {
         traces.wait();
+    }
+    if emf.is_some_and(|emf| !emf.stop(LOG_TIMEOUT)) {
+        tracing::error!("the last line of metrics.emf is lost: stdout or the ECS agent is blocked");
     }
     finish(cut, log.as_ref(), begin);
     Ok(outcome(cut, child_outcome))

@@ -186,9 +186,8 @@ pub fn start(
             .start(listener)?;
     }
 
-    if let Some(stdout) = stdout.filter(|_| app.plan.metrics.emf) {
-        emf::start(task, Arc::clone(&app.metrics), stdout)?;
-    }
+    let emf = stdout.filter(|_| app.plan.metrics.emf);
+    let emf = emf.map(|stdout| emf::start(task, Arc::clone(&app.metrics), stdout)).transpose()?;
     let process = Arc::clone(app.metrics.process());
     memory_watch::start(container, Arc::clone(&process), Arc::downgrade(&workers.placement()))?;
     let proxy_protocol = ProxyProtocol::of(&app.plan.server);
@@ -226,6 +225,7 @@ pub fn start(
         workers,
         log,
         traces,
+        emf: emf.flatten(),
         signals,
         notifier,
         reloader,

@@ -80,14 +80,23 @@ impl EmfRecorder {
         now: SystemTime,
     ) -> Option<String> {
         self.saturation.push(saturation(metrics));
-        if self.saturation.len() < SAMPLES {
-            return None;
+        (self.saturation.len() >= SAMPLES).then(|| self.line(service, metrics, now))
+    }
+
+    /// Returns the line of the time since the last one. The process ends.
+    pub fn last(&mut self, service: &EmfService, metrics: &Metrics, now: SystemTime) -> String {
+        if self.saturation.is_empty() {
+            self.saturation.push(saturation(metrics));
         }
+        self.line(service, metrics, now)
+    }
+
+    fn line(&mut self, service: &EmfService, metrics: &Metrics, now: SystemTime) -> String {
         let end = EmfSample::take(metrics);
         let begin = std::mem::replace(&mut self.begin, end);
         let saturation = std::mem::take(&mut self.saturation);
         let values = values(&saturation, &begin, &self.begin);
-        Some(line(service, values, now))
+        line(service, values, now)
     }
 }
 

@@ -90,7 +90,7 @@ pub(super) const METRICS: &[SettingKey] = &[SettingKey {
     kind: &SingleValue(ChoiceFormat(&[("on", true), ("off", false)]), |to, on| {
         to.plan.metrics.emf = on;
     }),
-    doc: "Whether a line in CloudWatch's embedded metric format is written to stdout once a minute: saturation, queue, \
+    doc: "Whether a line in CloudWatch's embedded metric format is written to stdout once a minute and at the end: saturation, queue, \
           requests, errors and durations of this task, by the names of its ECS cluster and service.",
     ..SettingKey::BLANK
 }];

@@ -73,7 +73,7 @@ fn certificate(fault: &CertificateError) -> String {
     }
 }
 
-fn date(time: UnixTime) -> String {
+pub(super) fn date(time: UnixTime) -> String {
     let after = Duration::from_secs(time.as_secs());
     UNIX_EPOCH.checked_add(after).map_or_else(String::new, httpdate::fmt_http_date)
 }

@@ -21,7 +21,7 @@ use rustls::{
     server::ParsedCertificate,
 };
 
-use super::names::CertificateFacts;
+use super::{fault, names::CertificateFacts};
 use crate::plan::TlsTrust;
 
 /// Verifies certificates.
@@ -128,8 +128,8 @@ fn explained(
     name: &ServerName<'_>,
     has_intermediates: bool,
 ) -> Error {
-    let Error::InvalidCertificate(fault) = &error else { return error };
-    let text = match fault {
+    let Error::InvalidCertificate(refused) = &error else { return error };
+    let text = match refused {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!(
                 "the certificate is not for {}, but for {}: use one of its names in the URL, \
@@ -138,8 +138,17 @@ fn explained(
                 facts.names
             )
         }
+        CertificateError::ExpiredContext { not_after, .. }
+            if i64::try_from(not_after.as_secs()) != Ok(facts.not_after) =>
+        {
+            format!(
+                "the server's certificate is valid, but that of an authority in its chain expired on {}: have the server \
+                 send the current chain (fullchain.pem)",
+                fault::date(*not_after)
+            )
+        }
         // One that is marked as an authority is refused before its issuer is looked for.
-        _ if facts.is_self_signed && !is_about_dates(fault) => {
+        _ if facts.is_self_signed && !is_about_dates(refused) => {
             "the certificate is self-signed, and not among those of upstream.tls_ca: add its file there".into()
         }
         CertificateError::UnknownIssuer if has_intermediates => format!(

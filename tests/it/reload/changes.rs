@@ -26,7 +26,10 @@ fn reload_changes_the_upstream_and_its_routes() {
     file.remove("route.old.upstream");
     assert_eq!(reload(&sideman), "reloaded; changed: route.old.path, route.old.upstream\n");
     assert_eq!(client.get("/old/a").text(), "new");
-    assert_eq!(reload(&sideman), "reloaded; changed: nothing\n");
+    assert_eq!(
+        reload(&sideman),
+        "reloaded; changed: no setting; the files that settings name were read again\n"
+    );
     assert!(
         sideman.event("reloaded changed=\"route.old.path, route.old.upstream\"").contains("after=")
     );

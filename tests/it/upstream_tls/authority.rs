@@ -40,7 +40,16 @@ impl Authority {
 
     /// An authority below this one.
     pub(crate) fn intermediate(&self, name: &str) -> Self {
-        let (params, key) = (params_of_authority(name), KeyPair::generate().unwrap());
+        self.intermediate_with(name, |_| {})
+    }
+
+    pub(crate) fn intermediate_with(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Self {
+        let (mut params, key) = (params_of_authority(name), KeyPair::generate().unwrap());
+        change(&mut params);
         let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
         Self { issuer: Issuer::new(params, key), intermediates: pem.clone(), pem }
     }

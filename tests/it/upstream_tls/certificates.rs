@@ -67,6 +67,12 @@ fn each_certificate_is_judged_and_explained() {
             &["expired on Sat, 01 Feb 2020", "renew it"],
         ),
         of(
+            authority.intermediate_with("Too old", past).issue(&["localhost"]),
+            "one of an authority that has expired",
+            "localhost",
+            &["an authority in its chain expired on Sat, 01 Feb 2020", "fullchain.pem"],
+        ),
+        of(
             authority.issue_with(&["localhost"], future),
             "one of the future",
             "localhost",
