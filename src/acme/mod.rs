@@ -18,7 +18,6 @@ mod renewer;
 mod schedule;
 mod storage;
 mod stored;
-mod time;
 mod transport;
 
 pub use self::{

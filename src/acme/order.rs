@@ -1,6 +1,6 @@
 //! One order from the account to the certificate (RFC 8555, 7.1).
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use instant_acme::{
     Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier,
@@ -10,14 +10,13 @@ use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA25
 use zeroize::Zeroizing;
 
 use super::{
-    challenges::PendingChallenges,
-    failure::AcmeFailure,
-    issued::IssuedCertificate,
-    storage::AcmeStorage,
-    time::{date, seconds_now},
-    transport::Transport,
+    challenges::PendingChallenges, failure::AcmeFailure, issued::IssuedCertificate,
+    storage::AcmeStorage, transport::Transport,
 };
-use crate::plan::{AcmeChallenge, AcmeSettings};
+use crate::{
+    plan::{AcmeChallenge, AcmeSettings},
+    rfc::date,
+};
 
 /// How the authority is asked whether it has validated the names, and then whether the certificate is ready.
 const POLLING: RetryPolicy = RetryPolicy::new()
@@ -218,8 +217,8 @@ fn fault_of(text: &str, domains: &[String]) -> Option<String> {
     if !issued.covers(domains) {
         return Some(format!("{sent} lacks a name of the order"));
     }
-    if !issued.is_valid_at(seconds_now()) {
-        let (start, end) = (date(issued.start), date(issued.end));
+    if !issued.is_valid_at(date::seconds(SystemTime::now())) {
+        let (start, end) = (date::format(issued.start), date::format(issued.end));
         return Some(format!("{sent} is valid from {start} to {end}, and not now"));
     }
     None

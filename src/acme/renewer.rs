@@ -4,7 +4,7 @@ use std::{
     fmt, io,
     sync::{Arc, atomic::Ordering},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use instant_acme::Account;
@@ -26,12 +26,12 @@ use super::{
     schedule::{self, Trigger},
     storage::{AcmeStorage, read_file},
     stored::find_better,
-    time::{date, seconds_now, since_1970},
     transport::Transport,
 };
 use crate::{
     outgoing::{Authorities, HttpClient},
     plan::{AcmeChallenge, AcmeSettings},
+    rfc::date,
     telemetry::TlsCounts,
 };
 
@@ -137,7 +137,7 @@ impl RenewerState {
         let mut stop = std::pin::pin!(stop);
         loop {
             let pause = select! {
-                // What has panicked may do so again, so not at once.
+                // A turn that has panicked may do so again, so the next one is not at once.
                 pause = catch_panic(self.turn(trigger)) => pause.unwrap_or(LONGEST_PAUSE),
                 () = &mut stop => return,
             };
@@ -167,11 +167,11 @@ impl RenewerState {
         let Some(lock) = self.renewer.storage.lock()? else { return Ok(STORAGE_PAUSE) };
         self.save()?;
         let certificate = self.certificate()?;
-        let mut history = self.renewer.storage.history(seconds_now());
+        let mut history = self.renewer.storage.history(date::seconds(SystemTime::now()));
         if let Some(certificate) = &certificate {
             self.ask_for_window(certificate, &mut history).await;
         }
-        let (now, domains) = (seconds_now(), &self.renewer.settings.domains);
+        let (now, domains) = (date::seconds(SystemTime::now()), &self.renewer.settings.domains);
         let at = schedule::next_order(&history, certificate.as_ref(), domains, trigger);
         if at > now {
             let window = certificate.and_then(|certificate| certificate.name());
@@ -193,7 +193,7 @@ impl RenewerState {
         let Renewer { settings, storage, client } = &self.renewer;
         let failures = history.failures_of(&settings.domains).saturating_add(1);
         let pause = schedule::pause(failures, true, fastrand::f64());
-        history.begin(seconds_now(), &settings.domains, pause);
+        history.begin(date::seconds(SystemTime::now()), &settings.domains, pause);
         // First, because a result that cannot be stored must not be ordered.
         storage.write_history(history)?;
         let transport = Transport::new(client.clone());
@@ -223,14 +223,14 @@ impl RenewerState {
                 )
             }),
         };
-        let now = seconds_now();
+        let now = date::seconds(SystemTime::now());
         match result {
             Ok(text) => {
                 history.succeed(now);
                 let issued = IssuedCertificate::read(text.as_bytes());
                 self.unsaved = Some(text);
                 self.counts.acme_ok.fetch_add(1, Ordering::Relaxed);
-                let end = issued.map(|issued| date(issued.end)).unwrap_or_default();
+                let end = issued.map(|issued| date::format(issued.end)).unwrap_or_default();
                 let domains = settings.domains.join(" ");
                 let what =
                     if before.is_some() { "certificate renewed" } else { "certificate obtained" };
@@ -244,7 +244,7 @@ impl RenewerState {
                 self.counts.acme_failed.fetch_add(1, Ordering::Relaxed);
                 let pause = schedule::pause(failures, failure.is_reached, fastrand::f64());
                 let attempt = FailedAttempt {
-                    not_before: transport.retry_after().map(since_1970),
+                    not_before: transport.retry_after().map(date::seconds),
                     has_order: failure.is_reached || transport.has_posted(),
                     is_issued: failure.is_issued,
                 };
@@ -264,7 +264,9 @@ impl RenewerState {
         let own = storage.certificate();
         let usable = own.as_ref().ok().and_then(Option::as_ref);
         let file = storage.certificate_file();
-        if let Some(better) = find_better(file, usable, &settings.domains, seconds_now()) {
+        if let Some(better) =
+            find_better(file, usable, &settings.domains, date::seconds(SystemTime::now()))
+        {
             storage.write_certificate(&better.text)?;
             let (from, to) = (better.path.display(), file.display());
             tracing::info!(%from, %to, "stored certificate copied, as it covers more of acme.domains or is newer");
@@ -315,7 +317,7 @@ impl RenewerState {
     async fn ask_for_window(&self, certificate: &IssuedCertificate, history: &mut AttemptHistory) {
         let Renewer { storage, client, .. } = &self.renewer;
         let (Some(id), Some(credentials)) = (&certificate.id, storage.account()) else { return };
-        let (name, now) = (id.to_string(), seconds_now());
+        let (name, now) = (id.to_string(), date::seconds(SystemTime::now()));
         let known = history.window_of(&name);
         if known.is_some_and(|window| window.check_at > now) {
             return;
@@ -367,10 +369,10 @@ fn report(
     now: u64,
 ) {
     let AcmeFailure { fault, advice, .. } = failure;
-    let (domains, next) = (settings.domains.join(" "), date(next));
+    let (domains, next) = (settings.domains.join(" "), date::format(next));
     match before.filter(|before| before.end > now && before.covers(&settings.domains)) {
         Some(before) => {
-            let end = date(before.end);
+            let end = date::format(before.end);
             tracing::warn!(
                 domains,
                 fault,
@@ -444,8 +446,10 @@ mod tests {
         };
         let renewer = Renewer::open(&settings).unwrap();
         // Nothing is to be done for an hour.
-        let history =
-            AttemptHistory { not_before: seconds_now() + HOUR, ..AttemptHistory::default() };
+        let history = AttemptHistory {
+            not_before: date::seconds(SystemTime::now()) + HOUR,
+            ..AttemptHistory::default()
+        };
         let mut state = RenewerState {
             renewer,
             challenges: Arc::default(),

@@ -4,12 +4,16 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use zeroize::Zeroizing;
 
-use super::{issued::IssuedCertificate, storage::read_file, time::seconds_now};
-use crate::plan::{AcmeSettings, CertificateFiles};
+use super::{issued::IssuedCertificate, storage::read_file};
+use crate::{
+    plan::{AcmeSettings, CertificateFiles},
+    rfc::date,
+};
 
 /// Far more files than one directory has.
 const MAX_FILES: usize = 1000;
@@ -28,7 +32,12 @@ pub fn stored_certificate(settings: &AcmeSettings) -> CertificateFiles {
     let text = read_file(&own.certificate).ok().flatten();
     let certificate = text.and_then(|text| IssuedCertificate::read(&text).ok());
     let domains = &settings.domains;
-    match find_better(&own.certificate, certificate.as_ref(), domains, seconds_now()) {
+    match find_better(
+        &own.certificate,
+        certificate.as_ref(),
+        domains,
+        date::seconds(SystemTime::now()),
+    ) {
         Some(StoredCertificate { path, .. }) => {
             CertificateFiles { certificate: path.clone(), key: path }
         }

@@ -5,16 +5,14 @@
     reason = "the enums of rustls grow; what has no sentence of its own here is shown as rustls says it"
 )]
 
-use std::{
-    io::{self, ErrorKind},
-    time::{Duration, UNIX_EPOCH},
-};
+use std::io::{self, ErrorKind};
 
-use rustls::{
-    AlertDescription, CertificateError, Error as TlsError, InvalidMessage, pki_types::UnixTime,
-};
+use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage};
 
-use crate::error::{Error, FailureKind};
+use crate::{
+    error::{Error, FailureKind},
+    rfc::date,
+};
 
 /// Returns the error of a handshake that has failed.
 pub(super) fn in_handshake(error: &io::Error) -> Error {
@@ -55,12 +53,12 @@ fn explained(fault: &TlsError) -> Error {
 fn certificate(fault: &CertificateError) -> String {
     match fault {
         CertificateError::ExpiredContext { not_after, .. } => {
-            format!("the certificate expired on {}: renew it", date(*not_after))
+            format!("the certificate expired on {}: renew it", date::format(not_after.as_secs()))
         }
         CertificateError::Expired => "the certificate has expired: renew it".into(),
         CertificateError::NotValidYetContext { not_before, .. } => format!(
             "the certificate is not valid before {}: check the clocks of this machine and of the one that issued it",
-            date(*not_before)
+            date::format(not_before.as_secs())
         ),
         CertificateError::BadEncoding => {
             "the certificate is damaged, or of a kind that is not supported: have another one issued".into()
@@ -71,11 +69,6 @@ fn certificate(fault: &CertificateError) -> String {
         CertificateError::Other(other) => other.to_string(),
         fault => format!("the certificate is not valid: {fault}"),
     }
-}
-
-pub(super) fn date(time: UnixTime) -> String {
-    let after = Duration::from_secs(time.as_secs());
-    UNIX_EPOCH.checked_add(after).map_or_else(String::new, httpdate::fmt_http_date)
 }
 
 fn other(fault: &TlsError) -> String {

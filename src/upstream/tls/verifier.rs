@@ -21,8 +21,8 @@ use rustls::{
     server::ParsedCertificate,
 };
 
-use super::{fault, names::CertificateFacts};
-use crate::plan::TlsTrust;
+use super::names::CertificateFacts;
+use crate::{plan::TlsTrust, rfc::date};
 
 /// Verifies certificates.
 #[derive(Debug)]
@@ -144,7 +144,7 @@ fn explained(
             format!(
                 "the server's certificate is valid, but that of an authority in its chain expired on {}: have the server \
                  send the current chain (fullchain.pem)",
-                fault::date(*not_after)
+                date::format(not_after.as_secs())
             )
         }
         // One that is marked as an authority is refused before its issuer is looked for.
