@@ -27,7 +27,7 @@ pub(super) struct AttemptHistory {
     pub(super) not_before: u64,
     /// The sets of names whose last attempt has failed, the latest attempt at the end.
     pub(super) failed: Vec<FailedNames>,
-    /// What the authority suggests for the renewal of each certificate.
+    /// The suggestions of the authority, one for the renewal of each certificate.
     pub(super) windows: Vec<RenewalWindow>,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct IssuedEntry {
 /// How an attempt has failed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FailedAttempt {
-    /// What the authority has asked for by `Retry-After`.
+    /// The time that the authority has named in `Retry-After`.
     pub(super) not_before: Option<u64>,
     /// Whether the authority may have got a request for an account or an order.
     pub(super) has_order: bool,

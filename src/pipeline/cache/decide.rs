@@ -1,4 +1,4 @@
-//! What is done with a stored response: sent as it is, sent although it is stale, or confirmed by the application
+//! Decides about a stored response: it is sent as it is, sent although it is stale, or confirmed by the application
 //! first.
 
 use crate::{

@@ -277,8 +277,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// Whether a stored response may be for a request with its credentials. What visitors without any get may not be
-    /// what this one would.
+    /// Whether a stored response may be for a request with its credentials. Visitors without any may get another
+    /// response than this one would.
     fn is_for_credentials(&self, stored: &StoredResponse) -> bool {
         stored.policy.storable(self.request.traits) != Err(NotStorable::Authorization)
     }

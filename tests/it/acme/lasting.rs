@@ -9,23 +9,15 @@ use super::{
     authority::{Authority, Fault, renewal_info},
     connect, names, settings, stored, tls, tls_address, until_issued,
 };
-use crate::support::{App, TempDir, eventually};
+use crate::support::{App, Settings, TempDir, eventually};
 
 #[test]
 fn revoked_certificate_is_replaced_while_clients_stay_connected() {
     let Some(authority) = Authority::start() else { return };
     let (application, storage) = (App::saying("hello"), TempDir::new());
-    // In a month, and then at once, as after a revocation.
-    authority.suggest(30 * 86_400, 31 * 86_400);
     let settings = settings(&authority, &storage, &application, "a.test");
-    let sideman = settings.start();
-    let address = connect(&authority, &sideman);
-    let first = until_issued(&authority, address, "a.test");
-    eventually("a request for the window", || {
-        (authority.requests("/renewal-info/") == 1).then_some(())
-    });
-    sideman.shut_down();
-
+    let first = obtained(&authority, &settings);
+    // At once, as after a revocation.
     revoke(&authority, &storage, &first);
     authority.suggest(-7200, -3600);
     // The suggestion is asked for every few hours; here, it is time to.
@@ -45,6 +37,19 @@ fn revoked_certificate_is_replaced_while_clients_stay_connected() {
     let request = b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
     assert!(tls::read_all(&mut client, request).ends_with("\r\n\r\nhello"));
     assert_eq!(authority.requests("/sign-me-up"), 1);
+}
+
+/// Obtains a certificate that the authority wants to be renewed in a month, and ends. Returns the certificate.
+fn obtained(authority: &Authority, settings: &Settings) -> Vec<u8> {
+    authority.suggest(30 * 86_400, 31 * 86_400);
+    let sideman = settings.start();
+    let address = connect(authority, &sideman);
+    let certificate = until_issued(authority, address, "a.test");
+    eventually("a request for the window", || {
+        (authority.requests("/renewal-info/") == 1).then_some(())
+    });
+    sideman.shut_down();
+    certificate
 }
 
 /// Lets the next start ask for the authority's suggestion.
@@ -70,16 +75,8 @@ fn suggestion_without_a_pause_is_used() {
 fn certificate_that_clients_cannot_use_does_not_replace_a_good_one() {
     let Some(authority) = Authority::start() else { return };
     let (application, storage) = (App::saying("hello"), TempDir::new());
-    authority.suggest(30 * 86_400, 31 * 86_400);
     let settings = settings(&authority, &storage, &application, "a.test");
-    let sideman = settings.start();
-    let address = connect(&authority, &sideman);
-    let first = until_issued(&authority, address, "a.test");
-    eventually("a request for the window", || {
-        (authority.requests("/renewal-info/") == 1).then_some(())
-    });
-    sideman.shut_down();
-
+    let first = obtained(&authority, &settings);
     ask_for_the_window_again(&storage);
     authority.suggest(-7200, -3600);
     let garbage = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";

@@ -110,6 +110,17 @@ fn connection_that_ends_before_the_response_is_repeated() {
     assert_eq!(site.sideman.get("/media/a.txt").text(), "at last");
 }
 
+/// It takes the 15 s that a bucket may be silent.
+#[test]
+fn silent_bucket_is_asked_once() {
+    let s3 = S3::start(|_| Vec::new());
+    let site = s3.site();
+    assert_eq!(site.sideman.get("/media/a.txt").status, 503);
+    assert_eq!(s3.requests().len(), 1);
+    let event = site.sideman.event("request failed at a bucket");
+    assert!(event.contains("upstream_read_timeout"), "{event}");
+}
+
 #[test]
 fn bucket_that_stays_unavailable_is_503() {
     let s3 = S3::start(|_| error(503, "SlowDown", ""));

@@ -37,7 +37,7 @@ impl Values {
             let line = line.trim();
             let line = line.strip_prefix("export ").unwrap_or(line);
             if let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) {
-                // What was no UTF-8 in the file is unknown.
+                // Bytes that are not UTF-8 make the value unknown.
                 let value = values.line(value.trim()).replace('\u{fffd}', &unknown());
                 values.values.entry(name.trim().to_owned()).or_insert(value);
             }
